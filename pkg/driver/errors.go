@@ -1,0 +1,22 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Refused marks an error that trying again does not mend: wrong credentials, a version that exists with other contents,
+// an artifact that is not what it says. The release fails with it.
+type Refused struct{ err error }
+
+// Refusef makes a Refused error.
+func Refusef(format string, args ...any) error { return &Refused{fmt.Errorf(format, args...)} }
+
+func (r *Refused) Error() string { return r.err.Error() }
+func (r *Refused) Unwrap() error { return r.err }
+
+// IsRefused tells whether trying again is pointless.
+func IsRefused(err error) bool {
+	var r *Refused
+	return errors.As(err, &r)
+}

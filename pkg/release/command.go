@@ -1,0 +1,92 @@
+package release
+
+import "time"
+
+// Command is something that a service or a person wants of a release. Time arrives inside commands, as the broker told it.
+//
+//sumtype:decl
+type Command interface{ command() }
+
+// Admit begins a release.
+type Admit struct {
+	Release, Project string
+	Merge            Merge
+	Policy           Policy
+	At               time.Time
+}
+
+// Begin announces an attempt at an outside action, before it is made. Plan matters for Publish only, Before for Promote.
+type Begin struct {
+	Work     Work
+	Instance string
+	Timeout  time.Duration
+	Plan     Plan
+	At       time.Time
+}
+
+// Plan is what a publish fixes: the names, the digest, and what the beta channel pointed to.
+type Plan struct {
+	Version, Beta, Digest, Before string
+}
+
+// Finish reports that the outside action of a Begin is done.
+type Finish struct {
+	Work  Work
+	Value string // what the channel points to now
+	Note  string
+	At    time.Time
+}
+
+// Fail ends a release because an outside action was refused or gave up.
+type Fail struct {
+	By, Reason string
+	At         time.Time
+}
+
+// Wait puts a release into the queue of its lane.
+type Wait struct {
+	Behind string // the occupant
+	At     time.Time
+}
+
+// Displace ends a waiting release because a newer one took its place.
+type Displace struct {
+	Newer string // the release that took the place
+	At    time.Time
+}
+
+// StartSoak starts the delay of a staged release.
+type StartSoak struct{ At time.Time }
+
+// Request is what an operator or the watcher asks of a release. Seq and At are the broker's.
+type Request struct {
+	Verb     Verb
+	Seq      uint64
+	Actor    string // empty when the subject named none
+	Reason   string
+	Evidence string        // the watcher's, one line of JSON
+	By       time.Duration // extend: by how much
+	Invalid  string        // why the request can not be understood; empty if it can
+	At       time.Time
+}
+
+// Alarm says what the broker's time is, and how the soak was watched until then. It claims the promotion when it is due.
+type Alarm struct {
+	At       time.Time
+	Watched  time.Duration // how much of the time since SoakFrom was watched
+	Instance string        // who claims
+	Timeout  time.Duration // of the promotion's first attempt
+	Before   string        // what the channel points to
+	// TooNew is set when the channel already points to a newer version: which.
+	TooNew string
+}
+
+func (Admit) command()     {}
+func (Begin) command()     {}
+func (Finish) command()    {}
+func (Fail) command()      {}
+func (Wait) command()      {}
+func (Displace) command()  {}
+func (StartSoak) command() {}
+func (Request) command()   {}
+func (Alarm) command()     {}

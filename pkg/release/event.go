@@ -1,0 +1,160 @@
+package release
+
+import "time"
+
+// Event is one journal record's change.
+//
+//sumtype:decl
+type Event interface {
+	// Name is the event's word in the journal.
+	Name() string
+	event()
+}
+
+// The events. Their fields are what Evolve needs and what a reader of the journal wants to know.
+type (
+	// WasMerged begins the journal.
+	WasMerged struct {
+		Release, Project string
+		Merge            Merge
+		Policy           Policy
+		At               time.Time
+	}
+	// WasBegun is the intent of an outside action: publishing, staging, promoting (the claim, and its later attempts), restoring.
+	WasBegun struct {
+		Work    Work
+		Attempt Attempt
+		Plan    Plan   // publish
+		Before  string // promote: what the channel pointed to
+		At      time.Time
+	}
+	// WasDone is a finished outside action: published, staged, promoted, restored.
+	WasDone struct {
+		Work        Work
+		Value, Note string
+		At          time.Time
+	}
+	// WasQueued: the lane is occupied.
+	WasQueued struct {
+		Behind string
+		At     time.Time
+	}
+	// WasSoaked starts the delay; the soak is over at Due unless something changes it.
+	WasSoaked struct{ Due, At time.Time }
+	// WasHeld stops the clock.
+	WasHeld struct {
+		Holding Holding
+		Seq     uint64 // of the request; 0 when Sluice held it
+	}
+	// WasResumed starts the clock again.
+	WasResumed struct {
+		Said Said
+		Seq  uint64
+		Due  time.Time
+	}
+	// WasExtended lengthens the soak.
+	WasExtended struct {
+		Said Said
+		Seq  uint64
+		By   time.Duration
+	}
+	// WasExpedited shortens the soak to nothing, or moves a queued release to the head of its lane.
+	WasExpedited struct {
+		Said Said
+		Seq  uint64
+	}
+	// WasCancelled ends the release without promotion.
+	WasCancelled struct {
+		Said     Said
+		Seq      uint64
+		Evidence string
+	}
+	// WasFailed ends the release because something outside went wrong.
+	WasFailed struct{ Said Said }
+	// WasSuperseded ends the release in favour of a newer one.
+	WasSuperseded struct {
+		Newer string
+		At    time.Time
+	}
+	// WasRefused answers a request that changes nothing: too late, or not applicable.
+	WasRefused struct {
+		Verb Verb
+		Seq  uint64
+		Said Said // who asked, and in Reason why it was refused
+	}
+)
+
+// Name gives a WasBegun the word of its work.
+func (e WasBegun) Name() string {
+	switch e.Work {
+	case Publish:
+		return string(Publishing)
+	case Stage:
+		return string(Staging)
+	case Promote:
+		return string(Promoting)
+	case RestoreBeta, RestoreStaging:
+	}
+	return "restoring"
+}
+
+// Name gives a WasDone the word of its work.
+func (e WasDone) Name() string {
+	switch e.Work {
+	case Publish:
+		return string(Published)
+	case Stage:
+		return string(Staged)
+	case Promote:
+		return string(Promoted)
+	case RestoreBeta, RestoreStaging:
+	}
+	return "restored"
+}
+
+// Name is "merged".
+func (WasMerged) Name() string { return string(Merged) }
+
+// Name is "queued".
+func (WasQueued) Name() string { return string(Queued) }
+
+// Name is "soaking".
+func (WasSoaked) Name() string { return string(Soaking) }
+
+// Name is "held".
+func (WasHeld) Name() string { return string(Held) }
+
+// Name is "resumed".
+func (WasResumed) Name() string { return "resumed" }
+
+// Name is "extended".
+func (WasExtended) Name() string { return "extended" }
+
+// Name is "expedited".
+func (WasExpedited) Name() string { return "expedited" }
+
+// Name is "cancelled".
+func (WasCancelled) Name() string { return string(Cancelled) }
+
+// Name is "failed".
+func (WasFailed) Name() string { return string(Failed) }
+
+// Name is "superseded".
+func (WasSuperseded) Name() string { return string(Superseded) }
+
+// Name is "refused".
+func (WasRefused) Name() string { return "refused" }
+
+func (WasMerged) event()     {}
+func (WasBegun) event()      {}
+func (WasDone) event()       {}
+func (WasQueued) event()     {}
+func (WasSoaked) event()     {}
+func (WasHeld) event()       {}
+func (WasResumed) event()    {}
+func (WasExtended) event()   {}
+func (WasExpedited) event()  {}
+func (WasCancelled) event()  {}
+func (WasFailed) event()     {}
+func (WasSuperseded) event() {}
+func (WasRefused) event()    {}

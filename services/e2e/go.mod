@@ -1,0 +1,3 @@
+module github.com/sluice-gate/sluice/services/e2e
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/sluice-gate/sluice/services/promoter
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/sluice-gate/sluice/services/publisher
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/sluice-gate/sluice/services/sluice
+
+go 1.26

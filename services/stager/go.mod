@@ -1,0 +1,3 @@
+module github.com/sluice-gate/sluice/services/stager
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/sluice-gate/sluice/services/watcher
+
+go 1.26
