@@ -1,0 +1,195 @@
+package topology
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+)
+
+var kinds = []Kind{
+	KindMerge, KindRequest, KindRelease, KindCommit, KindVersion, KindLane, KindDead, KindDelay, KindDue,
+	KindSignal, KindHeartbeat, KindEvidence, KindJudged,
+}
+
+func genRelease() *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		var u uuid.UUID
+		copy(u[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "bytes"))
+		return u.String()
+	})
+}
+
+// genSubject draws a valid subject of any kind.
+func genSubject() *rapid.Generator[Subject] {
+	name := rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,62}`)
+	actor := rapid.StringMatching(`[A-Za-z0-9_-]{1,64}`)
+	return rapid.Custom(func(t *rapid.T) Subject {
+		s := Subject{Kind: rapid.SampledFrom(kinds).Draw(t, "kind")}
+		switch s.Kind {
+		case KindMerge:
+			s.Project = name.Draw(t, "project")
+		case KindRequest:
+			s.Verb = rapid.SampledFrom(Verbs()).Draw(t, "verb")
+			s.Release = genRelease().Draw(t, "release")
+			if rapid.Bool().Draw(t, "named") {
+				s.Actor = actor.Draw(t, "actor")
+			}
+		case KindCommit:
+			s.Project = name.Draw(t, "project")
+			s.Commit = rapid.StringMatching(`[0-9A-Za-z][0-9A-Za-z_-]{0,127}`).Draw(t, "commit")
+		case KindVersion:
+			s.Project = name.Draw(t, "project")
+			s.Version = rapid.StringMatching(`[0-9A-Za-z.+-]{1,128}`).Draw(t, "version")
+		case KindLane:
+			s.Lane = name.Draw(t, "lane")
+		case KindDead:
+			s.What = name.Draw(t, "what")
+			s.Token = actor.Draw(t, "token")
+		case KindSignal:
+			s.Project = name.Draw(t, "project")
+			if rapid.Bool().Draw(t, "of a release") {
+				s.Release = genRelease().Draw(t, "release")
+			}
+		default:
+			s.Release = genRelease().Draw(t, "release")
+		}
+		return s
+	})
+}
+
+func TestSubjectsSurviveTheRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := genSubject().Draw(t, "subject")
+		text := want.String()
+		got, err := ParseSubject(text)
+		if err != nil {
+			t.Fatalf("ParseSubject(%q): %v", text, err)
+		}
+		if got != want {
+			t.Fatalf("ParseSubject(%q) = %+v, want %+v", text, got, want)
+		}
+		if strings.ContainsAny(text, "*> \t\r\n") {
+			t.Fatalf("%q has a wildcard or a space", text)
+		}
+	})
+}
+
+func FuzzParseSubject(f *testing.F) {
+	const id = "01890a5d-ac96-774b-bcce-b302099a8057"
+	for _, s := range []string{
+		Merge("tracer"), Request(VerbCancel, id, ""), Request(VerbExtend, id, "ana"), Release(id), Commit("tracer", "c0ffee"),
+		Version("tracer", "1.4.0-beta.1+x"), Lane("web"), Dead("merge", "17"), Delay(id), Due(id), Signal("tracer", ""),
+		Signal("tracer", id), Heartbeat(id), Evidence(id), Judged(id), "", "sluice.", "sluice.cancel." + id + ".", "sluice.cancel.*",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := ParseSubject(s)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Fatalf("the error is more than a line: %q", err)
+			}
+			return
+		}
+		if back := got.String(); back != s {
+			t.Fatalf("%q parsed to %+v, which is %q", s, got, back)
+		}
+	})
+}
+
+func TestSubjectsAreExactlyThese(t *testing.T) {
+	const id = "01890a5d-ac96-774b-bcce-b302099a8057"
+	for _, c := range []struct{ got, want string }{
+		{Merge("tracer"), "sluice.merge.tracer"},
+		{Request(VerbCancel, id, ""), "sluice.cancel." + id},
+		{Request(VerbExpedite, id, "ana"), "sluice.expedite." + id + ".ana"},
+		{Release(id), "sluice.release." + id},
+		{Commit("tracer", "c0ffee"), "sluice.commit.tracer.c0ffee"},
+		{Version("tracer", "1.4.0"), "sluice.version.tracer.1_4_0"},
+		{Lane("web"), "sluice.lane.web"},
+		{Dead("merge", "17"), "sluice.dead.merge.17"},
+		{Delay(id), "sluice.delay." + id},
+		{Due(id), "sluice.due." + id},
+		{Signal("tracer", ""), "sluice.signal.tracer"},
+		{Signal("tracer", id), "sluice.signal.tracer." + id},
+		{Heartbeat(id), "sluice.heartbeat." + id},
+		{Evidence(id), "sluice.evidence." + id},
+		{Judged(id), "sluice.judged." + id},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestUnsafeTokensAreRefused(t *testing.T) {
+	const id = "01890a5d-ac96-774b-bcce-b302099a8057"
+	for name, got := range map[string]string{
+		"uppercase id":      Release(strings.ToUpper(id)),
+		"braced id":         Release("{" + id + "}"),
+		"id with urn":       Release("urn:uuid:" + id),
+		"id without hyphen": Release(strings.ReplaceAll(id, "-", "")),
+		"id wildcard":       Delay("*"),
+		"empty id":          Due(""),
+		"unknown verb":      Request("erase", id, ""),
+		"actor with dot":    Request(VerbCancel, id, "ana.lee"),
+		"actor wildcard":    Request(VerbCancel, id, ">"),
+		"long actor":        Request(VerbCancel, id, strings.Repeat("a", 65)),
+		"project with dot":  Merge("a.b"),
+		"project uppercase": Merge("Tracer"),
+		"project hyphen":    Merge("-tracer"),
+		"long project":      Merge(strings.Repeat("a", 64)),
+		"commit space":      Commit("tracer", "a b"),
+		"commit hyphen":     Commit("tracer", "-a"),
+		"version _":         Version("tracer", "1_4"),
+		"version space":     Version("tracer", "1 4"),
+		"empty version":     Version("tracer", ""),
+		"lane wildcard":     Lane("*"),
+		"dead newline":      Dead("merge", "a\r\nPUB x 0"),
+		"no kind":           Subject{Release: id}.String(),
+	} {
+		if got != "" {
+			t.Errorf("%s: built %q, want nothing", name, got)
+		}
+	}
+	for _, s := range []string{
+		"", "sluice", "sluice.", "other.merge.tracer", "sluice.merge", "sluice.merge.", "sluice.merge.a.b", "sluice.request." + id,
+		"sluice.cancel." + id + ".ana.lee", "sluice.cancel.*", "sluice.release." + strings.ToUpper(id), "sluice.commit.tracer",
+		"sluice.version.tracer.1.4.0", "sluice.signal.tracer." + id + ".x", "sluice.due.tracer", "sluice.nonsense.x",
+	} {
+		if got, err := ParseSubject(s); err == nil {
+			t.Errorf("ParseSubject(%q) = %+v, want an error", s, got)
+		}
+	}
+}
+
+func TestRequestFiltersMatchAReleasesRequestsOnly(t *testing.T) {
+	const id, other = "01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058"
+	match := func(subject string) bool {
+		for _, f := range RequestFilters(id) {
+			if f == subject || strings.HasSuffix(f, ".*") && strings.HasPrefix(subject, strings.TrimSuffix(f, "*")) &&
+				!strings.Contains(strings.TrimPrefix(subject, strings.TrimSuffix(f, "*")), ".") {
+				return true
+			}
+		}
+		return false
+	}
+	for _, v := range Verbs() {
+		for _, actor := range []string{"", "ana"} {
+			if !match(Request(v, id, actor)) {
+				t.Errorf("%s by %q is not matched", v, actor)
+			}
+			if match(Request(v, other, actor)) {
+				t.Errorf("%s of another release is matched", v)
+			}
+		}
+	}
+	if match(Release(id)) {
+		t.Error("the journal is matched as a request")
+	}
+	if RequestFilters("*") != nil {
+		t.Error("filters were built from a wildcard")
+	}
+}
