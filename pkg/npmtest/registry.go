@@ -1,0 +1,195 @@
+package npmtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Registry is a running npm registry.
+type Registry struct {
+	URL   string // "http://127.0.0.1:PORT", no slash at the end
+	Token string // of the user "ci", who may publish everything
+
+	home string // for npm: its settings and its cache
+}
+
+const config = `
+storage: %s/storage
+auth: { htpasswd: { file: %s/htpasswd, max_users: 100 } }
+uplinks: {}
+packages: { '**': { access: $all, publish: $authenticated, unpublish: $authenticated } }
+max_body_size: 200mb
+web: { enable: false }
+log: { type: stdout, format: json, level: error }
+`
+
+// Start runs a registry until the test ends. It takes about a second.
+func Start(t testing.TB) *Registry {
+	t.Helper()
+	installed, dir := Install(t), t.TempDir()
+	file := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, config, dir, dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command("node", filepath.Join(installed, "serve.js"), installed, file)
+	server.Dir = dir
+	var stderr bytes.Buffer
+	server.Stderr = &stderr
+	stdin, errIn := server.StdinPipe()
+	stdout, errOut := server.StdoutPipe()
+	if err := errors.Join(errIn, errOut); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatalf("start the npm registry server: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close() // it ends by itself; Kill is for one that hangs
+		hung := time.AfterFunc(5*time.Second, func() { _ = server.Process.Kill() })
+		_ = server.Wait()
+		hung.Stop()
+	})
+
+	lines := bufio.NewScanner(stdout)
+	var at struct{ Port int }
+	for at.Port == 0 {
+		if !lines.Scan() {
+			t.Fatalf("the npm registry server did not start: %v\n%s", lines.Err(), stderr.Bytes())
+		}
+		_ = json.Unmarshal(lines.Bytes(), &at) // its log goes the same way
+	}
+	go func() { _, _ = io.Copy(io.Discard, stdout) }()
+
+	r := &Registry{URL: fmt.Sprintf("http://127.0.0.1:%d", at.Port), home: dir}
+	r.Token = r.User(t, "ci")
+	return r
+}
+
+// User adds a user and returns a token of theirs.
+func (r *Registry) User(t testing.TB, name string) string {
+	t.Helper()
+	body := fmt.Sprintf(`{"name":%q,"password":"for-tests-only"}`, name)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, r.URL+"/-/user/org.couchdb.user:"+name, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer struct{ Token string }
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Token == "" {
+		t.Fatalf("add the user %s to the registry: %s, %v", name, res.Status, err)
+	}
+	return answer.Token
+}
+
+// NPM runs the npm command line in dir, against this registry and logged in as "ci", and returns what it printed on its
+// standard output. Settings of the machine do not reach it.
+func (r *Registry) NPM(ctx context.Context, dir string, args ...string) (string, error) {
+	settings := filepath.Join(r.home, "npmrc")
+	content := fmt.Sprintf("registry=%s/\n%s/:_authToken=%s\naudit=false\nfund=false\nupdate-notifier=false\n",
+		r.URL, strings.TrimPrefix(r.URL, "http:"), r.Token)
+	if err := os.WriteFile(settings, []byte(content), 0o600); err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "npm", args...)
+	cmd.Dir = dir
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(strings.ToLower(kv), "="); !strings.HasPrefix(name, "npm_") && !strings.HasSuffix(name, "_proxy") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	cmd.Env = append(cmd.Env,
+		"npm_config_userconfig="+settings,
+		"npm_config_globalconfig="+filepath.Join(r.home, "none"),
+		"npm_config_cache="+filepath.Join(r.home, "cache"),
+	)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("npm %s: %w\n%s%s", strings.Join(args, " "), err, stdout.Bytes(), stderr.Bytes())
+	}
+	return stdout.String(), nil
+}
+
+// Tags returns the dist-tags of a package as the registry shows them; none when it has no such package.
+func (r *Registry) Tags(t testing.TB, name string) map[string]string {
+	t.Helper()
+	return r.packument(t, name).Tags
+}
+
+// Integrity returns the integrity of a version as the registry shows it; empty when it has no such version.
+func (r *Registry) Integrity(t testing.TB, name, version string) string {
+	t.Helper()
+	return r.packument(t, name).Versions[version].Dist.Integrity
+}
+
+// Versions returns how many versions of a package the registry has.
+func (r *Registry) Versions(t testing.TB, name string) int {
+	t.Helper()
+	return len(r.packument(t, name).Versions)
+}
+
+// Tarball downloads a version.
+func (r *Registry) Tarball(t testing.TB, name, version string) []byte {
+	t.Helper()
+	url := r.packument(t, name).Versions[version].Dist.Tarball
+	if url == "" {
+		t.Fatalf("the registry has no %s@%s", name, version)
+	}
+	return get(t, url, http.StatusOK)
+}
+
+type packument struct {
+	Tags     map[string]string `json:"dist-tags"`
+	Versions map[string]struct {
+		Dist struct{ Integrity, Tarball string }
+	}
+}
+
+func (r *Registry) packument(t testing.TB, name string) packument {
+	t.Helper()
+	var p packument
+	body := get(t, r.URL+"/"+strings.ReplaceAll(name, "/", "%2f"), 0)
+	if err := json.Unmarshal(body, &p); err != nil {
+		t.Fatalf("what the registry says of %s: %v", name, err)
+	}
+	return p
+}
+
+// get reads a URL; status 0 accepts any.
+func get(t testing.TB, url string, status int) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status != 0 && res.StatusCode != status {
+		t.Fatalf("GET %s: %s", url, res.Status)
+	}
+	return body
+}
