@@ -1,0 +1,145 @@
+package project
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// kind is a kind of mapping in a project file.
+type kind string
+
+const (
+	ofFile   kind = "project file"
+	ofAction kind = "publish or promote"
+	ofStage  kind = "stage"
+	ofNPM    kind = "npm"
+	ofFiles  kind = "files"
+	ofExec   kind = "exec"
+	ofSoak   kind = "soak"
+	ofCheck  kind = "watch"
+	ofSignal kind = "signal"
+	ofHTTP   kind = "http"
+)
+
+func kinds() []kind {
+	return []kind{ofFile, ofAction, ofStage, ofNPM, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP}
+}
+
+// fields is every field that a mapping of this kind may have.
+func (k kind) fields() []string {
+	switch k {
+	case ofFile:
+		return []string{"project", "lane", "version", "publish", "stage", "soak", "watch", "promote"}
+	case ofAction:
+		return []string{"npm", "files", "exec"}
+	case ofStage:
+		return []string{"files", "exec", "on_cancel"}
+	case ofNPM:
+		return []string{"registry", "package", "tag", "mode", "token_env", "token_file", "timeout"}
+	case ofFiles:
+		return []string{"dir", "channel", "timeout"}
+	case ofExec:
+		return []string{"command", "env", "env_from", "dir", "timeout"}
+	case ofSoak:
+		return []string{"delay", "collision", "max_overdue"}
+	case ofCheck:
+		return []string{"name", "signal", "http", "exec", "interval", "failures", "grace"}
+	case ofSignal:
+		return []string{"max"}
+	case ofHTTP:
+		return []string{"url", "status", "timeout"}
+	default:
+		return nil
+	}
+}
+
+// unknownField says what to write instead of a field that this kind does not have.
+func unknownField(k kind, name string) string {
+	allowed := "allowed: " + strings.Join(k.fields(), ", ")
+	switch {
+	case k == ofFile && name == "notify":
+		return "is not supported in this version: remove it; " + allowed
+	case k == ofStage && name == "npm":
+		return "can not stage: install and start the package with exec; " + allowed
+	case len(homesOf(name)) > 0:
+		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name), " or "), allowed)
+	case k == ofNPM && secretField.MatchString(name):
+		return "secrets are never written here: name the variable with token_env, or the file with token_file"
+	case k == ofExec && secretField.MatchString(name):
+		return "secrets are never written here: let the command see a variable of the service with env_from"
+	case secretField.MatchString(name):
+		return "secrets are never written here; " + allowed
+	}
+	if near, ok := nearest(name, k.fields()); ok {
+		return fmt.Sprintf("unknown field, did you mean %s? %s", near, allowed)
+	}
+	return "unknown field; " + allowed
+}
+
+// homesOf names the kinds that have the field.
+func homesOf(name string) []string {
+	var homes []string
+	for _, k := range kinds() {
+		if slices.Contains(k.fields(), name) {
+			homes = append(homes, string(k))
+		}
+	}
+	return homes
+}
+
+// nearest is the word that name is most likely a misspelling of: at most one edit in three characters away.
+func nearest(name string, words []string) (string, bool) {
+	if len(name) > 32 {
+		return "", false
+	}
+	best, least := "", max(1, len(name)/3)+1
+	for _, word := range words {
+		if n := edits(name, word); n < least && n < len(name) {
+			best, least = word, n
+		}
+	}
+	return best, best != ""
+}
+
+// edits is the Levenshtein distance in bytes, a swap of two neighbours counting as one.
+func edits(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+// oneOf makes a check for a field with a few allowed values.
+func oneOf[T ~string](values ...T) func(string) error {
+	words := make([]string, len(values))
+	for i, value := range values {
+		words[i] = string(value)
+	}
+	return func(text string) error {
+		if slices.Contains(words, text) {
+			return nil
+		}
+		if near, ok := nearest(text, words); ok {
+			return fmt.Errorf("%s is unknown, did you mean %s? allowed: %s", quote(text), near, strings.Join(words, ", "))
+		}
+		return fmt.Errorf("%s is unknown; allowed: %s", quote(text), strings.Join(words, ", "))
+	}
+}

@@ -1,0 +1,266 @@
+package project
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Parse reads a project file and fills in the defaults. name is what errors call the file. The error is an [Errors] with
+// everything that is wrong, and then there is no Project.
+func Parse(name string, src []byte) (*Project, error) {
+	d := &decoder{file: name, at: map[string]position{}}
+	var p *Project
+	if root := d.document(src); root != nil {
+		p = d.project(root)
+		p.inherit()
+		p.fillIn()
+		d.agree(p)
+	}
+	if len(d.errs) > 0 {
+		return nil, d.errs.inOrder()
+	}
+	return p, nil
+}
+
+// project reads the fields as they stand in the file. What is not there stays zero, but for numbers, whose zero has a meaning.
+func (d *decoder) project(root ast.Node) *Project {
+	s, _ := d.section("", root, ofFile)
+	s.require("project", "every project file names its project, as in `project: tracer`")
+	p := &Project{
+		Name:    s.text("project", Safe),
+		Lane:    s.text("lane", Safe),
+		Version: VersionRule(s.text("version", oneOf(FromArtifact, NextPatch))),
+		Publish: d.action(s, "publish"),
+		Stage:   d.stage(s),
+		Soak:    d.soak(s),
+		Watch:   d.watch(s),
+		Promote: d.action(s, "promote"),
+	}
+	return p
+}
+
+func (d *decoder) action(s section, name string) *Action {
+	if !s.has(name) {
+		return nil
+	}
+	block, ok := d.section(s.at(name), s.values[name], ofAction)
+	if !ok {
+		return nil
+	}
+	block.exactlyOne("npm", "files", "exec")
+	a := d.driver(block)
+	return &a
+}
+
+func (d *decoder) stage(s section) *Stage {
+	if !s.has("stage") {
+		return nil
+	}
+	block, ok := d.section("stage", s.values["stage"], ofStage)
+	if !ok {
+		return nil
+	}
+	block.exactlyOne("files", "exec")
+	return &Stage{Action: d.driver(block), OnCancel: OnCancel(block.text("on_cancel", oneOf(Restore, Leave)))}
+}
+
+// driver reads the driver that an action's block names.
+func (d *decoder) driver(block section) Action {
+	a := Action{Timeout: DefaultActionTimeout}
+	timeout := between(minActionTimeout, maxActionTimeout)
+	if s, ok := block.child("npm", ofNPM); ok {
+		a.NPM = d.npm(s)
+		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
+	}
+	if s, ok := block.child("files", ofFiles); ok {
+		a.Files = &Files{Dir: s.text("dir", checkPath), Channel: s.text("channel", checkChannel)}
+		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
+	}
+	if s, ok := block.child("exec", ofExec); ok {
+		a.Exec = d.exec(s)
+		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
+	}
+	return a
+}
+
+func (d *decoder) npm(s section) *NPM {
+	n := &NPM{
+		Registry:  s.text("registry", checkRegistry),
+		Package:   s.text("package", checkPackage),
+		Tag:       s.text("tag", checkTag),
+		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish))),
+		TokenEnv:  s.text("token_env", checkTokenEnv),
+		TokenFile: s.text("token_file", checkPath),
+	}
+	if s.has("token_env") && s.has("token_file") {
+		d.fail(s.at("token_file"), "stands beside token_env: allowed is one of the two")
+	}
+	return n
+}
+
+func (d *decoder) exec(s section) *Exec {
+	s.require("command", `the program and its arguments, as in command: ["./deploy", "--fast"]`)
+	e := &Exec{
+		Command: s.texts("command", func(string) error { return nil }),
+		Env:     d.env(s),
+		EnvFrom: s.texts("env_from", checkVariable),
+		Dir:     s.text("dir", checkPath),
+	}
+	switch path := s.at("command"); {
+	case !s.has("command") || !d.clean(path):
+	case len(e.Command) == 0:
+		d.fail(path, "must not be empty: the program and its arguments")
+	case strings.TrimSpace(e.Command[0]) == "":
+		d.fail(index(path, 0), "must be the program to run; it is empty")
+	}
+	for i, name := range e.EnvFrom {
+		if _, both := e.Env[name]; both {
+			d.fail(index(s.at("env_from"), i), "%s is in env too: remove one", name)
+		}
+	}
+	return e
+}
+
+func (d *decoder) env(s section) map[string]string {
+	if !s.has("env") {
+		return nil
+	}
+	path := s.at("env")
+	mapping, ok := s.values["env"].(*ast.MappingNode)
+	if !ok {
+		d.fail(path, "must be names with values; it is %s", kindOf(s.values["env"]))
+		return nil
+	}
+	if len(mapping.Values) > maxWords {
+		d.fail(path, "has %d variables; allowed are %d", len(mapping.Values), maxWords)
+		return nil
+	}
+	env := make(map[string]string, len(mapping.Values))
+	for _, entry := range mapping.Values {
+		at := tokenPosition(entry.Key.GetToken())
+		key, ok := entry.Key.(*ast.StringNode)
+		if !ok {
+			d.failAt(at, path, "a variable's name must be text")
+			continue
+		}
+		field := join(path, printable(key.Value))
+		if err := checkEnv(key.Value); err != nil {
+			d.failAt(at, field, "%s", err)
+			continue
+		}
+		if _, twice := env[key.Value]; twice {
+			d.failAt(at, field, "is there twice: remove one")
+			continue
+		}
+		d.place(field, at, entry.Value)
+		env[key.Value] = d.scalar(field, entry.Value, func(string) error { return nil })
+	}
+	return env
+}
+
+func (d *decoder) soak(s section) Soak {
+	block, _ := s.child("soak", ofSoak)
+	return Soak{
+		Delay:      block.duration("delay", DefaultDelay, ParseDelay),
+		Collision:  Collision(block.text("collision", oneOf(Newest, Queue, Supersede, Reject))),
+		MaxOverdue: block.duration("max_overdue", DefaultMaxOverdue, between(minOverdue, MaxDelay)),
+	}
+}
+
+func (d *decoder) watch(s section) []Check {
+	items := s.list("watch", maxChecks)
+	checks := make([]Check, 0, len(items))
+	names := map[string]string{} // to the path of the check that has it
+	for i, item := range items {
+		path := index("watch", i)
+		block, ok := d.section(path, item, ofCheck)
+		if !ok {
+			continue
+		}
+		check := d.check(block)
+		if first, twice := names[check.Name]; twice && check.Name != "" {
+			d.fail(block.at("name"), "%s is the name of %s too: names are unique", quote(check.Name), first)
+		}
+		names[check.Name] = path
+		checks = append(checks, check)
+	}
+	return checks
+}
+
+func (d *decoder) check(s section) Check {
+	s.require("name", "every check has one, for the evidence and the log")
+	s.exactlyOne("signal", "http", "exec")
+	c := Check{
+		Name:     s.text("name", Safe),
+		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
+		Failures: s.number("failures", 0, 1, maxFailures),
+		Grace:    s.duration("grace", 0, between(0, MaxDelay)),
+	}
+	timeout := between(minProbeTimeout, maxProbeTimeout)
+	if block, ok := s.child("signal", ofSignal); ok {
+		c.Signal = &Signal{Max: block.number("max", 0, 0, maxSignals)}
+		for _, name := range []string{"interval", "failures"} {
+			if s.has(name) {
+				d.fail(s.at(name), "has no meaning for a signal, which is counted as it comes: remove it")
+			}
+		}
+	}
+	if block, ok := s.child("http", ofHTTP); ok {
+		block.require("url", "the address to probe")
+		c.HTTP = &HTTP{URL: block.text("url", checkURL), Status: block.number("status", 0, 100, 599)}
+		c.Timeout = block.duration("timeout", 0, timeout)
+	}
+	if block, ok := s.child("exec", ofExec); ok {
+		c.Exec = d.exec(block)
+		c.Timeout = block.duration("timeout", 0, timeout)
+	}
+	return c
+}
+
+// checkEnv is for the names of literal variables, whose values everybody who may read the file can read.
+func checkEnv(name string) error {
+	if err := checkVariable(name); err != nil {
+		return err
+	}
+	if secretField.MatchString(name) {
+		return errors.New("looks like a secret, which is never written here: put the name in env_from and the value in the service's environment")
+	}
+	return nil
+}
+
+// child is the mapping in the field name, if the file has it.
+func (s section) child(name string, of kind) (section, bool) {
+	if !s.has(name) {
+		return section{decoder: s.decoder, path: s.at(name)}, false
+	}
+	return s.section(s.at(name), s.values[name], of)
+}
+
+// exactlyOne reports that none of the names is there, or more than one.
+func (s section) exactlyOne(names ...string) {
+	var there []string
+	for _, name := range names {
+		if s.has(name) {
+			there = append(there, name)
+		}
+	}
+	switch len(there) {
+	case 0:
+		s.fail(s.path, "needs exactly one of %s; it has none", strings.Join(names, ", "))
+	case 1:
+	default:
+		s.fail(s.path, "needs exactly one of %s; it has %s", strings.Join(names, ", "), strings.Join(there, " and "))
+	}
+}
+
+// texts is the field as a list of texts that all pass check.
+func (s section) texts(name string, check func(string) error) []string {
+	items := s.list(name, maxWords)
+	values := make([]string, len(items))
+	for i, item := range items {
+		values[i] = s.scalar(index(s.at(name), i), item, check)
+	}
+	return values
+}
