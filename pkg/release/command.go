@@ -58,6 +58,9 @@ type Displace struct {
 // StartSoak starts the delay of a staged release.
 type StartSoak struct{ At time.Time }
 
+// MaxExtend bounds one extension.
+const MaxExtend = 30 * 24 * time.Hour
+
 // Request is what an operator or the watcher asks of a release. Seq and At are the broker's.
 type Request struct {
 	Verb     Verb

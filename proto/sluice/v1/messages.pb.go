@@ -11,7 +11,6 @@ package sluicev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -327,8 +326,7 @@ type LaneRecord struct {
 	OwnerProject string     `protobuf:"bytes,2,opt,name=owner_project,json=ownerProject,proto3" json:"owner_project,omitempty"`
 	Waiting      []*Waiting `protobuf:"bytes,3,rep,name=waiting,proto3" json:"waiting,omitempty"`
 	// By project: the release that was promoted last, which staging is put back to.
-	Promoted      map[string]string      `protobuf:"bytes,4,rep,name=promoted,proto3" json:"promoted,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	Promoted      map[string]string `protobuf:"bytes,4,rep,name=promoted,proto3" json:"promoted,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -391,23 +389,14 @@ func (x *LaneRecord) GetPromoted() map[string]string {
 	return nil
 }
 
-func (x *LaneRecord) GetSince() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Since
-	}
-	return nil
-}
-
 // Waiting is a release in the queue of a lane.
 type Waiting struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Release string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
 	Project string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
 	// Stream sequence of the merge event: the order of the queue.
-	Order     uint64 `protobuf:"varint,3,opt,name=order,proto3" json:"order,omitempty"`
-	Expedited bool   `protobuf:"varint,4,opt,name=expedited,proto3" json:"expedited,omitempty"`
-	// The stager asked the occupant to give way.
-	Superseding   bool `protobuf:"varint,5,opt,name=superseding,proto3" json:"superseding,omitempty"`
+	Order         uint64 `protobuf:"varint,3,opt,name=order,proto3" json:"order,omitempty"`
+	Expedited     bool   `protobuf:"varint,4,opt,name=expedited,proto3" json:"expedited,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -466,13 +455,6 @@ func (x *Waiting) GetOrder() uint64 {
 func (x *Waiting) GetExpedited() bool {
 	if x != nil {
 		return x.Expedited
-	}
-	return false
-}
-
-func (x *Waiting) GetSuperseding() bool {
-	if x != nil {
-		return x.Superseding
 	}
 	return false
 }
@@ -548,7 +530,6 @@ type Judgement struct {
 	Detail        string                 `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	Count         int64                  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
 	Since         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
-	Took          *durationpb.Duration   `protobuf:"bytes,7,opt,name=took,proto3" json:"took,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,13 +602,6 @@ func (x *Judgement) GetCount() int64 {
 func (x *Judgement) GetSince() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Since
-	}
-	return nil
-}
-
-func (x *Judgement) GetTook() *durationpb.Duration {
-	if x != nil {
-		return x.Took
 	}
 	return nil
 }
@@ -706,7 +680,7 @@ var File_sluice_v1_messages_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x18sluice/v1/messages.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x01\n" +
+	"\x18sluice/v1/messages.proto\x12\tsluice.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x01\n" +
 	"\n" +
 	"MergeEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -729,35 +703,32 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1b\n" +
 	"\tmerge_seq\x18\x03 \x01(\x04R\bmergeSeq\")\n" +
 	"\rVersionRecord\x12\x18\n" +
-	"\arelease\x18\x01 \x01(\tR\arelease\"\xa5\x02\n" +
+	"\arelease\x18\x01 \x01(\tR\arelease\"\xf3\x01\n" +
 	"\n" +
 	"LaneRecord\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12#\n" +
 	"\rowner_project\x18\x02 \x01(\tR\fownerProject\x12,\n" +
 	"\awaiting\x18\x03 \x03(\v2\x12.sluice.v1.WaitingR\awaiting\x12?\n" +
-	"\bpromoted\x18\x04 \x03(\v2#.sluice.v1.LaneRecord.PromotedEntryR\bpromoted\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x1a;\n" +
+	"\bpromoted\x18\x04 \x03(\v2#.sluice.v1.LaneRecord.PromotedEntryR\bpromoted\x1a;\n" +
 	"\rPromotedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x93\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"q\n" +
 	"\aWaiting\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
 	"\x05order\x18\x03 \x01(\x04R\x05order\x12\x1c\n" +
-	"\texpedited\x18\x04 \x01(\bR\texpedited\x12 \n" +
-	"\vsuperseding\x18\x05 \x01(\bR\vsuperseding\"Y\n" +
+	"\texpedited\x18\x04 \x01(\bR\texpedited\"Y\n" +
 	"\tHeartbeat\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
-	"\x06checks\x18\x03 \x01(\x05R\x06checks\"\xe4\x01\n" +
+	"\x06checks\x18\x03 \x01(\x05R\x06checks\"\xb5\x01\n" +
 	"\tJudgement\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x12\x18\n" +
 	"\averdict\x18\x03 \x01(\tR\averdict\x12\x16\n" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x120\n" +
-	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12-\n" +
-	"\x04took\x18\a \x01(\v2\x19.google.protobuf.DurationR\x04took\"d\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"d\n" +
 	"\n" +
 	"DeadLetter\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
@@ -790,19 +761,16 @@ var file_sluice_v1_messages_proto_goTypes = []any{
 	(*DeadLetter)(nil),            // 8: sluice.v1.DeadLetter
 	nil,                           // 9: sluice.v1.LaneRecord.PromotedEntry
 	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
 }
 var file_sluice_v1_messages_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
 	9,  // 1: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
-	10, // 2: sluice.v1.LaneRecord.since:type_name -> google.protobuf.Timestamp
-	10, // 3: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
-	11, // 4: sluice.v1.Judgement.took:type_name -> google.protobuf.Duration
-	5,  // [5:5] is the sub-list for method output_type
-	5,  // [5:5] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	10, // 2: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
+	3,  // [3:3] is the sub-list for method output_type
+	3,  // [3:3] is the sub-list for method input_type
+	3,  // [3:3] is the sub-list for extension type_name
+	3,  // [3:3] is the sub-list for extension extendee
+	0,  // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_messages_proto_init() }
