@@ -1,0 +1,136 @@
+# Sluice is built, checked and shown from here; CI runs `make check` and nothing else. `make help` lists the targets.
+# Needed: Go, GNU make, git, and Node with npm (for buf and for the npm registry that the tests run). Everything else is
+# fetched at a pinned version into .tmp, which may be deleted at any time.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.NOTPARALLEL:
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+
+BIN  := .tmp/bin
+DIST := dist
+
+# Pinned tools. To move one, change its version here: the stamp beside the binary carries it.
+GOLANGCI_LINT_VERSION := v2.15.0
+NATSCLI_VERSION       := v0.5.1
+BUF_VERSION           := 1.75.0
+
+GOLANGCI_LINT := $(BIN)/.golangci-lint-$(GOLANGCI_LINT_VERSION)
+NATSCLI       := $(BIN)/.nats-$(NATSCLI_VERSION)
+BUF           := $(BIN)/.buf-$(BUF_VERSION)
+
+# Where go puts a tool, whatever the caller's GOFLAGS, workspace or GOBIN say.
+GO_INSTALL := GOBIN="$(abspath $(BIN))" GOWORK=off GOFLAGS=-mod=mod go install
+
+PROTO_BASELINE := proto/baseline.txtpb
+
+.PHONY: help
+help: ## Say what the targets do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+.PHONY: check
+check: generate-check lint vet test ## Everything that CI checks
+
+.PHONY: build
+build: ## Build the static binary of every service into dist/
+	mkdir -p $(DIST)
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(DIST)/ $$($(list-mains))
+
+# The commands of the services. e2e holds tests and what they run.
+list-mains = go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' work | grep /services/ | grep -v /services/e2e/
+
+.PHONY: demo
+demo: build ## Take four releases through the gate on this machine, and check how they end
+	go run ./services/e2e/demo -bin $(DIST)
+
+.PHONY: test
+test: c-compiler $(NATSCLI) ## Run all tests with the race detector
+	go test -race -timeout=15m work
+
+.PHONY: vet
+vet: ## Run go vet on all modules
+	go vet work
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) $(BUF) ## Lint Go and proto, and refuse a change of the wire format that breaks readers
+	$(BIN)/buf lint proto
+	$(BIN)/buf breaking proto --against $(PROTO_BASELINE)
+	$(BIN)/golangci-lint run $$(go list -f '{{.Dir}}/...' -m)
+
+.PHONY: fix
+fix: $(GOLANGCI_LINT) ## Let the linters mend what they can
+	$(BIN)/golangci-lint run --fix $$(go list -f '{{.Dir}}/...' -m)
+
+.PHONY: generate
+generate: $(BUF) ## Generate Go from proto/
+	cd proto && "$(abspath $(BIN))/buf" generate
+
+# What is generated is committed. Generating must therefore change nothing.
+.PHONY: generate-check
+generate-check: ## Check that generating leaves git clean
+	$(MAKE) generate
+	@changes=$$(git status --porcelain --untracked-files=all -- proto); \
+	if [[ -n "$$changes" ]]; then \
+		echo "make generate leaves changes: look at them and commit them"; echo "$$changes"; git --no-pager diff -- proto; exit 1; \
+	fi
+
+# The baseline is the wire format that others may already hold: that of the last release, and until there is one, of the
+# last time somebody ran this. `lint` compares with it; unlike a tag or another branch it is there in every clone.
+.PHONY: proto-baseline
+proto-baseline: $(BUF) ## Declare today's wire format as released: from now on nothing in it may break
+	$(BIN)/buf build proto --exclude-source-info -o $(PROTO_BASELINE)
+
+# `go mod tidy` knows no workspace and would look for the siblings on the network. It gets a copy of go.mod that replaces
+# them by their folders; what comes out is stored without the replacements.
+.PHONY: tidy
+tidy: ## Tidy every module, then the workspace
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	siblings=$$(go list -m -f '{{.Path}}={{.Dir}}'); \
+	for dir in $$(go list -m -f '{{.Dir}}'); do \
+		cp "$$dir/go.mod" "$$work/go.mod"; cp "$$dir/go.sum" "$$work/go.sum" 2>/dev/null || : >"$$work/go.sum"; \
+		self=$$(cd "$$dir" && GOWORK=off go list -m); \
+		replace=(); drop=(); \
+		for s in $$siblings; do \
+			if [[ "$${s%%=*}" == "$$self" ]]; then continue; fi; \
+			replace+=("-require=$${s%%=*}@v0.0.0" "-replace=$$s"); drop+=("-dropreplace=$${s%%=*}"); \
+		done; \
+		go mod edit "$${replace[@]}" "$$work/go.mod"; \
+		(cd "$$dir" && GOWORK=off GOFLAGS=-mod=mod go mod tidy -modfile="$$work/go.mod"); \
+		go mod edit "$${drop[@]}" "$$work/go.mod"; \
+		cp "$$work/go.mod" "$$dir/go.mod"; \
+		if [[ -s "$$work/go.sum" ]]; then cp "$$work/go.sum" "$$dir/go.sum"; else rm -f "$$dir/go.sum"; fi; \
+	done
+	go work sync
+
+.PHONY: tools
+tools: $(GOLANGCI_LINT) $(NATSCLI) $(BUF) ## Fetch the pinned tools into .tmp/bin
+
+.PHONY: clean
+clean: ## Remove what was built and fetched
+	rm -rf $(DIST) .tmp
+
+# The race detector needs a C compiler.
+.PHONY: c-compiler
+c-compiler:
+	@command -v "$$(go env CC)" >/dev/null || { \
+		echo "no C compiler ($$(go env CC)), which the race detector needs: installing gcc"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; \
+	} || { echo "could not install it: install gcc and the C library's headers, then try again"; exit 1; }
+
+$(GOLANGCI_LINT):
+	$(GO_INSTALL) github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	touch $@
+
+$(NATSCLI):
+	$(GO_INSTALL) github.com/nats-io/natscli/nats@$(NATSCLI_VERSION)
+	touch $@
+
+# From npm, where buf is a binary: building it takes minutes.
+$(BUF):
+	mkdir -p $(BIN)
+	npm install --prefix .tmp/buf --no-save --no-audit --no-fund --ignore-scripts @bufbuild/buf@$(BUF_VERSION)
+	ln -sf ../buf/node_modules/.bin/buf $(BIN)/buf
+	touch $@
