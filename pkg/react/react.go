@@ -1,0 +1,262 @@
+// Package react is how every service works: a message is a hint to look at a release. React delivers the hints of a durable
+// consumer to a handler, one at a time for each release, and acknowledges a hint when its handler has done all that the
+// release needed.
+//
+// A handler looks at what is stored, not at what the hint says, and does the next thing that is missing. So hints may come
+// twice, late, in any order, and to several instances at once: compare-and-set on the journal decides, and the loser looks
+// again. A handler that dies leaves its hint unacknowledged, and another instance gets it after the consumer's AckWait.
+package react
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// Hint is a delivered message.
+type Hint struct {
+	Subject   topology.Subject
+	Raw       string // the subject as it was delivered
+	Stream    string
+	Seq       uint64    // stream sequence
+	At        time.Time // broker's timestamp: a time that has certainly been reached
+	Data      []byte
+	Delivered uint64 // 1 for the first delivery
+}
+
+// Cause names the message in the journal records that it leads to.
+func (h Hint) Cause() string { return fmt.Sprintf("%s %d %s", h.Stream, h.Seq, h.Raw) }
+
+// Handler does what a hint asks for. It returns nil when nothing is left to do, [Later] to be called again after a time,
+// [Refuse] when the message can never be handled, and any other error to be called again soon.
+type Handler func(ctx context.Context, h Hint) error
+
+// LaterError asks for the hint again.
+type LaterError struct {
+	In     time.Duration
+	Reason string
+}
+
+func (e *LaterError) Error() string { return fmt.Sprintf("again in %s: %s", e.In, e.Reason) }
+
+// Later asks for the hint again after a time. It is not a failure.
+func Later(in time.Duration, reason string) error { return &LaterError{In: in, Reason: reason} }
+
+// RefusedError ends the delivery of a message.
+type RefusedError struct{ err error }
+
+func (e *RefusedError) Error() string { return e.err.Error() }
+func (e *RefusedError) Unwrap() error { return e.err }
+
+// Refuse ends the delivery of a message that can never be handled; whoever refuses has kept it and its reason elsewhere.
+func Refuse(err error) error { return &RefusedError{err} }
+
+// Config is what a Loop needs.
+type Config struct {
+	Consumer jetstream.Consumer
+	Handle   Handler
+	Log      *zap.Logger
+	// Grace is how long handlers may go on after the loop was told to stop, before their context ends.
+	Grace time.Duration
+	// Observe is called after every handled hint; nil: nobody counts.
+	Observe func(h Hint, took time.Duration, err error)
+}
+
+const (
+	mostAtOnce = 1024 // handlers under way in one loop; most wait for the broker
+	firstAgain = 100 * time.Millisecond
+	lastAgain  = 30 * time.Second
+)
+
+// Run delivers hints until ctx ends, then drains: it takes no more, lets handlers finish within the grace, gives back what
+// was not begun, and returns nil. It returns an error when the consumer can not be read.
+func Run(ctx context.Context, cfg Config) error {
+	it, err := cfg.Consumer.Messages(jetstream.PullMaxMessages(mostAtOnce / 2))
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", cfg.Consumer.CachedInfo().Name, err)
+	}
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	l := &loop{cfg: cfg, turns: map[string]*turn{}, held: map[jetstream.Msg]struct{}{}, slots: make(chan struct{}, mostAtOnce)}
+
+	stop := context.AfterFunc(ctx, it.Stop)
+	defer stop()
+	ticking, tickingDone := context.WithCancel(work)
+	var tick sync.WaitGroup
+	tick.Go(func() { l.keepAlive(ticking) })
+
+	for {
+		m, err := it.Next()
+		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+			break
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				cfg.Log.Warn("no messages for now", zap.Error(err))
+			}
+			if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, nats.ErrConnectionClosed) {
+				cancel(err)
+				l.all.Wait()
+				tickingDone()
+				tick.Wait()
+				return fmt.Errorf("consumer %s: %w", cfg.Consumer.CachedInfo().Name, err)
+			}
+			continue
+		}
+		l.take(ctx, work, m)
+	}
+	grace := time.AfterFunc(cfg.Grace, func() { cancel(errors.New("the service stops")) })
+	l.all.Wait()
+	grace.Stop()
+	tickingDone()
+	tick.Wait()
+	return nil
+}
+
+type loop struct {
+	cfg   Config
+	slots chan struct{}
+	all   sync.WaitGroup
+
+	mu    sync.Mutex
+	turns map[string]*turn           // by release: who is at it, and who waits
+	held  map[jetstream.Msg]struct{} // in our hands: not yet acknowledged
+}
+
+type turn struct{ waiting []jetstream.Msg }
+
+// take gives the message to its release's worker, starting one if there is none.
+func (l *loop) take(ctx, work context.Context, m jetstream.Msg) {
+	subject, err := topology.ParseSubject(m.Subject())
+	if err != nil {
+		l.cfg.Log.Warn("skipped a message on a subject that is none of ours", zap.Error(err))
+		_ = m.Term()
+		return
+	}
+	key := subject.Release
+	if key == "" {
+		key = m.Subject()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held[m] = struct{}{}
+	if t, ok := l.turns[key]; ok {
+		t.waiting = append(t.waiting, m)
+		return
+	}
+	t := &turn{waiting: []jetstream.Msg{m}}
+	l.turns[key] = t
+	l.all.Go(func() {
+		l.slots <- struct{}{}
+		defer func() { <-l.slots }()
+		for m, ok := l.next(key, t); ok; m, ok = l.next(key, t) {
+			l.one(ctx, work, m)
+		}
+	})
+}
+
+func (l *loop) next(key string, t *turn) (jetstream.Msg, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(t.waiting) == 0 {
+		delete(l.turns, key)
+		return nil, false
+	}
+	m := t.waiting[0]
+	t.waiting = t.waiting[1:]
+	return m, true
+}
+
+func (l *loop) one(ctx, work context.Context, m jetstream.Msg) {
+	defer func() {
+		l.mu.Lock()
+		delete(l.held, m)
+		l.mu.Unlock()
+	}()
+	if ctx.Err() != nil { // stopping: give it back
+		_ = m.Nak()
+		return
+	}
+	h, err := hint(m)
+	if err != nil {
+		l.cfg.Log.Warn("skipped a message without metadata", zap.Error(err))
+		_ = m.Term()
+		return
+	}
+	began := time.Now()
+	err = l.handle(work, h)
+	if l.cfg.Observe != nil {
+		l.cfg.Observe(h, time.Since(began), err)
+	}
+	l.answer(m, h, err)
+}
+
+// handle turns a panic into an error: one release must not take the others down with it.
+func (l *loop) handle(ctx context.Context, h Hint) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+			l.cfg.Log.Error("a handler panicked", zap.String("cause", h.Cause()), zap.Any("panic", p), zap.Stack("stack"))
+		}
+	}()
+	return l.cfg.Handle(ctx, h)
+}
+
+// answer tells the broker. When that is lost the hint comes again, which is harmless.
+func (l *loop) answer(m jetstream.Msg, h Hint, err error) {
+	var later *LaterError
+	var refused *RefusedError
+	switch {
+	case err == nil:
+		_ = m.Ack()
+	case errors.As(err, &later):
+		_ = m.NakWithDelay(later.In)
+	case errors.As(err, &refused):
+		l.cfg.Log.Warn("refused", zap.String("cause", h.Cause()), zap.Error(err))
+		_ = m.TermWithReason("refused")
+	default:
+		wait := min(firstAgain<<min(h.Delivered-1, 10), lastAgain)
+		if !errors.Is(err, context.Canceled) {
+			l.cfg.Log.Warn("failed, trying again", zap.String("cause", h.Cause()), zap.Duration("in", wait), zap.Error(err))
+		}
+		_ = m.NakWithDelay(wait)
+	}
+}
+
+// keepAlive tells the broker that the messages in our hands are being worked on, those that wait for their turn included.
+func (l *loop) keepAlive(ctx context.Context) {
+	t := time.NewTicker(topology.AckWait / 3)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		l.mu.Lock()
+		for m := range l.held {
+			_ = m.InProgress()
+		}
+		l.mu.Unlock()
+	}
+}
+
+func hint(m jetstream.Msg) (Hint, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return Hint{}, err
+	}
+	subject, err := topology.ParseSubject(m.Subject())
+	return Hint{
+		Subject: subject, Raw: m.Subject(), Stream: meta.Stream, Seq: meta.Sequence.Stream, At: meta.Timestamp,
+		Data: m.Data(), Delivered: meta.NumDelivered,
+	}, err
+}

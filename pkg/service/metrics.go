@@ -1,0 +1,89 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluice-gate/sluice/pkg/react"
+)
+
+// Metrics is what a process counts. One process has one, whichever services run in it.
+type Metrics struct {
+	registry *prometheus.Registry
+	hints    *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+	drivers  *prometheus.HistogramVec
+	ready    atomic.Bool
+}
+
+// NewMetrics makes an empty set.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		hints: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_hints_total", Help: "Messages handled, by service, consumer and outcome (done, later, refused, failed).",
+		}, []string{"service", "consumer", "outcome"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_hint_seconds", Help: "How long handling a message took.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10),
+		}, []string{"service", "consumer"}),
+		drivers: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_action_seconds", Help: "How long an outside action took, by work and outcome (done, refused, failed).",
+			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
+		}, []string{"work", "outcome"}),
+	}
+	m.registry.MustRegister(m.hints, m.took, m.drivers,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *Metrics) hint(service, consumer string, took time.Duration, err error) {
+	outcome := "done"
+	var later *react.LaterError
+	var refused *react.RefusedError
+	switch {
+	case errors.As(err, &later):
+		outcome = "later"
+	case errors.As(err, &refused):
+		outcome = "refused"
+	case err != nil:
+		outcome = "failed"
+	}
+	m.hints.WithLabelValues(service, consumer, outcome).Inc()
+	m.took.WithLabelValues(service, consumer).Observe(took.Seconds())
+}
+
+// Action counts an outside action.
+func (m *Metrics) Action(work, outcome string, took time.Duration) {
+	m.drivers.WithLabelValues(work, outcome).Observe(took.Seconds())
+}
+
+// Ready says that the process consumes.
+func (m *Metrics) Ready(ready bool) { m.ready.Store(ready) }
+
+// Serve answers /healthz and /metrics on addr until ctx ends. /healthz is 200 while the process consumes and connected
+// says that the broker can be reached, 503 otherwise.
+func (m *Metrics) Serve(ctx context.Context, addr string, connected func() bool) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if !m.ready.Load() || !connected() {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	server := &http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
