@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,20 +112,17 @@ func (c *Nodes) StartNode(t testing.TB, i int) {
 
 // URLs returns every node's address, joined by commas as nats.Connect takes them.
 func (c *Nodes) URLs() string {
-	var all string
-	for i, s := range c.nodes {
-		if i > 0 {
-			all += ","
-		}
-		all += s.URL()
+	var all []string
+	for _, s := range c.nodes {
+		all = append(all, s.URL())
 	}
-	return all
+	return strings.Join(all, ",")
 }
 
 // Conn connects to any node and moves on to another when that one stops. The connection is closed when the test ends.
 func (c *Nodes) Conn(t testing.TB, options ...nats.Option) *nats.Conn {
 	t.Helper()
-	all := []nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond), nats.ReconnectJitter(0, 0)}
+	all := []nats.Option{nats.MaxReconnects(-1), nats.CustomReconnectDelay(reconnectDelay)}
 	nc, err := nats.Connect(c.URLs(), append(all, options...)...)
 	if err != nil {
 		t.Fatalf("natstest: connect to the cluster: %v", err)

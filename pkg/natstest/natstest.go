@@ -204,14 +204,19 @@ func (s *Server) URL() string {
 // server listens.
 func (s *Server) Connect(options ...nats.Option) (*nats.Conn, error) {
 	all := []nats.Option{
-		nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond), nats.ReconnectJitter(0, 0),
-		nats.IgnoreDiscoveredServers(),
+		nats.MaxReconnects(-1), nats.CustomReconnectDelay(reconnectDelay), nats.IgnoreDiscoveredServers(),
 	}
 	url := s.URL()
 	if url == "" {
 		all = append(all, nats.InProcessServer(s))
 	}
 	return nats.Connect(url, append(all, options...)...)
+}
+
+// reconnectDelay is short at first, for restarts, and reaches a second, so that hours of downtime in a bubble are not
+// hundreds of thousands of attempts.
+func reconnectDelay(attempts int) time.Duration {
+	return min(time.Duration(attempts+1)*20*time.Millisecond, time.Second)
 }
 
 // Conn is Connect for a test: it fails the test on an error and closes the connection when the test ends.
