@@ -122,6 +122,9 @@ func (s State) Stamp(seq uint64, at time.Time) State {
 	if s.Phase == Promoting && s.Claim == 0 {
 		s.Claim = seq
 	}
+	if s.Phase.Ended() && s.End.At.IsZero() {
+		s.End.At = at
+	}
 	for w, a := range s.Attempts {
 		if a.Started.IsZero() {
 			s.Attempts = maps.Clone(s.Attempts)
