@@ -179,14 +179,8 @@ func (s section) number(name string, unset, least, most int) int {
 		s.fail(s.at(name), "must be a whole number from %d to %d; it is %s", least, most, kindOf(s.values[name]))
 		return unset
 	}
-	var n int
-	switch value := node.Value.(type) {
-	case int64:
-		n = int(max(value, -1))
-	case uint64:
-		n = int(min(value, uint64(most)+1))
-	}
-	if n < least || n > most {
+	n, err := strconv.Atoi(fmt.Sprint(node.Value))
+	if err != nil || n < least || n > most {
 		s.fail(s.at(name), "%s is out of bounds: allowed are %d to %d", quote(node.GetToken().Value), least, most)
 		return unset
 	}

@@ -225,7 +225,7 @@ func checkEnv(name string) error {
 		return err
 	}
 	if secretField.MatchString(name) {
-		return errors.New("looks like a secret, which is never written here: put the name in env_from and the value in the service's environment")
+		return errors.New("looks like a secret, which is never written here: name it in env_from and set it in the service's environment")
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (d *decoder) refuseTokens(tokens token.Tokens) {
 	depth, dashes, line := 0, 0, 0
 	for _, tk := range tokens {
 		at := tokenPosition(tk)
-		switch tk.Type {
+		switch tk.Type { //nolint:exhaustive // a list of what is refused; the parser knows the rest
 		case token.AnchorType, token.AliasType, token.MergeKeyType:
 			d.failAt(at, "", "anchors, aliases and merge keys are not allowed: write the value out")
 		case token.TagType:
