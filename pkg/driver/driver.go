@@ -83,6 +83,9 @@ type Seen struct {
 	Mine    bool   // it is this release's artifact
 }
 
+// A value, of a channel, is the version or the beta's name that it points to, then "@" and whatever else the driver needs if
+// it needs more: "1.4.0-beta.0", "1.4.0@sha256:…". So whoever reads a journal can tell whose it is.
+
 // Done is what an action came to.
 type Done struct {
 	Value   string // what the channel points to now, in the driver's own words

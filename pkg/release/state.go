@@ -49,6 +49,7 @@ type Merge struct {
 	Actor    string
 	Version  string         // empty: by the project's version rule
 	Artifact string         // object name in the artifact bucket, or a reference by digest
+	Digest   string         // that the artifact must have; empty: whatever it has
 	Delay    *time.Duration // overrides the project's soak; nil: the project's
 	Attempt  int            // 1, or more after `sluice merge --again`
 	Seq      uint64         // stream sequence of the merge event

@@ -61,7 +61,7 @@ func fromState(in *pb.State) release.State {
 
 func toMerge(m release.Merge) *pb.Merge {
 	out := &pb.Merge{
-		Commit: m.Commit, Ref: m.Ref, Url: m.URL, Actor: m.Actor, Version: m.Version, Artifact: m.Artifact,
+		Commit: m.Commit, Ref: m.Ref, Url: m.URL, Actor: m.Actor, Version: m.Version, Artifact: m.Artifact, Digest: m.Digest,
 		Attempt: int32(m.Attempt), Seq: m.Seq, //nolint:gosec // attempts of one commit stay far below 2^31
 	}
 	if m.Delay != nil {
@@ -73,7 +73,7 @@ func toMerge(m release.Merge) *pb.Merge {
 func fromMerge(in *pb.Merge) release.Merge {
 	m := release.Merge{
 		Commit: in.GetCommit(), Ref: in.GetRef(), URL: in.GetUrl(), Actor: in.GetActor(), Version: in.GetVersion(),
-		Artifact: in.GetArtifact(), Attempt: int(in.GetAttempt()), Seq: in.GetSeq(),
+		Artifact: in.GetArtifact(), Digest: in.GetDigest(), Attempt: int(in.GetAttempt()), Seq: in.GetSeq(),
 	}
 	if in.GetDelay() != nil {
 		d := in.GetDelay().AsDuration()

@@ -88,7 +88,9 @@ func Start(ctx context.Context, name string, args []string, stderr io.Writer, ru
 // NewLogger writes JSON lines to stderr, with times that people can read.
 func NewLogger() (*zap.Logger, error) {
 	cfg := zap.NewProductionConfig()
-	cfg.EncoderConfig.EncodeTime = func(t time.Time, enc zapcore.PrimitiveArrayEncoder) { enc.AppendString(t.UTC().Format(time.RFC3339Nano)) }
+	cfg.EncoderConfig.EncodeTime = func(t time.Time, enc zapcore.PrimitiveArrayEncoder) {
+		enc.AppendString(t.UTC().Format(time.RFC3339Nano))
+	}
 	cfg.Sampling = nil
 	return cfg.Build(zap.AddStacktrace(zap.DPanicLevel))
 }

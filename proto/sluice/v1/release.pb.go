@@ -572,6 +572,7 @@ type Merge struct {
 	Delay         *durationpb.Duration   `protobuf:"bytes,7,opt,name=delay,proto3" json:"delay,omitempty"`
 	Attempt       int32                  `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`
+	Digest        string                 `protobuf:"bytes,10,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -667,6 +668,13 @@ func (x *Merge) GetSeq() uint64 {
 		return x.Seq
 	}
 	return 0
+}
+
+func (x *Merge) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
 }
 
 // Policy is what of the project file decides about a release, pinned at the merge.
@@ -1924,7 +1932,7 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\bevidence\x18\x19 \x01(\tR\bevidence\x1aO\n" +
 	"\rAttemptsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.sluice.v1.AttemptR\x05value:\x028\x01\"\xec\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.sluice.v1.AttemptR\x05value:\x028\x01\"\x84\x02\n" +
 	"\x05Merge\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\tR\x06commit\x12\x10\n" +
 	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x10\n" +
@@ -1934,7 +1942,9 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\bartifact\x18\x06 \x01(\tR\bartifact\x12/\n" +
 	"\x05delay\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12\x18\n" +
 	"\aattempt\x18\b \x01(\x05R\aattempt\x12\x10\n" +
-	"\x03seq\x18\t \x01(\x04R\x03seq\"\xde\x01\n" +
+	"\x03seq\x18\t \x01(\x04R\x03seq\x12\x16\n" +
+	"\x06digest\x18\n" +
+	" \x01(\tR\x06digest\"\xde\x01\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x1c\n" +

@@ -1,0 +1,169 @@
+// Package work does one outside action for a release: it journals the intent, runs the driver within the attempt's time,
+// and journals what came of it. Publisher, stager and promoter do all their work through it.
+//
+// What if the process dies here?
+//
+//   - Before the intent is stored: nothing happened.
+//   - Between the intent and the outcome: the hint that led here was not acknowledged and comes again. The same instance
+//     begins the next attempt at once, any other waits until the attempt's deadline has passed by the broker's clock. The
+//     driver then finds what is there already.
+//   - After the outcome is stored: the hint comes again and finds nothing to do.
+//
+// The driver's own deadline is counted from before the intent was stored, so it ends before anybody may take over.
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/react"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/service"
+)
+
+// Outcome is what a finished action leaves in the journal.
+type Outcome struct {
+	Value string // what the channel points to now
+	Note  string // what an operator should know
+}
+
+// Act is the outside action. It is called again, with the same attempt, while it fails for reasons that may pass.
+type Act func(ctx context.Context, e journal.Entry) (Outcome, error)
+
+// recordWithin bounds the storing of an outcome, also when the service stops: an effect that is not journaled is looked
+// for again, but one that is journaled is known.
+const recordWithin = 10 * time.Second
+
+// Run does an action for the release, if it is still to be done. It returns nil when nothing is left to do, whatever the
+// outcome was; release.ErrEnded when the release ended meanwhile, so that the caller looks at it again; [react.Later]
+// when another instance is at it.
+func Run(ctx context.Context, env service.Env, id string, begin release.Begin, cause string, act Act) error {
+	began := time.Now()
+	e, ok, err := start(ctx, env, id, begin, cause)
+	if err != nil || !ok {
+		return err
+	}
+	return Perform(ctx, env, e, begin, began, cause, act)
+}
+
+// Perform does an action whose intent is journaled already, in e, by this instance, after the local time began.
+func Perform(ctx context.Context, env service.Env, e journal.Entry, begin release.Begin, began time.Time, cause string, act Act) error {
+	id := e.State.Release
+	timed, cancel := context.WithDeadline(ctx, began.Add(begin.Timeout))
+	defer cancel()
+	if begin.Work == release.Publish || begin.Work == release.Stage {
+		stop, err := abortWhenEnded(timed, cancel, env, id)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	out, err := persist(timed, e, act)
+	env.Metrics.Action(string(begin.Work), outcome(err), time.Since(began))
+	if ctx.Err() != nil && err != nil {
+		return fmt.Errorf("%s of %s interrupted: %w", begin.Work, id, err) // the attempt goes on with the next start
+	}
+	return record(ctx, env, id, begin, cause, out, err)
+}
+
+// start journals the intent. ok is false when there is nothing to do.
+func start(ctx context.Context, env service.Env, id string, begin release.Begin, cause string) (e journal.Entry, ok bool, err error) {
+	e, ok, err = env.Journal.Do(ctx, id, begin, cause)
+	var busy *release.BusyError
+	if errors.As(err, &busy) {
+		now, nowErr := env.Journal.Now(ctx)
+		if nowErr != nil {
+			return e, false, nowErr
+		}
+		if wait := busy.Until.Sub(now); wait > 0 {
+			return e, false, react.Later(wait, busy.Error())
+		}
+		begin.At = now
+		e, ok, err = env.Journal.Do(ctx, id, begin, cause)
+	}
+	if err != nil {
+		return e, false, err
+	}
+	_, running := e.State.Attempts[begin.Work]
+	return e, ok && running, nil
+}
+
+// abortWhenEnded stops the action when the release ends: a cancel in the middle of a deployment stops the deployment.
+func abortWhenEnded(ctx context.Context, abort context.CancelFunc, env service.Env, id string) (stop func(), err error) {
+	ended, cancel, err := env.Journal.UntilEnded(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	unhook := context.AfterFunc(ended, func() {
+		if errors.Is(context.Cause(ended), release.ErrEnded) {
+			abort()
+		}
+	})
+	return func() { unhook(); cancel() }, nil
+}
+
+// persist calls act until it succeeds, is refused, or time is up.
+func persist(ctx context.Context, e journal.Entry, act Act) (Outcome, error) {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 500*time.Millisecond, 30*time.Second
+	var last error
+	out, err := backoff.Retry(ctx, func() (Outcome, error) {
+		out, err := act(ctx, e)
+		if err == nil {
+			return out, nil
+		}
+		if last == nil || ctx.Err() == nil { // what failed says more than that time was up
+			last = err
+		}
+		if driver.IsRefused(err) {
+			return out, backoff.Permanent(err)
+		}
+		return out, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+	if err != nil && last != nil {
+		err = last
+	}
+	return out, err
+}
+
+// record journals the outcome. It gives no time: the broker's timestamp of the record is when it happened.
+func record(ctx context.Context, env service.Env, id string, begin release.Begin, cause string, out Outcome, acted error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+	defer cancel()
+	restoring := begin.Work == release.RestoreBeta || begin.Work == release.RestoreStaging
+	var command release.Command = release.Finish{Work: begin.Work, Value: out.Value, Note: out.Note}
+	switch {
+	case acted == nil:
+	case restoring: // the outcome of the release stands; what could not be put back is said
+		env.Log.Error("could not put back", zap.String("release", id), zap.String("work", string(begin.Work)), zap.Error(acted))
+		command = release.Finish{Work: begin.Work, Note: "could not be put back: " + acted.Error()}
+	default:
+		command = release.Fail{By: env.Name, Reason: reason(begin, acted)}
+	}
+	_, _, err := env.Journal.Do(ctx, id, command, cause)
+	return err
+}
+
+func reason(begin release.Begin, err error) string {
+	if driver.IsRefused(err) {
+		return fmt.Sprintf("%s: %v", begin.Work, err)
+	}
+	return fmt.Sprintf("%s: gave up after %s: %v", begin.Work, begin.Timeout, err)
+}
+
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "done"
+	case driver.IsRefused(err):
+		return "refused"
+	}
+	return "failed"
+}
