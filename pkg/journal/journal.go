@@ -35,6 +35,7 @@ const (
 type Journal struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
+	api     string // the prefix of the broker's API subjects, with the dot
 	stream  jetstream.Stream
 	service string
 }
@@ -53,7 +54,7 @@ func Open(ctx context.Context, js jetstream.JetStream, service string) (*Journal
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", topology.StreamSluice, err)
 	}
-	return &Journal{nc: js.Conn(), js: js, stream: s, service: service}, nil
+	return &Journal{nc: js.Conn(), js: js, api: apiPrefix(js.Options()), stream: s, service: service}, nil
 }
 
 // Load reads the release. ErrNone when it has no journal.
@@ -88,7 +89,7 @@ func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error
 	}
 	for {
 		msgs, err := j.multiLast(ctx, e.State.Release, e.State.Claim)
-		if err != nil && !errors.Is(err, ErrNone) {
+		if err != nil {
 			return nil, fmt.Errorf("settle %s: %w", e.State.Release, err)
 		}
 		at, requests, err := split(msgs, e.State.Release)
@@ -130,7 +131,7 @@ func (j *Journal) own(ctx context.Context, seq uint64) (Entry, error) {
 	for {
 		m, err := j.stream.GetMsg(ctx, seq)
 		if err == nil {
-			return entry(m)
+			return entry(stored{Subject: m.Subject, Seq: m.Sequence, At: m.Time, Data: m.Data})
 		}
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return Entry{}, fmt.Errorf("read back sequence %d: %w", seq, err)
@@ -146,23 +147,25 @@ func (j *Journal) own(ctx context.Context, seq uint64) (Entry, error) {
 func (j *Journal) unfolded(ctx context.Context, e Entry, last []release.Request) ([]release.Request, error) {
 	var out []release.Request
 	for _, r := range last {
-		for from := e.State.Folded + 1; from <= r.Seq; {
-			subject := topology.Request(string(r.Verb), e.State.Release, r.Actor)
-			m, err := j.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
-			if err != nil {
-				return nil, fmt.Errorf("requests of %s: %s from %d: %w", e.State.Release, subject, from, err)
-			}
+		if r.Seq <= e.State.Folded {
+			continue
+		}
+		subject := topology.Request(string(r.Verb), e.State.Release, r.Actor)
+		all, err := j.between(ctx, topology.StreamSluice, subject, e.State.Folded+1, nil, r.Seq)
+		if err != nil {
+			return nil, fmt.Errorf("requests of %s: %w", e.State.Release, err)
+		}
+		for _, m := range all {
 			out = append(out, request(m, r.Verb, r.Actor))
-			from = m.Sequence + 1
 		}
 	}
 	return inOrder(out), nil
 }
 
-func entry(m *jetstream.RawStreamMsg) (Entry, error) {
+func entry(m stored) (Entry, error) {
 	rec, err := releasepb.DecodeRecord(m.Data)
 	if err != nil {
-		return Entry{}, fmt.Errorf("%s sequence %d: %w", m.Subject, m.Sequence, err)
+		return Entry{}, fmt.Errorf("%s sequence %d: %w", m.Subject, m.Seq, err)
 	}
-	return Entry{State: rec.State.Stamp(m.Sequence, m.Time), Seq: m.Sequence, At: m.Time, Type: rec.Type}, nil
+	return Entry{State: rec.State.Stamp(m.Seq, m.At), Seq: m.Seq, At: m.At, Type: rec.Type}, nil
 }

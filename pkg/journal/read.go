@@ -2,14 +2,11 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sluice-gate/sluice/pkg/release"
@@ -20,89 +17,78 @@ import (
 // pauseBetween is the wait before a replica that lags behind is asked again.
 const pauseBetween = 5 * time.Millisecond
 
-// answerWithin bounds the silence between two messages of an answer.
-const answerWithin = 5 * time.Second
-
-func (j *Journal) last(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+// last reads the last message of a subject to which only services may publish. ErrNone if there is none.
+func (j *Journal) last(ctx context.Context, subject string) (stored, error) {
 	if subject == "" {
-		return nil, fmt.Errorf("an unsafe name: %w", ErrNone)
+		return stored{}, fmt.Errorf("an unsafe name: %w", ErrNone)
 	}
 	m, err := j.stream.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("%s: %w", subject, ErrNone)
+		return stored{}, fmt.Errorf("%s: %w", subject, ErrNone)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", subject, err)
+		return stored{}, fmt.Errorf("read %s: %w", subject, err)
 	}
-	return m, nil
+	return stored{Subject: m.Subject, Seq: m.Sequence, At: m.Time, Data: m.Data}, nil
 }
 
 // multiLast reads the last message of the journal and of every request subject of the release, up to a sequence (0: all).
 // The answer is complete or an error.
-func (j *Journal) multiLast(ctx context.Context, id string, upTo uint64) ([]*jetstream.RawStreamMsg, error) {
-	filters := append(topology.RequestFilters(id), topology.Release(id))
-	body, err := json.Marshal(struct {
-		Subjects []string `json:"multi_last"`
-		UpTo     uint64   `json:"up_to_seq,omitempty"`
-	}{filters, upTo})
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", id, err)
+func (j *Journal) multiLast(ctx context.Context, id string, upTo uint64) ([]stored, error) {
+	subject := topology.Release(id)
+	if subject == "" {
+		return nil, fmt.Errorf("release %q: an unsafe name: %w", id, ErrNone)
 	}
-	inbox := j.nc.NewInbox()
-	sub, err := j.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", id, err)
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	subject := jetstream.DefaultAPIPrefix + "DIRECT.GET." + topology.StreamSluice
-	if err := j.nc.PublishRequest(subject, inbox, body); err != nil {
-		return nil, fmt.Errorf("read %s: %w", id, err)
-	}
-	var out []*jetstream.RawStreamMsg
+	g := get{MultiLast: append(topology.RequestFilters(id), subject), UpTo: upTo}
+	var out []stored
 	for {
-		m, err := next(ctx, sub)
+		a, err := j.ask(ctx, topology.StreamSluice, g)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: the answer broke off after %d messages: %w", id, len(out), err)
+			return nil, fmt.Errorf("read %s: %w", id, err)
 		}
-		switch status := m.Header.Get("Status"); status {
-		case "":
-			raw, err := rawMsg(m)
-			if err != nil {
-				return nil, fmt.Errorf("read %s: %w", id, err)
-			}
-			out = append(out, raw)
-		case "204": // end of batch
+		out = append(out, a.msgs...)
+		if !a.more {
 			return out, nil
-		case "404":
-			return nil, fmt.Errorf("%s: %w", id, ErrNone)
-		default:
-			return nil, fmt.Errorf("read %s: the broker says %s %s", id, status, m.Header.Get("Description"))
+		}
+		g.Seq, g.UpTo = out[len(out)-1].Seq+1, a.upTo // all parts from before the same sequence
+	}
+}
+
+// batch is how many messages one request asks for. A heartbeat's answer is about 300 bytes.
+const batch = 10_000
+
+// between reads all messages on one subject from one sequence to another, both included. There must be one at to: an answer
+// without it comes from a replica that lags behind, and is asked for again. from is the start's time instead if it is set.
+func (j *Journal) between(ctx context.Context, stream, subject string, from uint64, start *time.Time, to uint64) ([]stored, error) {
+	g := get{Batch: batch, Next: subject, Seq: from, StartTime: start}
+	var out []stored
+	for {
+		a, err := j.ask(ctx, stream, g)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", subject, err)
+		}
+		for _, m := range a.msgs {
+			if m.Seq <= to {
+				out = append(out, m)
+			}
+			if m.Seq >= to {
+				return out, nil
+			}
+		}
+		if len(out) > 0 {
+			g.Seq, g.StartTime = out[len(out)-1].Seq+1, nil
+		}
+		if a.more {
+			continue
+		}
+		if err := pause(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", subject, ErrStale, err)
 		}
 	}
-}
-
-func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	return sub.NextMsgWithContext(ctx)
-}
-
-func rawMsg(m *nats.Msg) (*jetstream.RawStreamMsg, error) {
-	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
-	if err != nil {
-		return nil, fmt.Errorf("a direct answer without a sequence: %w", err)
-	}
-	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
-	if err != nil {
-		return nil, fmt.Errorf("a direct answer without a timestamp: %w", err)
-	}
-	return &jetstream.RawStreamMsg{
-		Subject: m.Header.Get(jetstream.SubjectHeader), Sequence: seq, Header: m.Header, Data: m.Data, Time: at,
-	}, nil
 }
 
 // split tells the journal's record from the requests. Subjects that are neither are skipped: a newer version's.
-func split(msgs []*jetstream.RawStreamMsg, id string) (Entry, []release.Request, error) {
+func split(msgs []stored, id string) (Entry, []release.Request, error) {
 	var e Entry
 	var requests []release.Request
 	for _, m := range msgs {
@@ -125,8 +111,8 @@ func split(msgs []*jetstream.RawStreamMsg, id string) (Entry, []release.Request,
 	return e, inOrder(requests), nil
 }
 
-func request(m *jetstream.RawStreamMsg, verb release.Verb, actor string) release.Request {
-	return releasepb.DecodeRequest(verb, actor, m.Sequence, m.Time, m.Data)
+func request(m stored, verb release.Verb, actor string) release.Request {
+	return releasepb.DecodeRequest(verb, actor, m.Seq, m.At, m.Data)
 }
 
 func inOrder(rs []release.Request) []release.Request {

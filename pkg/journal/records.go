@@ -96,7 +96,7 @@ func (j *Journal) record(ctx context.Context, subject string) ([]byte, uint64, e
 	if err != nil {
 		return nil, 0, err
 	}
-	return m.Data, m.Sequence, nil
+	return m.Data, m.Seq, nil
 }
 
 func (j *Journal) setRecord(ctx context.Context, subject string, data []byte, last uint64) (uint64, error) {

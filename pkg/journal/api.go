@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// apiPrefix is where the broker's API listens, with the dot at its end.
+func apiPrefix(o jetstream.JetStreamOptions) string {
+	switch {
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "."
+	}
+	return jetstream.DefaultAPIPrefix
+}
+
+// Now is the broker's time: that of the server that leads the stream.
+func (j *Journal) Now(ctx context.Context) (time.Time, error) {
+	var info struct {
+		At time.Time `json:"ts"`
+	}
+	if err := j.call(ctx, "STREAM.INFO."+topology.StreamSluice, nil, &info); err != nil {
+		return time.Time{}, fmt.Errorf("the broker's time: %w", err)
+	}
+	if info.At.IsZero() {
+		return time.Time{}, errors.New("the broker's time: the answer has none")
+	}
+	return info.At, nil
+}
+
+// Beats returns the broker's timestamps of the heartbeats of a release that were stored at or after from, in order. The
+// list is complete up to the last heartbeat that the stream's leader had when it was asked, or there is an error.
+func (j *Journal) Beats(ctx context.Context, id string, from time.Time) ([]time.Time, error) {
+	subject := topology.Heartbeat(id)
+	if subject == "" {
+		return nil, fmt.Errorf("heartbeats of release %q: an unsafe name: %w", id, ErrNone)
+	}
+	last, err := j.leaderLast(ctx, topology.StreamEvidence, subject)
+	if errors.Is(err, ErrNone) || err == nil && last.At.Before(from) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("heartbeats of %s: %w", id, err)
+	}
+	msgs, err := j.between(ctx, topology.StreamEvidence, subject, 0, &from, last.Seq)
+	if err != nil {
+		return nil, fmt.Errorf("heartbeats of %s: %w", id, err)
+	}
+	out := make([]time.Time, len(msgs))
+	for i, m := range msgs {
+		out[i] = m.At
+	}
+	return out, nil
+}
+
+// leaderLast asks the leader of a stream, which never lags behind, for the last message of a subject. ErrNone if there is
+// none. It costs the broker more than a direct read.
+func (j *Journal) leaderLast(ctx context.Context, stream, subject string) (stored, error) {
+	var got struct {
+		Message struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			At      time.Time `json:"time"`
+			Data    []byte    `json:"data"`
+		} `json:"message"`
+	}
+	request := struct {
+		Last string `json:"last_by_subj"`
+	}{subject}
+	err := j.call(ctx, "STREAM.MSG.GET."+stream, request, &got)
+	if api := new(jetstream.APIError); errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return stored{}, fmt.Errorf("%s: %w", subject, ErrNone)
+	}
+	if err != nil {
+		return stored{}, fmt.Errorf("read %s: %w", subject, err)
+	}
+	return stored(got.Message), nil
+}
+
+// call makes one request of the broker's API.
+func (j *Journal) call(ctx context.Context, name string, request, into any) error {
+	var body []byte
+	if request != nil {
+		var err error
+		if body, err = json.Marshal(request); err != nil {
+			return err
+		}
+	}
+	within, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	m, err := j.nc.RequestWithContext(within, j.api+name, body)
+	if err != nil {
+		return err
+	}
+	var failed struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &failed); err != nil {
+		return fmt.Errorf("%s: the broker's answer: %w", name, err)
+	}
+	if failed.Error != nil {
+		return failed.Error
+	}
+	return json.Unmarshal(m.Data, into)
+}
