@@ -43,9 +43,9 @@ type Fail struct {
 	At         time.Time
 }
 
-// Wait puts a release into the queue of its lane.
+// Wait puts a release into the queue of its lane, or tells it that another release is ahead of it now.
 type Wait struct {
-	Behind string // the occupant
+	Behind string // the occupant; empty: the lane is the release's own now
 	At     time.Time
 }
 

@@ -49,7 +49,7 @@ func Decide(s State, c Command) ([]Event, error) {
 	case Fail:
 		return live(s, WasFailed{Said{By: c.By, At: c.At, Reason: c.Reason}})
 	case Wait:
-		if s.Phase != Published {
+		if s.Phase != Published && (s.Phase != Queued || s.Behind == c.Behind) {
 			return nil, ended(s)
 		}
 		return []Event{WasQueued(c)}, nil

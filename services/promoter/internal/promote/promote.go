@@ -42,10 +42,10 @@ func New(env service.Env, open work.Opener) *Promoter { return &Promoter{env: en
 type look struct {
 	*Promoter
 	hint react.Hint
-	// claim is the sequence of the claim that this look stored, and claimed the local time just before. The claim is the
+	// claimSeq is the sequence of the claim that this look stored, and claimed the local time just before. The claim is the
 	// intent of the promotion's first attempt, so the look that made it runs the driver without another record.
-	claim   uint64
-	claimed time.Time
+	claimSeq uint64
+	claimed  time.Time
 }
 
 // Look handles a hint: it brings the release as far as it can go now.
@@ -175,7 +175,7 @@ func (l *look) claim(ctx context.Context, e journal.Entry, now time.Time) (again
 	if e, err = l.decide(ctx, e, alarm); err != nil {
 		return true, err
 	}
-	l.claim, l.claimed = e.State.Claim, began
+	l.claimSeq, l.claimed = e.State.Claim, began
 	return true, nil
 }
 
@@ -209,8 +209,8 @@ func (l *look) promote(ctx context.Context, e journal.Entry) error {
 		done, err := tools.Driver.Do(ctx, work.Facts(l.env.Catalog, e.State, release.Promote))
 		return work.Outcome{Value: done.Value, Note: done.Note}, err
 	}
-	if e.State.Claim == l.claim {
-		l.claim = 0 // once: a further attempt is journaled
+	if e.State.Claim == l.claimSeq {
+		l.claimSeq = 0 // once: a further attempt is journaled
 		return work.Perform(ctx, l.env, e, begin, l.claimed, l.hint.Cause(), act)
 	}
 	return work.Run(ctx, l.env, e.State.Release, begin, l.hint.Cause(), act)

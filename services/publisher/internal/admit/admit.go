@@ -1,0 +1,174 @@
+// Package admit turns a merge event into a release, once.
+//
+// The identity of a merge is its project and commit. It is stored first, with the release's id, by compare-and-set against
+// nothing; then the journal is begun. Dying between the two is mended by the merge event itself, which comes again and finds
+// its own sequence in the identity. The same commit in another event is the same release, and nothing happens; with "again"
+// it is a further attempt, if the last one ended without promotion.
+//
+// What can not be a release at all (malformed, unknown project, an id that is taken) goes to a dead-letter subject with the
+// reason. What can be one but must not (a version that is taken, an artifact that is missing) becomes a release that fails,
+// so that it is seen where releases are seen.
+package admit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/react"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// Admitter lets merges in.
+type Admitter struct{ env service.Env }
+
+// New makes an Admitter.
+func New(env service.Env) *Admitter { return &Admitter{env: env} }
+
+// errRefused is wrapped by every reason for a dead letter.
+var errRefused = errors.New("merge refused")
+
+// Merge handles a merge event.
+func (a *Admitter) Merge(ctx context.Context, h react.Hint) error {
+	err := a.admit(ctx, h)
+	if errors.Is(err, errRefused) || errors.Is(err, releasepb.ErrMalformed) || errors.Is(err, catalog.ErrUnknownProject) {
+		return a.bury(ctx, h, err)
+	}
+	return err
+}
+
+func (a *Admitter) admit(ctx context.Context, h react.Hint) error {
+	m, err := releasepb.DecodeMergeEvent(h.Data)
+	if err != nil {
+		return err
+	}
+	if err := check(m); err != nil {
+		return err
+	}
+	name := h.Subject.Project
+	p, revision, err := a.env.Catalog.Current(ctx, name)
+	if err != nil {
+		return err
+	}
+	id, attempt, err := a.identify(ctx, h, m)
+	if err != nil || id == "" {
+		return err
+	}
+	command := release.Admit{
+		Release: id, Project: name, At: h.At, Policy: policy(p, revision),
+		Merge: release.Merge{
+			Commit: m.Commit, Ref: m.Ref, URL: m.URL, Actor: m.Actor, Version: m.Version, Artifact: m.Artifact,
+			Digest: m.Digest, Delay: m.Delay, Attempt: attempt, Seq: h.Seq,
+		},
+	}
+	_, admitted, err := a.env.Journal.Do(ctx, id, command, h.Cause())
+	if admitted {
+		a.env.Log.Info("merge admitted", zap.String("project", name), zap.String("commit", m.Commit), zap.String("release", id))
+	}
+	return err
+}
+
+// check refuses what is well-formed but can not be a name.
+func check(m releasepb.MergeEvent) error {
+	err := topology.CheckCommit(m.Commit)
+	if err == nil && m.Version != "" {
+		err = topology.CheckVersion(m.Version)
+	}
+	if err == nil && m.Artifact == "" {
+		err = fmt.Errorf("artifact is missing: name an object in %s", topology.BucketArtifacts)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return nil
+}
+
+// identify stores, or finds, which release the merge is. An empty id means that there is nothing to do: the commit is a
+// release already.
+func (a *Admitter) identify(ctx context.Context, h react.Hint, m releasepb.MergeEvent) (id string, attempt int, err error) {
+	for {
+		known, last, err := a.env.Journal.Commit(ctx, h.Subject.Project, m.Commit)
+		if err != nil {
+			return "", 0, err
+		}
+		switch {
+		case last != 0 && known.MergeSeq == h.Seq:
+			return known.Release, known.Attempt, nil
+		case last != 0 && (known.MergeSeq > h.Seq || !m.Again):
+			a.env.Log.Info("the commit is a release already",
+				zap.String("project", h.Subject.Project), zap.String("commit", m.Commit), zap.String("release", known.Release))
+			return "", 0, nil
+		case last != 0:
+			if err := a.mayTryAgain(ctx, m.Commit, known.Release); err != nil {
+				return "", 0, err
+			}
+		}
+		if id, err = a.newID(ctx, h, m); err != nil {
+			return "", 0, err
+		}
+		record := releasepb.CommitRecord{Release: id, Attempt: known.Attempt + 1, MergeSeq: h.Seq}
+		err = a.env.Journal.SetCommit(ctx, h.Subject.Project, m.Commit, record, last)
+		if !errors.Is(err, journal.ErrConflict) {
+			return id, record.Attempt, err
+		}
+	}
+}
+
+func (a *Admitter) mayTryAgain(ctx context.Context, commit, id string) error {
+	e, err := a.env.Journal.Load(ctx, id)
+	if err != nil {
+		return err // without a journal yet: its own merge event is still being handled
+	}
+	if !e.State.Phase.Ended() || e.State.Phase == release.Promoted {
+		return fmt.Errorf("%w: commit %s is release %s, which is %s: again is for one that ended without promotion",
+			errRefused, commit, id, e.State.Phase)
+	}
+	return nil
+}
+
+// newID is the id that the event brought along, if no other merge has it, or a new one.
+func (a *Admitter) newID(ctx context.Context, h react.Hint, m releasepb.MergeEvent) (string, error) {
+	if m.ID == "" {
+		id, err := uuid.NewV7()
+		return id.String(), err
+	}
+	e, err := a.env.Journal.Load(ctx, m.ID)
+	if errors.Is(err, journal.ErrNone) || (err == nil && e.State.Merge.Seq == h.Seq) {
+		return m.ID, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: id %s belongs to commit %s of project %s: leave it out, or make a new one",
+			errRefused, m.ID, e.State.Merge.Commit, e.State.Project)
+	}
+	return "", err
+}
+
+func policy(p *project.Project, revision string) release.Policy {
+	return release.Policy{
+		Revision: revision, Lane: p.Lane, Collision: release.Collision(p.Soak.Collision), Delay: p.Soak.Delay,
+		MaxOverdue: p.Soak.MaxOverdue, PutBack: p.Stage == nil || p.Stage.OnCancel != project.Leave,
+	}
+}
+
+// bury keeps a refused merge with its reason, and ends its delivery.
+func (a *Admitter) bury(ctx context.Context, h react.Hint, why error) error {
+	data, err := releasepb.EncodeDeadLetter(releasepb.DeadLetter{Reason: why.Error(), Subject: h.Raw, Seq: h.Seq, Body: h.Data})
+	if err != nil {
+		return err
+	}
+	subject := topology.Dead("merge", h.Subject.Project)
+	if _, err := a.env.JS.Publish(ctx, subject, data, jetstream.WithExpectStream(topology.StreamSluice)); err != nil {
+		return fmt.Errorf("keep a refused merge: %w", err)
+	}
+	return react.Refuse(why)
+}

@@ -1,0 +1,99 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/lane"
+	"github.com/sluice-gate/sluice/pkg/react"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/pkg/work"
+)
+
+// leave puts staging back if that is to be done, takes an ended release out of its lane, and tells the one that follows.
+func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (again bool, err error) {
+	name := e.State.Policy.Lane
+	r, last, err := s.env.Journal.Lane(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	after := r
+	if r.Owner == e.State.Release {
+		if e.State.Needs(release.RestoreStaging) {
+			return true, s.putBack(ctx, h, e, r)
+		}
+		if e.State.Phase == release.Promoted {
+			after = lane.Promote(after, e.State.Project, e.State.Release)
+		}
+	}
+	after = lane.Leave(after, e.State.Release)
+	if err := s.set(ctx, name, r, after, last); err != nil {
+		return false, err
+	}
+	if after.Owner == "" {
+		return false, nil
+	}
+	// Who follows waits for its own journal to say so. When it is past that already, nothing is appended.
+	_, _, err = s.env.Journal.Do(ctx, after.Owner, release.Wait{At: h.At}, h.Cause())
+	if errors.Is(err, release.ErrEnded) || errors.Is(err, journal.ErrNone) {
+		return false, nil
+	}
+	return false, err
+}
+
+// putBack makes staging run what was promoted last, unless another release waits to be deployed anyway.
+func (s *Stager) putBack(ctx context.Context, h react.Hint, e journal.Entry, r lane.Record) error {
+	tools, err := work.Open(ctx, s.env.Catalog, s.open, e.State, driver.Deploy)
+	if err != nil {
+		return err
+	}
+	begin := release.Begin{Work: release.RestoreStaging, Instance: s.env.Instance, Timeout: tools.Timeout, At: h.At}
+	return work.Run(ctx, s.env, e.State.Release, begin, h.Cause(), func(ctx context.Context, e journal.Entry) (work.Outcome, error) {
+		if tools.Driver == nil {
+			return work.Outcome{Note: "nothing was deployed"}, nil
+		}
+		if len(r.Waiting) > 0 && r.Waiting[0].Project == e.State.Project {
+			return work.Outcome{Note: "left to release " + r.Waiting[0].Release + ", which is deployed next"}, nil
+		}
+		back := driver.Back{}
+		if id := r.Promoted[e.State.Project]; id != "" {
+			good, err := s.env.Journal.Load(ctx, id)
+			if err != nil {
+				return work.Outcome{}, fmt.Errorf("the release promoted last: %w", err)
+			}
+			facts := work.Facts(s.env.Catalog, good.State, release.RestoreStaging)
+			back = driver.Back{Value: good.State.Staging.Value, Release: &facts}
+		}
+		done, err := tools.Driver.Undo(ctx, work.Facts(s.env.Catalog, e.State, release.RestoreStaging), back)
+		return work.Outcome{Value: done.Value, Note: done.Note}, err
+	})
+}
+
+// actor is who the stager is in the tombstones that it publishes.
+const actor = "stager"
+
+// supersede asks the occupant to give way, once. Like every cancel, it may come too late.
+func (s *Stager) supersede(ctx context.Context, occupant string, newcomer release.State) error {
+	subject := topology.Request(topology.VerbCancel, occupant, actor)
+	asked, err := s.env.Journal.Asked(ctx, subject)
+	if err != nil || asked {
+		return err
+	}
+	body, err := releasepb.EncodeRequest(release.Request{
+		Reason: fmt.Sprintf("superseded by %s %s (%s)", newcomer.Project, newcomer.Version, newcomer.Release),
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := s.env.JS.Publish(ctx, subject, body, jetstream.WithExpectStream(topology.StreamSluice)); err != nil {
+		return fmt.Errorf("supersede %s: %w", occupant, err)
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+// Package stage follows one release through its lane: in, deployed, and out again. [Stager.Look] is the whole of it.
+//
+// Only the release that occupies the lane, by the lane's record, touches staging; it occupies it until it has ended and what
+// it left there is put back or handed over. The record is kept by compare-and-set (see package lane for the decisions).
+//
+// # What if it dies here?
+//
+// A release enters and leaves by one write of the lane's record; the hint of its own journal is acknowledged only after what
+// follows from that write. So: those who lose their place are told in their journals before the record forgets them. Who
+// follows is told by a record in its own journal, after the lane's record says so and before the hint of the one that left
+// is acknowledged. And an occupant that has ended, with nothing to put back, is moved out by whoever reads the lane.
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/lane"
+	"github.com/sluice-gate/sluice/pkg/react"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/work"
+)
+
+// Stager looks at releases. It keeps nothing between looks.
+type Stager struct {
+	env  service.Env
+	open work.Opener
+}
+
+// New makes a Stager.
+func New(env service.Env, open work.Opener) *Stager { return &Stager{env: env, open: open} }
+
+// Look handles a hint: it brings the release as far as a stager can.
+func (s *Stager) Look(ctx context.Context, h react.Hint) error {
+	for {
+		e, err := s.env.Journal.Load(ctx, h.Subject.Release)
+		if errors.Is(err, journal.ErrNone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		again, err := s.step(ctx, h, e)
+		switch {
+		case errors.Is(err, journal.ErrConflict) || errors.Is(err, release.ErrEnded): // somebody was faster: look again
+		case err != nil || !again:
+			return err
+		}
+	}
+}
+
+func (s *Stager) step(ctx context.Context, h react.Hint, e journal.Entry) (again bool, err error) {
+	switch e.State.Phase { //nolint:exhaustive // in the other phases staging is left alone
+	case release.Published, release.Queued, release.Staging:
+		owns, err := s.enter(ctx, h, e)
+		if err != nil || !owns {
+			return false, err
+		}
+		return true, s.deploy(ctx, h, e)
+	case release.Promoted, release.Cancelled, release.Failed, release.Superseded:
+		return s.leave(ctx, h, e)
+	}
+	return false, nil
+}
+
+// enter lets the release into its lane or into the queue. owns tells whether it occupies the lane.
+func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns bool, err error) {
+	me := lane.Waiting{Release: e.State.Release, Project: e.State.Project, Order: e.State.Merge.Seq, Expedited: e.State.Expedited != nil}
+	policy := e.State.Policy.Collision
+	r, last, err := s.env.Journal.Lane(ctx, e.State.Policy.Lane)
+	if err != nil {
+		return false, err
+	}
+	occupant, err := s.occupant(ctx, &r)
+	if err != nil {
+		return false, err
+	}
+	if newer, ok := outrun(r, occupant, me, policy); ok {
+		_, _, err := s.env.Journal.Do(ctx, me.Release, release.Displace{Newer: newer, At: h.At}, h.Cause())
+		return false, err
+	}
+	in := lane.Enter(r, me, policy)
+	if err := s.makeWay(ctx, h, e.State, in); err != nil {
+		return false, err
+	}
+	if err := s.set(ctx, e.State.Policy.Lane, r, in.Record, last); err != nil {
+		return false, err
+	}
+	switch {
+	case in.Owns:
+		return true, nil
+	case in.Refused:
+		why := fmt.Sprintf("lane %s is occupied by %s and the project rejects merges meanwhile", e.State.Policy.Lane, in.Behind)
+		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Fail{By: s.env.Name, Reason: why}, h.Cause())
+	default:
+		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Wait{Behind: in.Behind, At: h.At}, h.Cause())
+	}
+	return false, err
+}
+
+// occupant is the release that occupies the lane. One that has ended and left nothing behind is moved out of r.
+func (s *Stager) occupant(ctx context.Context, r *lane.Record) (release.State, error) {
+	for r.Owner != "" {
+		e, err := s.env.Journal.Load(ctx, r.Owner)
+		if err != nil && !errors.Is(err, journal.ErrNone) {
+			return release.State{}, err
+		}
+		if err == nil && (!e.State.Phase.Ended() || e.State.Needs(release.RestoreStaging) || e.State.Phase == release.Promoted) {
+			return e.State, nil // a promoted one is remembered by its own leave
+		}
+		*r = lane.Leave(*r, r.Owner)
+	}
+	return release.State{}, nil
+}
+
+// outrun tells whether a newer release of the same project is ahead and the policy keeps only the newest.
+func outrun(r lane.Record, occupant release.State, me lane.Waiting, policy release.Collision) (newer string, ok bool) {
+	keepsNewest := policy == release.Newest || policy == release.Supersede
+	if keepsNewest && occupant.Release != me.Release && occupant.Project == me.Project && occupant.Merge.Seq > me.Order {
+		return occupant.Release, true
+	}
+	return lane.Displaced(r, me, policy)
+}
+
+// makeWay tells those whom the newcomer displaces, before the lane's record forgets them.
+func (s *Stager) makeWay(ctx context.Context, h react.Hint, newcomer release.State, in lane.Entry) error {
+	for _, id := range in.Displace {
+		_, _, err := s.env.Journal.Do(ctx, id, release.Displace{Newer: newcomer.Release, At: h.At}, h.Cause())
+		if err != nil && !errors.Is(err, release.ErrPhase) && !errors.Is(err, release.ErrEnded) {
+			return err
+		}
+	}
+	if in.Cancel == "" {
+		return nil
+	}
+	return s.supersede(ctx, in.Cancel, newcomer)
+}
+
+// deploy brings the beta to staging.
+func (s *Stager) deploy(ctx context.Context, h react.Hint, e journal.Entry) error {
+	tools, err := work.Open(ctx, s.env.Catalog, s.open, e.State, driver.Deploy)
+	if err != nil {
+		return err
+	}
+	begin := release.Begin{Work: release.Stage, Instance: s.env.Instance, Timeout: tools.Timeout, At: h.At}
+	return work.Run(ctx, s.env, e.State.Release, begin, h.Cause(), func(ctx context.Context, e journal.Entry) (work.Outcome, error) {
+		if tools.Driver == nil {
+			return work.Outcome{Value: e.State.Beta}, nil
+		}
+		done, err := tools.Driver.Do(ctx, work.Facts(s.env.Catalog, e.State, release.Stage))
+		return work.Outcome{Value: done.Value, Note: done.Note}, err
+	})
+}
+
+// set writes the lane's record if it says anything new.
+func (s *Stager) set(ctx context.Context, name string, before, after lane.Record, last uint64) error {
+	if lane.Equal(before, after) {
+		return nil
+	}
+	_, err := s.env.Journal.SetLane(ctx, name, after, last)
+	if err == nil {
+		s.env.Log.Info("lane changed", zap.String("lane", name), zap.String("owner", after.Owner), zap.Int("waiting", len(after.Waiting)))
+	}
+	return err
+}
