@@ -40,7 +40,10 @@ type Finish struct {
 // Fail ends a release because an outside action was refused or gave up.
 type Fail struct {
 	By, Reason string
-	At         time.Time
+	// Instance is whose attempt failed; empty when no attempt did. While another instance is at work its attempt counts, and
+	// the failure of one that was taken over is nobody's any more.
+	Instance string
+	At       time.Time
 }
 
 // Wait puts a release into the queue of its lane, or tells it that another release is ahead of it now.
@@ -61,7 +64,17 @@ type StartSoak struct{ At time.Time }
 // MaxExtend bounds one extension.
 const MaxExtend = 30 * 24 * time.Hour
 
+// MaxExtra bounds all extensions of one release together.
+const MaxExtra = 12 * MaxExtend
+
 // Request is what an operator or the watcher asks of a release. Seq and At are the broker's.
+//
+// Requests are answered in the order of their sequences, from a consistent read of the stream: answering one says that all
+// before it are answered. One that is hidden by a later one on the same subject is answered by that, but for extensions,
+// which add up and must be read one by one.
+//
+// While the release is promoting, the claim comes first: settle it, then set Settled. Without it Decide returns
+// ErrUnsettled, because a refusal would be final, and the claim may turn out to be ineffective.
 type Request struct {
 	Verb     Verb
 	Seq      uint64
@@ -69,14 +82,15 @@ type Request struct {
 	Reason   string
 	Evidence string        // the watcher's, one line of JSON
 	By       time.Duration // extend: by how much
-	Invalid  string        // why the request can not be understood; empty if it can
+	Invalid  string        // why the request can not be understood; empty if it can. A cancel or hold is obeyed all the same
 	At       time.Time
+	Settled  uint64 // the claim that was settled before this request is answered; it matters while promoting
 }
 
 // Alarm says what the broker's time is, and how the soak was watched until then. It claims the promotion when it is due.
 type Alarm struct {
 	At       time.Time
-	Watched  time.Duration // how much of the time since SoakFrom was watched
+	Watched  time.Duration // how much of the time since SoakFrom was watched; time while held need not, but may count
 	Instance string        // who claims
 	Timeout  time.Duration // of the promotion's first attempt
 	Before   string        // what the channel points to

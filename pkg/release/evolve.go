@@ -1,6 +1,9 @@
 package release
 
-import "maps"
+import (
+	"maps"
+	"time"
+)
 
 // Evolve applies an event to a state. It is total: it never fails, and an event that it does not know changes nothing.
 func Evolve(s State, e Event) State {
@@ -24,19 +27,18 @@ func Evolve(s State, e Event) State {
 	case WasHeld:
 		switch s.Phase { //nolint:exhaustive // before the soak the clock does not run: the hold is only remembered
 		case Soaking:
-			s.Phase, s.Remaining = Held, max(0, s.Due.Sub(e.Holding.At))
+			s = hold(s, e.Holding.At)
 		case Promoting: // an ineffective claim
-			s = unclaim(s)
-			s.Phase, s.Remaining = Held, max(0, s.Due.Sub(e.Holding.At))
+			s = hold(unclaim(s), e.Holding.At)
 		}
 		h := e.Holding
+		if s.Held != nil {
+			h.Unwatched = s.Held.Unwatched
+		}
 		s.Held, s.Expedited = &h, nil
 		s.Folded = max(s.Folded, e.Seq)
 	case WasResumed:
 		if s.Phase == Held {
-			if s.Held != nil && s.Held.Unwatched > 0 {
-				s.SoakFrom = e.Said.At
-			}
 			s.Phase, s.Due = Soaking, e.Due
 		}
 		s.Held, s.Remaining = nil, 0
@@ -75,8 +77,9 @@ func begun(s State, e WasBegun) State {
 	case Publish:
 		if !s.BetaChannel.Touched { // a later attempt would see its own beta there
 			s.BetaChannel = Channel{Touched: true, Before: e.Plan.Before}
+			s.Version, s.Beta, s.Digest = e.Plan.Version, e.Plan.Beta, e.Plan.Digest
 		}
-		s.Phase, s.Version, s.Beta, s.Digest = Publishing, e.Plan.Version, e.Plan.Beta, e.Plan.Digest
+		s.Phase = Publishing
 	case Stage:
 		s.Phase, s.Behind, s.Staging.Touched = Staging, "", true
 	case Promote:
@@ -115,19 +118,32 @@ func extended(s State, e WasExtended) State {
 		s = unclaim(s)
 		s.Phase = Soaking
 	}
+	s.Extra += e.By
 	switch s.Phase { //nolint:exhaustive // before the soak the extension is only remembered
 	case Soaking:
-		s.Due = s.Due.Add(e.By)
+		s.Due = later(s.Due, e.Said.At).Add(e.By)
 	case Held:
 		s.Remaining += e.By
-	default:
-		s.Extra += e.By
 	}
 	s.Expedited = nil
 	s.Folded = max(s.Folded, e.Seq)
 	return s
 }
 
+// hold stops the clock at a time; what was asked for before the soak stops it at its beginning.
+func hold(s State, at time.Time) State {
+	s.Phase, s.Remaining = Held, max(0, s.Due.Sub(later(at, s.StagedAt)))
+	return s
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// unclaim takes an ineffective claim back.
 func unclaim(s State) State {
 	if s.Phase == Promoting {
 		s.Claim, s.Latest = 0, Channel{}

@@ -1,23 +1,30 @@
 package release
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
 
 // Settle decides a claim: it returns the requests that make it ineffective, in the order of the stream, or none when the
 // claim is effective. s is the state of a journal that contains the claim, and requests holds (at least) the last message
-// of every request subject of the release up to s.Claim.
+// of every request subject of the release up to s.Claim, and of its extensions those that are hidden by a later one.
 //
-// It is a pure function of the stream up to the claim: whoever settles, and whenever, comes to the same answer.
+// It is a pure function of the stream up to the claim: whoever settles, and whenever, comes to the same answer. For that,
+// take s from the claim's own record: a later state may have answered a request since. A claim is ineffective exactly if
+// one of the requests before it would not be refused.
 func (s State) Settle(requests []Request) []Request {
+	s.Phase = Promoting // also for whoever asks when all is over
 	var stop []Request
 	for _, r := range requests {
-		if r.Verb.Stops() && r.Invalid == "" && s.Folded < r.Seq && r.Seq < s.Claim {
+		if r.Seq <= s.Folded || r.Seq >= s.Claim {
+			continue
+		}
+		if _, refused := answer(s, r).(WasRefused); !refused {
 			stop = append(stop, r)
 		}
 	}
-	slices.SortFunc(stop, func(a, b Request) int { return int(a.Seq) - int(b.Seq) })
+	slices.SortFunc(stop, func(a, b Request) int { return cmp.Compare(a.Seq, b.Seq) })
 	return stop
 }
 
@@ -34,26 +41,29 @@ func BeatInterval(soak time.Duration) time.Duration {
 // A beat vouches for the time since the beat before it, or since from, if that is no longer than two and a half intervals;
 // the last one vouches as far ahead.
 func Watched(beats []time.Time, from, to time.Time, interval time.Duration) time.Duration {
+	if !from.Before(to) {
+		return 0
+	}
 	slack := interval * 5 / 2
 	var watched time.Duration
-	last, any := from, false
+	last, beaten := from, false
 	for _, b := range beats {
-		if b.Before(from) {
+		if b.Before(last) { // before the soak, or the broker's clock was set back
 			continue
 		}
-		if b.After(to) {
-			b = to
-		}
-		any = true
 		if gap := b.Sub(last); gap <= slack {
+			if b.After(to) {
+				return watched + to.Sub(last)
+			}
 			watched += gap
 		}
-		last = b
+		if b.After(to) {
+			break
+		}
+		last, beaten = b, true
 	}
-	if any {
-		if gap := to.Sub(last); gap <= slack {
-			watched += gap
-		}
+	if gap := to.Sub(last); beaten && gap <= slack {
+		watched += gap
 	}
 	return watched
 }

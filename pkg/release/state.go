@@ -1,7 +1,9 @@
 package release
 
 import (
+	"cmp"
 	"maps"
+	"math"
 	"time"
 )
 
@@ -25,8 +27,8 @@ type State struct {
 	Attempts map[Work]Attempt // the work under way; nil or missing: none
 
 	StagedAt  time.Time     // broker's timestamp of the staged record
-	SoakFrom  time.Time     // where the watched time that counts begins; StagedAt, or a resume after an unwatched soak
-	Extra     time.Duration // extensions asked for before the soak began
+	SoakFrom  time.Time     // where the watched time that counts begins: StagedAt
+	Extra     time.Duration // all extensions, before and during the soak
 	Due       time.Time     // when the delay is over (soaking); meaningless while held
 	Remaining time.Duration // what is left of the delay (held)
 	Held      *Holding      // who stopped the clock; also set before the soak, when the clock has not begun
@@ -104,6 +106,7 @@ type Holding struct {
 	// System is set when Sluice itself held the release (overdue, not watched): an expedite overrides that, not a person's hold.
 	System bool
 	// Unwatched is how much soak under a watcher is missing, when that is why it is held.
+	// A person's hold on top keeps it.
 	Unwatched time.Duration
 }
 
@@ -113,6 +116,8 @@ type Said struct {
 	At     time.Time
 	Reason string
 }
+
+func (s Said) who() string { return cmp.Or(s.By, "somebody") }
 
 // Stamp completes a state with what only the broker knows of the record that carries it: its sequence and its timestamp.
 // It is applied to every state read from or appended to a journal.
@@ -136,13 +141,13 @@ func (s State) Stamp(seq uint64, at time.Time) State {
 	return s
 }
 
-// Delay is the soak that this release gets: its project's or its merge's own, and extensions asked for before it began.
+// Delay is the soak that this release gets: its project's or its merge's own, and all extensions. It is never negative.
 func (s State) Delay() time.Duration {
 	d := s.Policy.Delay
 	if s.Merge.Delay != nil {
 		d = *s.Merge.Delay
 	}
-	return d + s.Extra
+	return min(max(d, 0), math.MaxInt64-s.Extra) + s.Extra
 }
 
 // Ready tells whether the promoter may claim at the broker's time now: the delay is over, or somebody expedited.
@@ -155,10 +160,14 @@ func (s State) Wake() (time.Time, bool) {
 	if s.Phase != Soaking {
 		return time.Time{}, false
 	}
+	if s.Expedited != nil {
+		return s.Expedited.At, true
+	}
 	return s.Due, true
 }
 
-// Needs tells whether an ended release still has something to put back.
+// Needs tells whether an ended release still has something to put back. After an effective claim nothing is: the promotion
+// may have reached somebody before it failed, and what to do then is a person's decision.
 func (s State) Needs(w Work) bool {
 	if !s.Phase.Ended() || s.Phase == Promoted || !s.Policy.PutBack || s.Claim != 0 {
 		return false

@@ -145,7 +145,7 @@ func record(ctx context.Context, env service.Env, id string, begin release.Begin
 		env.Log.Error("could not put back", zap.String("release", id), zap.String("work", string(begin.Work)), zap.Error(acted))
 		command = release.Finish{Work: begin.Work, Note: "could not be put back: " + acted.Error()}
 	default:
-		command = release.Fail{By: env.Name, Reason: reason(begin, acted)}
+		command = release.Fail{By: env.Name, Instance: begin.Instance, Reason: reason(begin, acted)}
 	}
 	_, _, err := env.Journal.Do(ctx, id, command, cause)
 	return err

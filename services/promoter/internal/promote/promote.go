@@ -82,7 +82,9 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		}
 	}
 	if len(requests) > 0 { // in the order of the stream; those before the claim take an ineffective one back
-		_, err := l.decide(ctx, e, requests[0])
+		r := requests[0]
+		r.Settled = e.State.Claim
+		_, err := l.decide(ctx, e, r)
 		return true, err
 	}
 	switch e.State.Phase { //nolint:exhaustive // the other phases are other services' work, or nobody's
