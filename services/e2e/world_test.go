@@ -1,0 +1,327 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/files"
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/natstest"
+	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/promoter"
+	"github.com/sluice-gate/sluice/services/publisher"
+	"github.com/sluice-gate/sluice/services/stager"
+)
+
+func TestMain(m *testing.M) { natstest.Main(m) }
+
+// world is a broker and all services in one bubble. The tester has a connection of its own.
+type world struct {
+	testing.TB
+	server   *natstest.Server
+	js       jetstream.JetStream
+	journal  *journal.Journal
+	catalog  *catalog.Catalog
+	dir      string
+	log      *zap.Logger
+	staging  *staging
+	services map[string]*running
+}
+
+type running struct {
+	nc   *nats.Conn
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+const (
+	thePublisher = "publisher"
+	theStager    = "stager"
+	thePromoter  = "promoter"
+	theWatcher   = "watcher"
+)
+
+func all() []string { return []string{thePublisher, theStager, thePromoter, theWatcher} }
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{
+		TB: t, server: natstest.One(t), dir: t.TempDir(), log: zap.NewNop(), staging: &staging{running: map[string]string{}},
+		services: map[string]*running{},
+	}
+	if testing.Verbose() {
+		w.log = zaptest.NewLogger(t)
+	}
+	w.js = natstest.Topology(t, w.server.Conn(t))
+	var err error
+	if w.journal, err = journal.Open(t.Context(), w.js, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if w.catalog, err = catalog.Open(t.Context(), w.js); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// start starts services that are not running. Instances keep their names over restarts, as a StatefulSet's do.
+func (w *world) start(names ...string) {
+	w.Helper()
+	for _, name := range names {
+		nc, err := w.server.Connect()
+		if err != nil {
+			w.Fatal(err)
+		}
+		js, err := jetstream.New(nc)
+		if err != nil {
+			w.Fatal(err)
+		}
+		env, err := service.Open(w.Context(), name, name+"-0", js, w.log, service.NewMetrics())
+		if err != nil {
+			w.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		r := &running{nc: nc, stop: stop, done: make(chan struct{})}
+		w.services[name] = r
+		go func() {
+			defer close(r.done)
+			if err := w.run(ctx, name, env); err != nil && ctx.Err() == nil && !nc.IsClosed() {
+				w.Errorf("%s: %v", name, err)
+			}
+		}()
+	}
+}
+
+func (w *world) run(ctx context.Context, name string, env service.Env) error {
+	switch name {
+	case thePublisher:
+		return publisher.Run(ctx, env, publisher.Config{Open: w.open})
+	case theStager:
+		return stager.Run(ctx, env, stager.Config{Open: w.open})
+	case thePromoter:
+		return promoter.Run(ctx, env, promoter.Config{Open: w.open})
+	}
+	return fmt.Errorf("no service %q", name)
+}
+
+// kill cuts a service off at once: nothing that it does from now on is stored. Then it waits until it is gone.
+func (w *world) kill(name string) {
+	r := w.services[name]
+	if r == nil {
+		return
+	}
+	r.nc.Close()
+	r.stop()
+	<-r.done
+	delete(w.services, name)
+}
+
+// drain stops a service as an orderly shutdown does.
+func (w *world) drain(name string) {
+	r := w.services[name]
+	if r == nil {
+		return
+	}
+	r.stop()
+	<-r.done
+	r.nc.Close()
+	delete(w.services, name)
+}
+
+// end stops everything, which a bubble needs before it ends.
+func (w *world) end() {
+	for _, name := range all() {
+		w.drain(name)
+	}
+	w.js.Conn().Close()
+	w.server.Stop()
+}
+
+func (w *world) open(_ *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
+	if role == driver.Deploy {
+		return w.staging, nil
+	}
+	return files.New(*a.Files, role)
+}
+
+// staging is a deployment target in memory. It counts what is done to it.
+type staging struct {
+	mu      sync.Mutex
+	running map[string]string // project -> version
+	deploys int
+}
+
+func (s *staging) Look(_ context.Context, f driver.Facts) (driver.Seen, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return driver.Seen{Value: s.running[f.Project]}, nil
+}
+
+func (s *staging) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[f.Project] == f.Beta {
+		return driver.Done{Value: f.Beta, Existed: true}, nil
+	}
+	s.running[f.Project] = f.Beta
+	s.deploys++
+	return driver.Done{Value: f.Beta}, ctx.Err()
+}
+
+func (s *staging) Undo(_ context.Context, f driver.Facts, back driver.Back) (driver.Done, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[f.Project] == f.Beta {
+		s.running[f.Project] = back.Value
+	}
+	return driver.Done{Value: s.running[f.Project]}, nil
+}
+
+// apply stores a project file whose publish and promote are the files driver.
+func (w *world) apply(name, more string) {
+	w.Helper()
+	src := fmt.Sprintf("project: %s\npublish: { files: { dir: %q } }\nstage: { exec: { command: [in-memory] } }\npromote: { files: { dir: %q } }\n%s",
+		name, w.dir, w.dir, more)
+	if _, _, err := w.catalog.Apply(w.Context(), name+".yaml", []byte(src)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// merge publishes a merge event with a new artifact and returns the release's id.
+func (w *world) merge(name, version string, change ...func(*releasepb.MergeEvent)) string {
+	w.Helper()
+	artifact := name + "-" + version + ".bin"
+	if _, err := w.catalog.Put(w.Context(), artifact, strings.NewReader(name+" "+version)); err != nil {
+		w.Fatal(err)
+	}
+	m := releasepb.MergeEvent{
+		ID: uuid.Must(uuid.NewV7()).String(), Commit: "c" + strings.ReplaceAll(version, ".", "-"), Version: version,
+		Artifact: artifact, Actor: "ana",
+	}
+	for _, c := range change {
+		c(&m)
+	}
+	data, err := releasepb.EncodeMergeEvent(m)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if _, err := w.js.Publish(w.Context(), topology.Merge(name), data); err != nil {
+		w.Fatal(err)
+	}
+	return m.ID
+}
+
+// ask publishes a request as the nats command does.
+func (w *world) ask(verb, id, actor, body string) uint64 {
+	w.Helper()
+	ack, err := w.js.Publish(w.Context(), topology.Request(verb, id, actor), []byte(body))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return ack.Sequence
+}
+
+// until waits, in the bubble's time, until the release is in a phase for which ok is true.
+func (w *world) until(id string, what string, ok func(release.State) bool) release.State {
+	w.Helper()
+	var last release.State
+	for range 100_000 {
+		e, err := w.journal.Load(w.Context(), id)
+		if err == nil {
+			last = e.State
+			if ok(e.State) {
+				return e.State
+			}
+			if e.State.Phase.Ended() && !e.State.Needs(release.RestoreBeta) && !e.State.Needs(release.RestoreStaging) {
+				break
+			}
+		}
+		time.Sleep(time.Second) // in a bubble
+	}
+	w.Fatalf("release %s never became %s: it is %s (%s)\n%s", id, what, last.Phase, last.End.Reason, w.story(id))
+	return last
+}
+
+func (w *world) untilPhase(id string, p release.Phase) release.State {
+	w.Helper()
+	return w.until(id, string(p), func(s release.State) bool { return s.Phase == p })
+}
+
+// story is the release's journal, a line for each record.
+func (w *world) story(id string) string {
+	var b strings.Builder
+	for _, r := range w.records(id) {
+		fmt.Fprintf(&b, "%s %-11s %s\n", r.at.Format("15:04:05.000"), r.Type, r.Cause)
+	}
+	return b.String()
+}
+
+type record struct {
+	releasepb.Record
+	seq uint64
+	at  time.Time
+}
+
+func (w *world) records(id string) []record {
+	w.Helper()
+	s, err := w.js.Stream(w.Context(), topology.StreamSluice)
+	if err != nil {
+		w.Fatal(err)
+	}
+	var out []record
+	for seq := uint64(1); ; {
+		m, err := s.GetMsg(w.Context(), seq, jetstream.WithGetMsgSubject(topology.Release(id)))
+		if err != nil {
+			return out
+		}
+		r, err := releasepb.DecodeRecord(m.Data)
+		if err != nil {
+			w.Fatal(err)
+		}
+		out = append(out, record{r, m.Sequence, m.Time})
+		seq = m.Sequence + 1
+	}
+}
+
+// channel is the version that a channel's users get; "" for none.
+func (w *world) channel(name, channel string) string {
+	w.Helper()
+	data, err := os.ReadFile(filepath.Join(w.dir, "channels", name, channel+".json"))
+	if os.IsNotExist(err) {
+		return ""
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(data, []byte(`"version": "`))
+	version, _, _ := bytes.Cut(rest, []byte(`"`))
+	return string(version)
+}
+
+func bubble(t *testing.T, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		f(w)
+	})
+}
