@@ -5,28 +5,30 @@ import (
 	"errors"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 // Do obeys a command: it loads the release, decides, and appends what was decided. When somebody else appends first it
 // loads and decides again, until ctx ends. It returns the release as it is then, and whether anything was appended; the
 // latter also with an error, when it came after some of several events. cause is the message that led to it.
 //
+// Appending is safe on a release that is read a little behind; concluding that there is nothing to append is not. So that
+// is concluded only from what the leader of the stream has.
+//
 // Its errors are those of [release.Decide], ErrNone for any command but [release.Admit] to a release without a journal, and
 // what failed in reading and appending. After one of those the command may have been obeyed all the same; doing it again is
 // harmless.
 func (j *Journal) Do(ctx context.Context, id string, c release.Command, cause string) (Entry, bool, error) {
-	appended := false
+	appended, sure := false, false
 	for {
-		e, err := j.Load(ctx, id)
-		if _, admit := c.(release.Admit); admit && errors.Is(err, ErrNone) {
-			err = nil
-		}
+		e, err := j.doLoad(ctx, id, c, sure)
 		if err != nil {
 			return e, appended, err
 		}
 		events, err := release.Decide(e.State, c)
-		if err != nil {
-			return e, appended, err
+		if nothing := err != nil || len(events) == 0; nothing && !sure && !errors.Is(err, release.ErrEnded) {
+			sure = true
+			continue
 		}
 		for _, ev := range events {
 			var after Entry
@@ -38,8 +40,31 @@ func (j *Journal) Do(ctx context.Context, id string, c release.Command, cause st
 		if !errors.Is(err, ErrConflict) {
 			return e, appended, err
 		}
-		if err := ctx.Err(); err != nil {
+		if err := pause(ctx); err != nil {
 			return e, appended, err
 		}
+		sure = true // what was read was behind
 	}
+}
+
+// doLoad reads the release, from the leader of the stream if it must be sure.
+func (j *Journal) doLoad(ctx context.Context, id string, c release.Command, sure bool) (e Entry, err error) {
+	var m stored
+	if subject := topology.Release(id); sure && subject != "" {
+		m, err = j.leaderLast(ctx, topology.StreamSluice, subject)
+	} else {
+		m, err = j.last(ctx, subject)
+	}
+	if errors.Is(err, ErrNone) {
+		if _, admit := c.(release.Admit); admit {
+			return Entry{}, nil
+		}
+		if !sure {
+			return j.Load(ctx, id)
+		}
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	return entry(m)
 }

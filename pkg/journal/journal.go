@@ -46,6 +46,8 @@ type Entry struct {
 	Seq   uint64        // stream sequence of the record
 	At    time.Time     // broker's timestamp of the record
 	Type  string        // the record's event word
+
+	unknown []byte // fields of the state that a newer version wrote; they are carried on
 }
 
 // Open binds to the stream. service names the instance in every record that it appends.
@@ -57,9 +59,28 @@ func Open(ctx context.Context, js jetstream.JetStream, service string) (*Journal
 	return &Journal{nc: js.Conn(), js: js, api: apiPrefix(js.Options()), stream: s, service: service}, nil
 }
 
-// Load reads the release. ErrNone when it has no journal.
-func (j *Journal) Load(ctx context.Context, id string) (Entry, error) {
-	m, err := j.last(ctx, topology.Release(id))
+// Load reads the release. ErrNone when it has no journal. On a replicated stream the answer may be a little behind; what is
+// decided on it is guarded by the append.
+func (j *Journal) Load(ctx context.Context, id string) (Entry, error) { return j.LoadAt(ctx, id, 0) }
+
+// LoadAt is Load, not from before a sequence of the stream: whoever was told of a message at that sequence sees its effect.
+func (j *Journal) LoadAt(ctx context.Context, id string, least uint64) (Entry, error) {
+	subject := topology.Release(id)
+	m, err := j.last(ctx, subject)
+	if err == nil && m.Seq < least {
+		var all []stored
+		if all, err = j.multiLast(ctx, []string{subject}, 0, least); err != nil {
+			return Entry{}, fmt.Errorf("read %s: %w", subject, err)
+		}
+		if len(all) == 1 {
+			m = all[0]
+		} else {
+			err = ErrNone
+		}
+	}
+	if errors.Is(err, ErrNone) && subject != "" {
+		m, err = j.leaderLast(ctx, topology.StreamSluice, subject) // ErrNone is final, so the leader has the word
+	}
 	if err != nil {
 		return Entry{}, err
 	}
@@ -69,38 +90,70 @@ func (j *Journal) Load(ctx context.Context, id string) (Entry, error) {
 // Snapshot reads the release together with its requests that are not folded yet, in the order of the stream. Both come
 // from one consistent answer. ErrNone when there is no journal, whatever requests there are.
 func (j *Journal) Snapshot(ctx context.Context, id string) (Entry, []release.Request, error) {
-	msgs, err := j.multiLast(ctx, id, 0)
+	return j.SnapshotAt(ctx, id, 0)
+}
+
+// SnapshotAt is Snapshot, not from before a sequence of the stream: whoever was told of a message at that sequence sees it.
+func (j *Journal) SnapshotAt(ctx context.Context, id string, least uint64) (Entry, []release.Request, error) {
+	filters := journalAndRequests(id)
+	if filters == nil {
+		return Entry{}, nil, fmt.Errorf("release %q: an unsafe name: %w", id, ErrNone)
+	}
+	for {
+		e, requests, err := j.snapshot(ctx, id, filters, 0, least)
+		if err == nil && e.Seq == 0 {
+			// ErrNone is final, so the leader has the word.
+			if _, err = j.leaderLast(ctx, topology.StreamSluice, filters[0]); err == nil {
+				if err = pause(ctx); err == nil {
+					continue
+				}
+				err = stale(err)
+			}
+		}
+		if errors.Is(err, errTooMany) || errors.Is(err, errForged) {
+			e, requests, err = j.walk(ctx, id, filters, 0)
+		}
+		if err != nil {
+			return Entry{}, nil, fmt.Errorf("read %s: %w", id, err)
+		}
+		return e, requests, nil
+	}
+}
+
+func (j *Journal) snapshot(ctx context.Context, id string, filters []string, upTo, least uint64) (Entry, []release.Request, error) {
+	msgs, err := j.multiLast(ctx, filters, upTo, least)
 	if err != nil {
 		return Entry{}, nil, err
 	}
-	e, requests, err := split(msgs, id)
-	if err != nil {
-		return Entry{}, nil, err
+	e, last, err := split(msgs, id)
+	if err != nil || e.Seq == 0 || upTo != 0 && e.Seq != upTo {
+		return e, nil, err
 	}
-	requests, err = j.unfolded(ctx, e, requests)
+	requests, err := j.unfolded(ctx, e, last)
 	return e, requests, err
 }
 
 // Settle decides the claim of a promoting release: it returns the requests that make it ineffective, or none when it is
-// effective. It asks until the answer contains the claim.
+// effective. It asks until the answer contains the claim; when ctx ends before, the error wraps ErrStale.
 func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error) {
-	if e.State.Phase != release.Promoting || e.State.Claim == 0 {
-		return nil, fmt.Errorf("settle %s: it is %s: %w", e.State.Release, e.State.Phase, release.ErrPhase)
+	id, claim := e.State.Release, e.State.Claim
+	filters := journalAndRequests(id)
+	if e.State.Phase != release.Promoting || claim == 0 || filters == nil {
+		return nil, fmt.Errorf("settle %q: it is %s: %w", id, e.State.Phase, release.ErrPhase)
 	}
 	for {
-		msgs, err := j.multiLast(ctx, e.State.Release, e.State.Claim)
-		if err != nil {
-			return nil, fmt.Errorf("settle %s: %w", e.State.Release, err)
+		at, requests, err := j.snapshot(ctx, id, filters, claim, 0)
+		if errors.Is(err, errTooMany) || errors.Is(err, errForged) {
+			at, requests, err = j.walk(ctx, id, filters, claim)
 		}
-		at, requests, err := split(msgs, e.State.Release)
-		if err == nil && at.Seq == e.State.Claim {
+		if err != nil {
+			return nil, fmt.Errorf("settle %s: %w", id, err)
+		}
+		if at.Seq == claim {
 			return at.State.Settle(requests), nil
 		}
-		if err != nil && !errors.Is(err, ErrNone) {
-			return nil, fmt.Errorf("settle %s: %w", e.State.Release, err)
-		}
 		if err := pause(ctx); err != nil {
-			return nil, fmt.Errorf("settle %s: %w: %w", e.State.Release, ErrStale, err)
+			return nil, fmt.Errorf("settle %s: %w", id, stale(err))
 		}
 	}
 }
@@ -109,11 +162,15 @@ func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error
 // is not the last any more. cause is the message that led to it.
 func (j *Journal) Append(ctx context.Context, e Entry, ev release.Event, cause string) (Entry, error) {
 	state := release.Evolve(e.State, ev)
-	data, err := releasepb.EncodeRecord(releasepb.Record{Event: ev, State: state, Service: j.service, Cause: cause})
+	subject := topology.Release(state.Release)
+	if subject == "" {
+		return Entry{}, fmt.Errorf("append %s: release %q: an unsafe name: %w", ev.Name(), state.Release, ErrNone)
+	}
+	data, err := releasepb.EncodeRecord(releasepb.Record{Event: ev, State: state, Service: j.service, Cause: cause, Unknown: e.unknown})
 	if err != nil {
 		return Entry{}, fmt.Errorf("journal of %s: %w", state.Release, err)
 	}
-	m := nats.NewMsg(topology.Release(state.Release))
+	m := nats.NewMsg(subject)
 	m.Data = data
 	m.Header.Set(HeaderEvent, ev.Name())
 	m.Header.Set(HeaderProject, state.Project)
@@ -137,35 +194,7 @@ func (j *Journal) own(ctx context.Context, seq uint64) (Entry, error) {
 			return Entry{}, fmt.Errorf("read back sequence %d: %w", seq, err)
 		}
 		if err := pause(ctx); err != nil { // a lagging replica
-			return Entry{}, fmt.Errorf("read back sequence %d: %w: %w", seq, ErrStale, err)
+			return Entry{}, fmt.Errorf("read back sequence %d: %w", seq, stale(err))
 		}
 	}
-}
-
-// unfolded keeps the requests that the entry has not answered, and adds those that a later one on the same subject
-// hides from a read of last messages.
-func (j *Journal) unfolded(ctx context.Context, e Entry, last []release.Request) ([]release.Request, error) {
-	var out []release.Request
-	for _, r := range last {
-		if r.Seq <= e.State.Folded {
-			continue
-		}
-		subject := topology.Request(string(r.Verb), e.State.Release, r.Actor)
-		all, err := j.between(ctx, topology.StreamSluice, subject, e.State.Folded+1, nil, r.Seq)
-		if err != nil {
-			return nil, fmt.Errorf("requests of %s: %w", e.State.Release, err)
-		}
-		for _, m := range all {
-			out = append(out, request(m, r.Verb, r.Actor))
-		}
-	}
-	return inOrder(out), nil
-}
-
-func entry(m stored) (Entry, error) {
-	rec, err := releasepb.DecodeRecord(m.Data)
-	if err != nil {
-		return Entry{}, fmt.Errorf("%s sequence %d: %w", m.Subject, m.Seq, err)
-	}
-	return Entry{State: rec.State.Stamp(m.Seq, m.At), Seq: m.Seq, At: m.At, Type: rec.Type}, nil
 }

@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -32,25 +34,38 @@ func (j *Journal) last(ctx context.Context, subject string) (stored, error) {
 	return stored{Subject: m.Subject, Seq: m.Sequence, At: m.Time, Data: m.Data}, nil
 }
 
-// multiLast reads the last message of the journal and of every request subject of the release, up to a sequence (0: all).
-// The answer is complete or an error.
-func (j *Journal) multiLast(ctx context.Context, id string, upTo uint64) ([]stored, error) {
+// journalAndRequests are the subjects of a release: its journal first, then what matches its requests. nil for an unsafe id.
+func journalAndRequests(id string) []string {
 	subject := topology.Release(id)
 	if subject == "" {
-		return nil, fmt.Errorf("release %q: an unsafe name: %w", id, ErrNone)
+		return nil
 	}
-	g := get{MultiLast: append(topology.RequestFilters(id), subject), UpTo: upTo}
+	return append([]string{subject}, topology.RequestFilters(id)...)
+}
+
+// multiLast reads the last message of every subject that the filters match, in the order of the stream. With upTo it looks at
+// the stream as it was at that sequence. Otherwise the answer is from a replica that has at least the sequence least; one
+// that has not is asked again. An answer without messages may come from a replica that lags behind all the same.
+func (j *Journal) multiLast(ctx context.Context, filters []string, upTo, least uint64) ([]stored, error) {
+	g := get{MultiLast: filters, UpTo: upTo}
 	var out []stored
 	for {
 		a, err := j.ask(ctx, topology.StreamSluice, g)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", id, err)
+			return nil, err
+		}
+		if upTo == 0 && len(a.msgs) > 0 && a.upTo < least {
+			if err := pause(ctx); err != nil {
+				return nil, stale(err)
+			}
+			continue
 		}
 		out = append(out, a.msgs...)
 		if !a.more {
 			return out, nil
 		}
-		g.Seq, g.UpTo = out[len(out)-1].Seq+1, a.upTo // all parts from before the same sequence
+		upTo = a.upTo // all parts from before the same sequence
+		g.Seq, g.UpTo = out[len(out)-1].Seq+1, upTo
 	}
 }
 
@@ -58,72 +73,110 @@ func (j *Journal) multiLast(ctx context.Context, id string, upTo uint64) ([]stor
 const batch = 10_000
 
 // between reads all messages on one subject from one sequence to another, both included. There must be one at to: an answer
-// without it comes from a replica that lags behind, and is asked for again. from is the start's time instead if it is set.
+// without it comes from a replica that lags behind, and is asked for again. It begins at the time start instead, if that is
+// set.
 func (j *Journal) between(ctx context.Context, stream, subject string, from uint64, start *time.Time, to uint64) ([]stored, error) {
 	g := get{Batch: batch, Next: subject, Seq: from, StartTime: start}
 	var out []stored
 	for {
 		a, err := j.ask(ctx, stream, g)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", subject, err)
+			return nil, fmt.Errorf("read %s: %w", subject, err)
 		}
 		for _, m := range a.msgs {
-			if m.Seq <= to {
+			if m.Seq <= to && m.Subject == subject {
 				out = append(out, m)
 			}
 			if m.Seq >= to {
 				return out, nil
 			}
 		}
-		if len(out) > 0 {
-			g.Seq, g.StartTime = out[len(out)-1].Seq+1, nil
+		if n := len(a.msgs); n > 0 {
+			g.Seq, g.StartTime = a.msgs[n-1].Seq+1, nil
 		}
 		if a.more {
 			continue
 		}
 		if err := pause(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", subject, ErrStale, err)
+			return nil, fmt.Errorf("read %s: %w", subject, stale(err))
 		}
 	}
 }
 
-// split tells the journal's record from the requests. Subjects that are neither are skipped: a newer version's.
-func split(msgs []stored, id string) (Entry, []release.Request, error) {
-	var e Entry
-	var requests []release.Request
+// asked is a request and the subject that it was stored on.
+type asked struct {
+	release.Request
+	subject string
+}
+
+// split tells the journal's record from the requests. e is zero if there is no record.
+func split(msgs []stored, id string) (e Entry, requests []asked, err error) {
+	journal := topology.Release(id)
 	for _, m := range msgs {
-		subject, err := topology.ParseSubject(m.Subject)
-		if err != nil || subject.Release != id {
-			continue
-		}
-		switch subject.Kind { //nolint:exhaustive // the read asks for these two
-		case topology.KindRelease:
+		if m.Subject == journal {
 			if e, err = entry(m); err != nil {
 				return Entry{}, nil, err
 			}
-		case topology.KindRequest:
-			requests = append(requests, request(m, release.Verb(subject.Verb), subject.Actor))
+		} else if r, ok := request(m, id); ok {
+			requests = append(requests, asked{r, m.Subject})
 		}
 	}
-	if e.Seq == 0 {
-		return Entry{}, nil, fmt.Errorf("%s: %w", id, ErrNone)
-	}
-	return e, inOrder(requests), nil
+	slices.SortFunc(requests, func(a, b asked) int { return cmp.Compare(a.Seq, b.Seq) })
+	return e, requests, nil
 }
 
-func request(m stored, verb release.Verb, actor string) release.Request {
-	return releasepb.DecodeRequest(verb, actor, m.Seq, m.At, m.Data)
-}
+// maxActor bounds the name that a sender gave itself, in bytes.
+const maxActor = 64
 
-func inOrder(rs []release.Request) []release.Request {
-	slices.SortFunc(rs, func(a, b release.Request) int {
-		if a.Seq < b.Seq {
-			return -1
+// request reads a message on one of the request subjects of a release. Its sender may have named itself in a way that is
+// none of our names, "ana@corp" for one: the broker has acknowledged it, so it counts like any other.
+func request(m stored, id string) (release.Request, bool) {
+	s, err := topology.ParseSubject(m.Subject)
+	actor := s.Actor
+	if err != nil {
+		if i := strings.LastIndexByte(m.Subject, '.'); i >= 0 {
+			s, err = topology.ParseSubject(m.Subject[:i])
+			actor = releasepb.Line(m.Subject[i+1:], maxActor)
 		}
-		return 1
-	})
-	return rs
+	}
+	if err != nil || s.Kind != topology.KindRequest || s.Release != id {
+		return release.Request{}, false
+	}
+	return releasepb.DecodeRequest(release.Verb(s.Verb), actor, m.Seq, m.At, m.Data), true
 }
+
+func entry(m stored) (Entry, error) {
+	rec, err := releasepb.DecodeRecord(m.Data)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%s sequence %d: %w", m.Subject, m.Seq, err)
+	}
+	return Entry{State: rec.State.Stamp(m.Seq, m.At), Seq: m.Seq, At: m.At, Type: rec.Type, unknown: rec.Unknown}, nil
+}
+
+// unfolded keeps the requests that the entry has not answered, and adds those that a later one on the same subject hides
+// from a read of last messages.
+func (j *Journal) unfolded(ctx context.Context, e Entry, last []asked) ([]release.Request, error) {
+	var out []release.Request
+	for _, r := range last {
+		if r.Seq <= e.State.Folded {
+			continue
+		}
+		all, err := j.between(ctx, topology.StreamSluice, r.subject, e.State.Folded+1, nil, r.Seq)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range all {
+			if r, ok := request(m, e.State.Release); ok {
+				out = append(out, r)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b release.Request) int { return cmp.Compare(a.Seq, b.Seq) })
+	return out, nil
+}
+
+// stale says that time ran out while only replicas that lag behind answered.
+func stale(err error) error { return fmt.Errorf("%w: %w", ErrStale, err) }
 
 func pause(ctx context.Context) error {
 	t := time.NewTimer(pauseBetween)

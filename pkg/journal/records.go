@@ -128,7 +128,7 @@ func (j *Journal) compareAndSet(ctx context.Context, m *nats.Msg, last uint64) (
 	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &api) && (api.ErrorCode == codeWrongLast || api.ErrorCode == codeWrongInFlight):
-		return 0, ErrConflict
+		return 0, fmt.Errorf("%w: %w", ErrConflict, err)
 	case err != nil:
 		return 0, err
 	case ack.Stream != topology.StreamSluice || ack.Sequence == 0 || ack.Duplicate:

@@ -44,9 +44,9 @@ func DecodeMergeEvent(data []byte) (MergeEvent, error) {
 		return MergeEvent{}, err
 	}
 	m := MergeEvent{
-		ID: in.GetId(), Commit: in.GetCommit(), Ref: line(in.GetRef(), MaxReason), Version: in.GetVersion(),
-		Artifact: in.GetArtifact(), Digest: in.GetDigest(), Actor: line(in.GetActor(), MaxReason),
-		URL: line(in.GetUrl(), MaxReason), Again: in.GetAgain(),
+		ID: in.GetId(), Commit: in.GetCommit(), Ref: Line(in.GetRef(), MaxReason), Version: in.GetVersion(),
+		Artifact: in.GetArtifact(), Digest: in.GetDigest(), Actor: Line(in.GetActor(), MaxReason),
+		URL: Line(in.GetUrl(), MaxReason), Again: in.GetAgain(),
 	}
 	if m.ID != "" {
 		if id, err := uuid.Parse(m.ID); err != nil || id.String() != m.ID || id.Version() != 7 {
@@ -136,7 +136,7 @@ func EncodeJudgement(j Judgement) ([]byte, error) {
 		verdict = "pass"
 	}
 	return encode(&pb.Judgement{
-		Release: j.Release, Check: j.Check, Verdict: verdict, Detail: line(j.Detail, MaxEvidence), Count: j.Count, Since: toTime(j.Since),
+		Release: j.Release, Check: j.Check, Verdict: verdict, Detail: Line(j.Detail, MaxEvidence), Count: j.Count, Since: toTime(j.Since),
 	})
 }
 
@@ -162,7 +162,7 @@ type DeadLetter struct {
 func EncodeDeadLetter(d DeadLetter) ([]byte, error) {
 	const most = 4 << 10
 	return encode(&pb.DeadLetter{
-		Reason: line(d.Reason, MaxReason), Subject: d.Subject, Seq: d.Seq, Body: d.Body[:min(most, len(d.Body))],
+		Reason: Line(d.Reason, MaxReason), Subject: d.Subject, Seq: d.Seq, Body: d.Body[:min(most, len(d.Body))],
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-gate/sluice/pkg/release"
 	pb "github.com/sluice-gate/sluice/proto/sluice/v1"
@@ -18,13 +17,23 @@ type Record struct {
 	State   release.State // after the event; not yet stamped
 	Service string        // the instance that appended it
 	Cause   string        // the message that caused it: "<stream> <sequence> <subject>"
+	// Unknown is what a newer version wrote into the state that this one does not know, as JSON. Whoever appends after the
+	// record hands it on, so that an older instance in a rolling upgrade does not lose it.
+	Unknown []byte
 }
 
 // ErrMalformed is wrapped by every decoding error: the bytes are not what the subject promises.
 var ErrMalformed = errors.New("malformed")
 
-// EncodeRecord is the inverse of DecodeRecord.
+// MaxBody bounds an encoded journal record, in bytes: what the stream takes, less subject and headers.
+const MaxBody = 240 << 10
+
+// EncodeRecord is the inverse of DecodeRecord. A journal must not get stuck because of a text from outside: what is not
+// UTF-8 is replaced, and the longest texts are cut when the record would be too large to store.
 func EncodeRecord(r Record) ([]byte, error) {
+	if r.Event == nil {
+		return nil, errors.New("a journal record without an event")
+	}
 	out := &pb.Record{Type: r.Event.Name(), Service: r.Service, Cause: r.Cause, State: toState(r.State)}
 	switch e := r.Event.(type) {
 	case release.WasMerged:
@@ -58,21 +67,41 @@ func EncodeRecord(r Record) ([]byte, error) {
 	case release.WasRefused:
 		out.Event = &pb.Record_Refused{Refused: &pb.Refused{Verb: string(e.Verb), Seq: e.Seq, Said: toSaid(&e.Said)}}
 	}
-	return encode(out)
+	for most := MaxText; ; most /= 2 {
+		data, err := encode(out)
+		if err == nil {
+			data, err = withUnknown(data, r.Unknown)
+		}
+		if err != nil || len(data) <= MaxBody {
+			return data, err
+		}
+		if most < leastText {
+			return nil, fmt.Errorf("a journal record of %d bytes: at most %d can be stored", len(data), MaxBody)
+		}
+		cut(out.ProtoReflect(), most)
+	}
 }
+
+// leastText is longer than any name that something is found by.
+const leastText = 256
 
 // DecodeRecord reads a journal record. Its error wraps ErrMalformed.
 func DecodeRecord(data []byte) (Record, error) {
 	in := new(pb.Record)
-	if err := decode(data, in); err != nil {
-		return Record{}, err
+	var unknown []byte
+	if protojson.Unmarshal(data, in) != nil { // not ours alone: look closer
+		in = new(pb.Record)
+		if err := decode(data, in); err != nil {
+			return Record{}, err
+		}
+		unknown = unknownOf(data)
 	}
 	if in.GetState().GetRelease() == "" {
 		return Record{}, fmt.Errorf("%w: a journal record without a state", ErrMalformed)
 	}
 	return Record{
 		Event: fromEvent(in), Type: in.GetType(), State: fromState(in.GetState()),
-		Service: in.GetService(), Cause: in.GetCause(),
+		Service: in.GetService(), Cause: in.GetCause(), Unknown: unknown,
 	}, nil
 }
 
@@ -119,17 +148,6 @@ func fromEvent(in *pb.Record) release.Event {
 		return release.WasRefused{
 			Verb: release.Verb(e.Refused.GetVerb()), Seq: e.Refused.GetSeq(), Said: fromSaid(e.Refused.GetSaid()),
 		}
-	}
-	return nil
-}
-
-func encode(m proto.Message) ([]byte, error) {
-	return protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
-}
-
-func decode(data []byte, m proto.Message) error {
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, m); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -39,9 +37,9 @@ func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, da
 	trimmed := bytes.TrimSpace(data)
 	if bytes.HasPrefix(trimmed, []byte("{")) &&
 		(protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(trimmed, body) == nil {
-		r.Reason, r.Evidence, by = line(body.GetReason(), MaxReason), line(body.GetEvidence(), MaxEvidence), body.GetBy()
+		r.Reason, r.Evidence, by = Line(body.GetReason(), MaxReason), Line(body.GetEvidence(), MaxEvidence), body.GetBy()
 	} else {
-		r.Reason = line(string(data), MaxReason)
+		r.Reason = Line(string(data), MaxReason)
 		if verb == release.Extend {
 			by, r.Reason, _ = strings.Cut(r.Reason, " ")
 		}
@@ -56,21 +54,3 @@ func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, da
 	}
 	return r
 }
-
-// line makes text from outside one printable line of at most n bytes.
-func line(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.TrimSpace(s)
-	for len(s) > n || !utf8.ValidString(s) { // cutting may have split a rune
-		s = s[:min(n, len(s)-1)]
-	}
-	return s
-}
-
-func clip(s string) string { return line(s, 40) }

@@ -1,0 +1,117 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// walkBatch is how many messages of a walk are asked for at a time.
+const walkBatch = 500
+
+// walk reads the journal and all requests since the record before, one after the other, through a consumer of its own. It
+// is what a snapshot and a settling fall back to when a direct read can not be had: for a release with requests on more
+// subjects than one answer may have, or with one whose headers hide what the broker says of it (see [parse]). A consumer's
+// deliveries name subject and sequence apart from the headers, and there is no limit to them.
+//
+// With upTo, the sequence of a claim, it ends there; otherwise at the end of the stream. A consumer delivers in the order
+// of the stream, so when the record at which it must arrive has come, all before it has.
+func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo uint64) (Entry, []release.Request, error) {
+	from, err := j.walkFrom(ctx, filters[0], upTo)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	c, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubjects: filters, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from.State.Folded + 1,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 6 * answerWithin,
+	})
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("walk: %w", err)
+	}
+	name := c.CachedInfo().Name
+	defer func() { // one that can not be deleted goes away by itself
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+		defer cancel()
+		_ = j.stream.DeleteConsumer(within, name)
+	}()
+	msgs, err := j.pull(ctx, name, from.Seq, upTo != 0)
+	if err != nil {
+		return Entry{}, nil, fmt.Errorf("walk: %w", err)
+	}
+	e, all, err := split(msgs, id)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	var requests []release.Request
+	for _, r := range all {
+		if r.Seq > e.State.Folded {
+			requests = append(requests, r.Request)
+		}
+	}
+	return e, requests, nil
+}
+
+// walkFrom is the record at which a walk must arrive: the claim, or the last that the leader has.
+func (j *Journal) walkFrom(ctx context.Context, subject string, upTo uint64) (Entry, error) {
+	if upTo != 0 {
+		return j.own(ctx, upTo)
+	}
+	m, err := j.leaderLast(ctx, topology.StreamSluice, subject)
+	if err != nil {
+		return Entry{}, err
+	}
+	return entry(m)
+}
+
+// pull takes messages from a consumer until it has the one at the sequence goal, and, unless it is to stop there, all that
+// the consumer has.
+func (j *Journal) pull(ctx context.Context, consumer string, goal uint64, stop bool) ([]stored, error) {
+	sub, err := j.nc.SubscribeSync(j.nc.NewInbox())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	body, err := json.Marshal(struct {
+		Batch   int           `json:"batch"`
+		Expires time.Duration `json:"expires"`
+	}{walkBatch, answerWithin})
+	if err != nil {
+		return nil, err
+	}
+	var out []stored
+	for ordered := 0; ; {
+		if ordered == 0 {
+			ordered = walkBatch
+			if err := j.nc.PublishRequest(j.api+"CONSUMER.MSG.NEXT."+topology.StreamSluice+"."+consumer, sub.Subject, body); err != nil {
+				return nil, err
+			}
+		}
+		m, err := next(ctx, sub)
+		if err != nil {
+			return nil, fmt.Errorf("it broke off after %d messages: %w", len(out), err)
+		}
+		meta, err := m.Metadata()
+		if errors.Is(err, nats.ErrMsgNoReply) {
+			return nil, fmt.Errorf("%w: the broker says %s %s", ErrStale, m.Header.Get("Status"), m.Header.Get("Description"))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if meta.Sequence.Consumer != uint64(len(out)+1) { //nolint:gosec // a length is not negative
+			return nil, fmt.Errorf("it has a gap before sequence %d", meta.Sequence.Stream)
+		}
+		ordered--
+		out = append(out, stored{Subject: m.Subject, Seq: meta.Sequence.Stream, At: meta.Timestamp.UTC(), Data: m.Data})
+		if seq := meta.Sequence.Stream; seq >= goal && (stop || meta.NumPending == 0) {
+			return out, nil
+		}
+	}
+}
