@@ -36,7 +36,7 @@ func (k kind) fields() []string {
 	case ofStage:
 		return []string{"files", "exec", "on_cancel"}
 	case ofNPM:
-		return []string{"registry", "package", "tag", "mode", "token_env", "token_file", "timeout"}
+		return []string{"registry", "package", "tag", "mode", "access", "token_env", "token_file", "timeout"}
 	case ofFiles:
 		return []string{"dir", "channel", "timeout"}
 	case ofExec:

@@ -91,6 +91,7 @@ func (d *decoder) npm(s section) *NPM {
 		Package:   s.text("package", checkPackage),
 		Tag:       s.text("tag", checkTag),
 		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish))),
+		Access:    s.text("access", oneOf("public", "restricted")),
 		TokenEnv:  s.text("token_env", checkTokenEnv),
 		TokenFile: s.text("token_file", checkPath),
 	}

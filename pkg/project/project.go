@@ -47,6 +47,7 @@ type NPM struct {
 	Package   string  // the package name, with scope; from the artifact when empty
 	Tag       string  // the dist-tag to move: beta (publish), latest (promote) unless set
 	Mode      NPMMode // republish unless set
+	Access    string  // who may read a new package with a scope: public or restricted; the registry decides when empty
 	TokenEnv  string  // name of the environment variable that holds the token; or
 	TokenFile string  // path of the file that holds it
 }
