@@ -1,0 +1,54 @@
+// Package npm publishes betas to an npm registry and promotes them there, over the registry's HTTP API. It needs no npm.
+//
+// # What is authoritative
+//
+// The registry. A version, once published, never changes: so a version that is there with our bytes is our effect, whoever
+// wrote it and whether or not its answer arrived, and one that is there with other bytes is refused for ever. A channel is a
+// dist-tag: a name that points to a version and can be moved. Registries have no compare-and-set for it. So a tag is read
+// right before it is moved and again afterwards, and what is found then decides.
+//
+// # The artifact
+//
+// The artifact is the package that CI built: what npm pack, pnpm pack or yarn pack make, with the version that everybody will
+// get ("1.4.0", no pre-release) in package/package.json. Its name must be that of the project file, if that names one. It is read
+// with suspicion: sizes are bounded, and names that leave package/, links, devices, a file that is there twice and
+// bytes after the end are refused.
+//
+// # Modes
+//
+// Retag publishes 1.4.0 once, under the beta channel's tag; promoting moves the tag of everybody's channel to it. The bytes
+// are those of CI, from the beginning to the end, and so is the integrity. It needs a token: npm's trusted publishing can
+// publish but not move tags. The version's number is used up by a beta that is cancelled, unless the very same
+// bytes are merged again.
+//
+// Republish publishes 1.4.0-beta.N, where N follows the highest that there is, and promoting publishes 1.4.0: the artifact as
+// CI built it. The beta is the artifact with one value changed, "version" in package.json and, where there is one, twice in
+// npm-shrinkwrap.json. That is an edit of bytes, in the file and in the archive: all else stays as it is, order, white space,
+// times and modes. Before 1.4.0 is published the beta is downloaded from the registry and compared with it file by file: what
+// everybody gets is what soaked. A package in which any file mentions the beta's version is refused with the names of these
+// files, since the one that soaked and the one that is promoted would differ in more than their version.
+//
+// Rewriting is deterministic. Compression may change with the version of Go that Sluice is built with, so of rewritten packages
+// the unpacked bytes are compared where the integrity differs.
+//
+// # A package's first version
+//
+// A registry points latest to the first version of a package, whatever tag it is published under, and does not let go of it: npm's own
+// answers 400 to the removal (github.com/npm/cli/issues/8490); verdaccio 6.8 answers 201, and latest is back at the next look, at the
+// highest version that there is. So a new package's first beta is what "npm install" gets. The driver tries to remove latest, looks,
+// and says what came of it in Done.Note.
+//
+// # What fails and what then
+//
+// Reads are repeated a few times with growing pauses. A write that gets no answer or a doubtful one (429 excepted) is
+// looked up before it is repeated. 409 and 403 do not tell enough: registries give them for versions that exist, for packages that are busy
+// ("Failed to save packument"), and for publishes that went through (github.com/npm/cli/issues/7376); so these
+// are looked up too. Credentials that are not accepted, and whatever else repeating does not mend, are driver.Refused.
+//
+// The token is read by name for each request, goes to the registry's own origin only, and a write is never
+// redirected. publishConfig in package.json has no say: the project file decides; Done.Note mentions it.
+//
+// Sources for the API: the npm command line's libnpmpublish 11 (the publish document, its attachment's name, and that
+// dist.tarball says http) and its "dist-tag" command; GET of a package in the abbreviated form is
+// github.com/npm/registry/blob/main/docs/responses/package-metadata.md. All of it is tested against verdaccio.
+package npm
