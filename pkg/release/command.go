@@ -69,9 +69,8 @@ const MaxExtra = 12 * MaxExtend
 
 // Request is what an operator or the watcher asks of a release. Seq and At are the broker's.
 //
-// Requests are answered in the order of their sequences, from a consistent read of the stream: answering one says that all
-// before it are answered. One that is hidden by a later one on the same subject is answered by that, but for extensions,
-// which add up and must be read one by one.
+// Requests are answered in the order of their sequences, each one, also those that a later one on the same subject hides from
+// a read of last messages: answering one says that all before it are answered.
 //
 // While the release is promoting, the claim comes first: settle it, then set Settled. Without it Decide returns
 // ErrUnsettled, because a refusal would be final, and the claim may turn out to be ineffective.
