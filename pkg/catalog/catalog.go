@@ -148,7 +148,7 @@ func (c *Catalog) Pin(ctx context.Context, name string) (digest string, err erro
 		return "", fmt.Errorf("artifact %q: %w", name, err)
 	}
 	defer func() { _ = r.Close() }() // only read
-	kept, err := c.artifacts.Put(ctx, jetstream.ObjectMeta{Name: pinned(digest), Description: name}, r)
+	kept, err := c.artifacts.Put(ctx, jetstream.ObjectMeta{Name: pinned(digest), Description: name}, &chunks{r: r})
 	if err != nil {
 		return "", fmt.Errorf("pin artifact %q: %w", name, err)
 	}
@@ -174,7 +174,7 @@ func (c *Catalog) Artifact(name, digest string) driver.Artifact {
 
 // Put hands an artifact in, as CI does.
 func (c *Catalog) Put(ctx context.Context, name string, r io.Reader) (digest string, err error) {
-	info, err := c.artifacts.Put(ctx, jetstream.ObjectMeta{Name: name}, r)
+	info, err := c.artifacts.Put(ctx, jetstream.ObjectMeta{Name: name}, &chunks{r: r})
 	if err != nil {
 		return "", fmt.Errorf("put artifact %q: %w", name, err)
 	}

@@ -64,6 +64,9 @@ type Config struct {
 	Consumer jetstream.Consumer
 	Handle   Handler
 	Log      *zap.Logger
+	// Turns is shared by all loops of one service in one process, so that a release is handled once at a time whichever
+	// consumer its hints come from.
+	Turns *Turns
 	// Grace is how long handlers may go on after the loop was told to stop, before their context ends.
 	Grace time.Duration
 	// Observe is called after every handled hint; nil: nobody counts.
@@ -71,7 +74,7 @@ type Config struct {
 }
 
 const (
-	mostAtOnce = 1024 // handlers under way in one loop; most wait for the broker
+	mostAtOnce = 1024 // handlers under way in one service; most wait for the broker
 	firstAgain = 100 * time.Millisecond
 	lastAgain  = 30 * time.Second
 )
@@ -85,7 +88,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	l := &loop{cfg: cfg, turns: map[string]*turn{}, held: map[jetstream.Msg]struct{}{}, slots: make(chan struct{}, mostAtOnce)}
+	l := &loop{cfg: cfg, held: map[jetstream.Msg]struct{}{}}
 
 	stop := context.AfterFunc(ctx, it.Stop)
 	defer stop()
@@ -122,18 +125,14 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 type loop struct {
-	cfg   Config
-	slots chan struct{}
-	all   sync.WaitGroup
+	cfg Config
+	all sync.WaitGroup
 
-	mu    sync.Mutex
-	turns map[string]*turn           // by release: who is at it, and who waits
-	held  map[jetstream.Msg]struct{} // in our hands: not yet acknowledged
+	mu   sync.Mutex
+	held map[jetstream.Msg]struct{} // in our hands: not yet acknowledged
 }
 
-type turn struct{ waiting []jetstream.Msg }
-
-// take gives the message to its release's worker, starting one if there is none.
+// take has the message handled when it is its release's turn.
 func (l *loop) take(ctx, work context.Context, m jetstream.Msg) {
 	subject, err := topology.ParseSubject(m.Subject())
 	if err != nil {
@@ -146,33 +145,13 @@ func (l *loop) take(ctx, work context.Context, m jetstream.Msg) {
 		key = m.Subject()
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.held[m] = struct{}{}
-	if t, ok := l.turns[key]; ok {
-		t.waiting = append(t.waiting, m)
-		return
-	}
-	t := &turn{waiting: []jetstream.Msg{m}}
-	l.turns[key] = t
-	l.all.Go(func() {
-		l.slots <- struct{}{}
-		defer func() { <-l.slots }()
-		for m, ok := l.next(key, t); ok; m, ok = l.next(key, t) {
-			l.one(ctx, work, m)
-		}
+	l.mu.Unlock()
+	l.all.Add(1)
+	l.cfg.Turns.take(key, func() {
+		defer l.all.Done()
+		l.one(ctx, work, m)
 	})
-}
-
-func (l *loop) next(key string, t *turn) (jetstream.Msg, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(t.waiting) == 0 {
-		delete(l.turns, key)
-		return nil, false
-	}
-	m := t.waiting[0]
-	t.waiting = t.waiting[1:]
-	return m, true
 }
 
 func (l *loop) one(ctx, work context.Context, m jetstream.Msg) {

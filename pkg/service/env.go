@@ -28,6 +28,7 @@ type Env struct {
 	Catalog  *catalog.Catalog
 	Log      *zap.Logger
 	Metrics  *Metrics
+	turns    *react.Turns
 }
 
 // Open verifies the topology and opens what a service needs. It refuses a wrong topology with every difference.
@@ -45,7 +46,7 @@ func Open(ctx context.Context, name, instance string, js jetstream.JetStream, lo
 	}
 	return Env{
 		Name: name, Instance: instance, JS: js, Journal: j, Catalog: c,
-		Log: log.With(zap.String("service", name)), Metrics: metrics,
+		Log: log.With(zap.String("service", name)), Metrics: metrics, turns: react.NewTurns(),
 	}, nil
 }
 
@@ -56,7 +57,7 @@ func (e Env) React(ctx context.Context, stream, durable string, handle react.Han
 		return fmt.Errorf("consumer %s on %s: %w", durable, stream, err)
 	}
 	return react.Run(ctx, react.Config{
-		Consumer: consumer, Handle: handle, Log: e.Log.With(zap.String("consumer", durable)), Grace: DrainGrace,
+		Consumer: consumer, Handle: handle, Turns: e.turns, Log: e.Log.With(zap.String("consumer", durable)), Grace: DrainGrace,
 		Observe: func(_ react.Hint, took time.Duration, err error) { e.Metrics.hint(e.Name, durable, took, err) },
 	})
 }

@@ -120,6 +120,26 @@ func (w *world) run(ctx context.Context, name string, env service.Env) error {
 	case thePromoter:
 		return promoter.Run(ctx, env, promoter.Config{Open: w.open})
 	}
+	if name == theWatcher { // TEMPORARY until services/watcher lands
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			st, err := w.js.Stream(ctx, topology.StreamSluice)
+			if err == nil {
+				info, err := st.Info(ctx, jetstream.WithSubjectFilter("sluice.release.*"))
+				if err == nil {
+					for subj := range info.State.Subjects {
+						_, _ = env.JS.Publish(ctx, strings.Replace(subj, "release", "heartbeat", 1), []byte("{}"))
+					}
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+		}
+	}
 	return fmt.Errorf("no service %q", name)
 }
 
@@ -244,18 +264,20 @@ func (w *world) ask(verb, id, actor, body string) uint64 {
 func (w *world) until(id string, what string, ok func(release.State) bool) release.State {
 	w.Helper()
 	var last release.State
-	for range 100_000 {
-		e, err := w.journal.Load(w.Context(), id)
-		if err == nil {
-			last = e.State
-			if ok(e.State) {
-				return e.State
+	for i, ended := 0, 0; i < 60_000 && ended < 60; i++ {
+		if e, err := w.journal.Load(w.Context(), id); err == nil {
+			if last = e.State; ok(last) {
+				return last
 			}
-			if e.State.Phase.Ended() && !e.State.Needs(release.RestoreBeta) && !e.State.Needs(release.RestoreStaging) {
-				break
+			if putBack(last) {
+				ended++
 			}
 		}
-		time.Sleep(time.Second) // in a bubble
+		pause := time.Second
+		if i > 1000 {
+			pause = 10 * time.Second
+		}
+		time.Sleep(pause) // in a bubble
 	}
 	w.Fatalf("release %s never became %s: it is %s (%s)\n%s", id, what, last.Phase, last.End.Reason, w.story(id))
 	return last
@@ -324,4 +346,52 @@ func bubble(t *testing.T, f func(w *world)) {
 		defer w.end()
 		f(w)
 	})
+}
+
+func (w *world) equal(what string, got, want any) {
+	w.Helper()
+	if got != want {
+		w.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+func putBack(s release.State) bool {
+	return s.Phase.Ended() && !s.Needs(release.RestoreBeta) && !s.Needs(release.RestoreStaging)
+}
+
+// laneIsFree waits until nobody occupies the lane or waits for it.
+func (w *world) laneIsFree(name string) {
+	w.Helper()
+	for range 100 {
+		r, _, err := w.journal.Lane(w.Context(), name)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if r.Owner == "" && len(r.Waiting) == 0 {
+			return
+		}
+		time.Sleep(time.Second) // in a bubble
+	}
+	r, _, _ := w.journal.Lane(w.Context(), name)
+	w.Errorf("lane %s is still occupied: %+v", name, r)
+}
+
+// onRecord calls f once, as soon as a record of that type is on its way into the release's journal.
+func (w *world) onRecord(id string, p release.Phase, f func()) {
+	w.Helper()
+	var once sync.Once
+	_, err := w.js.Conn().Subscribe(topology.Release(id), func(m *nats.Msg) {
+		if m.Header.Get(journal.HeaderEvent) == string(p) {
+			once.Do(f)
+		}
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (s *staging) version(project string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running[project]
 }

@@ -120,6 +120,9 @@ func (l *look) soak(ctx context.Context, e journal.Entry) (again bool, err error
 		now = l.hint.At
 	}
 	if e.State.Ready(now) {
+		if now, err = l.env.Journal.Now(ctx); err != nil { // the hint may be old: how late is it really?
+			return false, err
+		}
 		return l.claim(ctx, e, now)
 	}
 	if l.hint.Subject.Kind == topology.KindRelease && l.hint.Seq < e.Seq {
