@@ -53,8 +53,18 @@ func Cluster(t testing.TB, n int, options ...Option) *Nodes {
 			if o.Port = s.port; o.Port == 0 {
 				o.Port = server.RANDOM_PORT
 			}
-			o.Cluster.Name, o.Cluster.Host, o.Cluster.Port = "natstest", "127.0.0.1", ports[i]
-			o.Routes = routes
+			if o.Cluster.Name == "" {
+				o.Cluster.Name = "natstest"
+			}
+			o.Cluster.Host, o.Cluster.Port = "127.0.0.1", ports[i]
+			o.Routes = nil
+			for _, r := range routes {
+				to := *r
+				if o.Cluster.Username != "" {
+					to.User = url.UserPassword(o.Cluster.Username, o.Cluster.Password)
+				}
+				o.Routes = append(o.Routes, &to)
+			}
 			return o, nil
 		}
 		cl.nodes = append(cl.nodes, s)

@@ -47,6 +47,7 @@ type config struct {
 	listen     bool
 	text       string
 	dir        string
+	configure  []func(*server.Options) error
 }
 
 // SyncAlways makes the server fsync every message, as production does. Tests are faster without.
@@ -59,6 +60,11 @@ func Listen() Option { return func(c *config) { c.listen = true } }
 // Config adds a server configuration text: accounts and users, for one. Listeners, the store and the server's name are
 // natstest's own and override what the text says.
 func Config(text string) Option { return func(c *config) { c.text = text } }
+
+// Configure changes the server's options at each start, after all else. Returning an error fails the start.
+func Configure(change func(*server.Options) error) Option {
+	return func(c *config) { c.configure = append(c.configure, change) }
+}
 
 // Dir keeps JetStream's files there instead of in a directory of the test.
 func Dir(dir string) Option { return func(c *config) { c.dir = dir } }
@@ -115,6 +121,11 @@ func (c *config) options(name, dir string) (*server.Options, error) {
 	o.Port, o.JetStream, o.StoreDir = 0, true, dir
 	o.SyncAlways = c.syncAlways
 	o.NoSigs, o.NoLog = true, true
+	for _, change := range c.configure {
+		if err := change(o); err != nil {
+			return nil, fmt.Errorf("server %s: %w", name, err)
+		}
+	}
 	return o, nil
 }
 

@@ -6,8 +6,16 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+)
+
+// How long one request to the broker may take before it is made again, and the pause before that.
+const (
+	askAgain = 10 * time.Second
+	askPause = 200 * time.Millisecond
 )
 
 // Ensure creates the streams, buckets and durable consumers that are missing and corrects those that differ. Only
@@ -15,19 +23,59 @@ import (
 // choose: placement, compression, metadata, and replicas and ages that the options do not name. Where the broker can
 // not change a setting in place the error says which stream and why; nothing of that stream has changed then.
 //
-// It is safe to run again, and from two places at once.
+// It is safe to run again, and from two places at once. It asks until ctx ends while the broker does not answer: give ctx
+// a deadline.
 func Ensure(ctx context.Context, js jetstream.JetStream, o Options) error {
 	for _, want := range Streams(o) {
-		if err := ensureStream(ctx, js, o, want); err != nil {
+		err := insist(ctx, func(ctx context.Context) error { return ensureStream(ctx, js, o, want) })
+		if err != nil {
 			return fmt.Errorf("stream %s: %w", want.Name, err)
 		}
 	}
 	for _, c := range Consumers() {
-		if _, err := js.CreateOrUpdateConsumer(ctx, c.Stream, c.Config); err != nil {
+		err := insist(ctx, func(ctx context.Context) error {
+			_, err := js.CreateOrUpdateConsumer(ctx, c.Stream, c.Config)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("consumer %s of stream %s: %w", c.Config.Durable, c.Stream, err)
 		}
 	}
 	return nil
+}
+
+// insist asks again while the broker does not answer or is not ready, until ctx ends: a cluster that has just started, or
+// changes its leader, drops requests. What is asked must be safe to do twice.
+func insist(ctx context.Context, ask func(context.Context) error) error {
+	for {
+		try, cancel := context.WithTimeout(ctx, askAgain)
+		err := ask(try)
+		cancel()
+		if err == nil || ctx.Err() != nil || !passing(err) {
+			return err
+		}
+		wait := time.NewTimer(askPause)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		case <-wait.C:
+		}
+	}
+}
+
+// passing tells errors that go away by themselves.
+func passing(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) {
+		return true
+	}
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	const noPeers = 10005 // fewer nodes have joined than there are to be replicas
+	return api.ErrorCode == noPeers || api.Code == 503 && api.ErrorCode != jetstream.JSErrCodeJetStreamNotEnabledForAccount &&
+		api.ErrorCode != jetstream.JSErrCodeJetStreamNotEnabled
 }
 
 func ensureStream(ctx context.Context, js jetstream.JetStream, o Options, want jetstream.StreamConfig) error {

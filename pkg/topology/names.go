@@ -153,6 +153,10 @@ func Dead(what, token string) string {
 	return Subject{Kind: KindDead, What: what, Token: token}.String()
 }
 
+// InboxPrefix is the prefix of the inboxes of a service: what its user of accounts/accounts.conf may subscribe to, and
+// nobody else. A service connects with nats.CustomInboxPrefix(InboxPrefix(name)).
+func InboxPrefix(service string) string { return "_INBOX_" + service }
+
 // RequestFilters returns the subject filters that match every request of a release, with and without an actor. They are
 // for reading. They must never be the subject of an expected-last-sequence guard: on a replicated stream that is unsafe.
 // They are nil for an unsafe id.
