@@ -62,8 +62,8 @@ func unknownField(k kind, name string) string {
 		return "is not supported in this version: remove it; " + allowed
 	case k == ofStage && name == "npm":
 		return "can not stage: install and start the package with exec; " + allowed
-	case len(homesOf(name)) > 0:
-		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name), " or "), allowed)
+	case len(homesOf(name, k)) > 0:
+		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
 	case k == ofNPM && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case k == ofExec && secretField.MatchString(name):
@@ -77,15 +77,22 @@ func unknownField(k kind, name string) string {
 	return "unknown field; " + allowed
 }
 
-// homesOf names the kinds that have the field.
-func homesOf(name string) []string {
-	var homes []string
-	for _, k := range kinds() {
-		if slices.Contains(k.fields(), name) {
-			homes = append(homes, string(k))
+// homesOf names the kinds that have the field: those inside k, or else all.
+func homesOf(name string, k kind) []string {
+	var inside, all []string
+	for _, home := range kinds() {
+		if !slices.Contains(home.fields(), name) {
+			continue
+		}
+		all = append(all, string(home))
+		if slices.Contains(k.fields(), string(home)) {
+			inside = append(inside, string(home))
 		}
 	}
-	return homes
+	if len(inside) > 0 {
+		return inside
+	}
+	return all
 }
 
 // nearest is the word that name is most likely a misspelling of: at most one edit in three characters away.

@@ -19,7 +19,7 @@ var (
 	variable    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 	tokenName   = regexp.MustCompile(`^[A-Z_][A-Z0-9_]{0,127}$`)
 	webAddress  = regexp.MustCompile(`^https?://[^\s]+$`)
-	secretField = regexp.MustCompile(`(?i)(token|secret|passw(or)?d|passphrase|credential|api_?key|private_?key|access_?key|_auth)`)
+	secretField = regexp.MustCompile(`(?i)(token|secret|passw(or)?d|passphrase|credential|api_?key|private_?key|access_?key)`)
 )
 
 const maxPackageName = 214 // npm's own limit

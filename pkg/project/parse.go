@@ -171,10 +171,9 @@ func (d *decoder) soak(s section) Soak {
 }
 
 func (d *decoder) watch(s section) []Check {
-	items := s.list("watch", maxChecks)
-	checks := make([]Check, 0, len(items))
+	var checks []Check
 	names := map[string]string{} // to the path of the check that has it
-	for i, item := range items {
+	for i, item := range s.list("watch", maxChecks) {
 		path := index("watch", i)
 		block, ok := d.section(path, item, ofCheck)
 		if !ok {
@@ -258,10 +257,9 @@ func (s section) exactlyOne(names ...string) {
 
 // texts is the field as a list of texts that all pass check.
 func (s section) texts(name string, check func(string) error) []string {
-	items := s.list(name, maxWords)
-	values := make([]string, len(items))
-	for i, item := range items {
-		values[i] = s.scalar(index(s.at(name), i), item, check)
+	var values []string
+	for i, item := range s.list(name, maxWords) {
+		values = append(values, s.scalar(index(s.at(name), i), item, check))
 	}
 	return values
 }

@@ -33,7 +33,9 @@ func (d *decoder) document(src []byte) *ast.MappingNode {
 		d.failAt(at, "", "the file is not UTF-8 text here")
 		return nil
 	}
-	tokens := lexer.Tokenize(string(bytes.TrimPrefix(src, []byte("\uFEFF"))))
+	src = bytes.TrimPrefix(src, []byte("\uFEFF"))
+	src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n")) // the lexer counts the line of a comment twice otherwise
+	tokens := lexer.Tokenize(string(src))
 	if d.refuseTokens(tokens); len(d.errs) > 0 {
 		return nil
 	}

@@ -1,0 +1,55 @@
+package project_test
+
+import (
+	"fmt"
+
+	"github.com/sluice-gate/sluice/pkg/project"
+)
+
+func ExampleParse() {
+	p, err := project.Parse("sluice.yaml", []byte(`
+project: tracer
+publish: { npm: { token_env: NPM_TOKEN } }
+soak:    { delay: 30m }
+watch:
+  - { name: health, http: { url: "http://127.0.0.1:9000/healthz" }, interval: 5s }
+promote: { npm: {} }
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(p.Name, "soaks", p.Soak.Delay, "and goes from", p.Publish.NPM.Tag, "to", p.Promote.NPM.Tag)
+	fmt.Println(p.Watch[0].Name, "fails after", p.Watch[0].Failures, "failures every", p.Watch[0].Interval)
+	// Output:
+	// tracer soaks 30m0s and goes from beta to latest
+	// health fails after 3 failures every 5s
+}
+
+func ExampleParse_errors() {
+	_, err := project.Parse("sluice.yaml", []byte(`
+project: tracer
+publish: { npm: { token: s3cret } }
+soak:    { dely: 2h, collision: newset }
+`))
+	fmt.Println(err)
+	// Output:
+	// sluice.yaml:3:19: publish.npm.token: secrets are never written here: name the variable with token_env, or the file with token_file
+	// sluice.yaml:4:12: soak.dely: unknown field, did you mean delay? allowed: delay, collision, max_overdue
+	// sluice.yaml:4:33: soak.collision: "newset" is unknown, did you mean newest? allowed: newest, queue, supersede, reject
+}
+
+func ExampleHash() {
+	fmt.Println(project.Hash([]byte("project: tracer\n")))
+	// Output: 68afdbc803e5fe35
+}
+
+func ExampleParseDelay() {
+	d, err := project.ParseDelay("1d12h")
+	fmt.Println(d, err)
+	_, err = project.ParseDelay("90")
+	fmt.Println(err)
+	// Output:
+	// 36h0m0s <nil>
+	// "90" is not a duration: write it like 2h, 30m, 1h30m, 2d or 0s
+}

@@ -1,0 +1,113 @@
+package project_test
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/sluice-gate/sluice/pkg/project"
+)
+
+// Whatever the bytes: no panic; every error stands in the file, on one line, in order; what is accepted is complete, is read
+// the same again, and fits the schema.
+func FuzzParse(f *testing.F) {
+	for _, path := range append(files(f, "testdata/accept/*.yaml"), files(f, "testdata/refuse/*.yaml")...) {
+		f.Add(read(f, path))
+	}
+	schema := compile(f)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		p, err := project.Parse("sluice.yaml", src)
+		if err != nil {
+			var errs project.Errors
+			if !errors.As(err, &errs) || len(errs) == 0 {
+				t.Fatalf("%T: %v", err, err)
+			}
+			checkErrors(t, src, errs)
+			return
+		}
+		checkProject(t, p)
+		again, err := project.Parse("sluice.yaml", src)
+		if err != nil || !reflect.DeepEqual(p, again) {
+			t.Errorf("read again: %+v, %v", again, err)
+		}
+		if !schema.accepts(t, src) {
+			t.Errorf("the schema refuses what the parser accepts")
+		}
+	})
+}
+
+func FuzzParseDuration(f *testing.F) {
+	for _, text := range []string{"2h", "1d", "1d12h", "0s", "1.5h", "99999d99999999h", "-1h", "", "5", "1h1d", "9999999999999999999h"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := project.ParseDuration(text)
+		if d < 0 || err != nil && d != 0 {
+			t.Errorf("%q: %v, %v", text, d, err)
+		}
+		if err != nil && strings.ContainsAny(err.Error(), "\n\r") {
+			t.Errorf("%q: an error of two lines: %v", text, err)
+		}
+		if d, err := project.ParseDelay(text); d < 0 || d > project.MaxDelay {
+			t.Errorf("%q: %v, %v", text, d, err)
+		}
+	})
+}
+
+func checkErrors(t *testing.T, src []byte, errs project.Errors) {
+	t.Helper()
+	lines := strings.Split(string(src), "\n")
+	for _, e := range errs {
+		if e.Line < 1 || e.Line > len(lines) {
+			t.Fatalf("%v: the file has %d lines", e, len(lines))
+		}
+		if most := utf8.RuneCountInString(lines[e.Line-1]) + 1; e.Column < 1 || e.Column > most {
+			t.Errorf("%v: the line has %d columns", e, most)
+		}
+		if e.Problem == "" || strings.ContainsAny(e.Error(), "\n\r\x00") {
+			t.Errorf("%q: not one clear line", e.Error())
+		}
+	}
+	if !slices.IsSortedFunc(errs, func(a, b *project.Error) int { return a.Line - b.Line }) {
+		t.Errorf("not in order:\n%v", errs)
+	}
+}
+
+func checkProject(t *testing.T, p *project.Project) {
+	t.Helper()
+	if err := errors.Join(project.Safe(p.Name), project.Safe(p.Lane)); err != nil {
+		t.Error(err)
+	}
+	actions := []*project.Action{p.Publish, p.Promote}
+	if p.Stage != nil {
+		actions = append(actions, &p.Stage.Action)
+	}
+	for _, a := range actions {
+		if a != nil && (count(a.NPM != nil, a.Files != nil, a.Exec != nil) != 1 || a.Timeout <= 0) {
+			t.Errorf("action %+v", a)
+		}
+	}
+	for _, c := range p.Watch {
+		probe := c.Signal == nil
+		if count(c.Signal != nil, c.HTTP != nil, c.Exec != nil) != 1 || project.Safe(c.Name) != nil || c.Failures < 1 || c.Grace < 0 ||
+			(c.Interval > 0) != probe || (c.Timeout > 0) != probe {
+			t.Errorf("check %+v", c)
+		}
+	}
+	if p.Soak.Delay < 0 || p.Soak.Delay > project.MaxDelay || p.Soak.MaxOverdue <= 0 || p.Soak.Collision == "" {
+		t.Errorf("soak %+v", p.Soak)
+	}
+}
+
+func count(flags ...bool) int {
+	n := 0
+	for _, flag := range flags {
+		if flag {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,221 @@
+package project_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/sluice-gate/sluice/pkg/project"
+)
+
+// The schema and the parser say the same of each of these. Where the parser knows more than a schema can say, the case says so.
+func TestSchemaAgrees(t *testing.T) {
+	const (
+		both   = "both accept"
+		none   = "both refuse"
+		parser = "only the parser refuses"
+	)
+	schema := compile(t)
+	for _, c := range []struct{ src, want string }{
+		{`{}`, none},
+		{`{project: a, lane: b, version: next-patch}`, both},
+		{`{project: A}`, none},
+		{`{project: -a}`, none},
+		{`{project: 1}`, none},
+		{`{project: a, notify: []}`, none},
+		{`{project: a, version: command}`, none},
+		{`{project: a, lane: }`, none},
+
+		{`{project: a, publish: {}}`, none},
+		{`{project: a, publish: {npm: {}, exec: {command: [x]}}}`, none},
+		{`{project: a, publish: {npm: {}}}`, both},
+		{`{project: a, publish: {npm: {access: public}}}`, both},
+		{`{project: a, publish: {npm: {access: everybody}}}`, none},
+		{`{project: a, publish: {npm: }}`, none},
+		{`{project: a, publish: {npm: {registry: "https://a.example/x"}}}`, both},
+		{`{project: a, publish: {npm: {registry: "ftp://a.example"}}}`, none},
+		{`{project: a, publish: {npm: {registry: "https://a.example/#x"}}}`, none},
+		{`{project: a, publish: {npm: {registry: "https://u:p@a.example"}}}`, parser},
+		{`{project: a, publish: {npm: {registry: "https://a.example/?q"}}}`, parser},
+		{`{project: a, publish: {npm: {registry: "https:///x"}}}`, parser},
+		{`{project: a, publish: {npm: {package: "@a/b.c"}}}`, both},
+		{`{project: a, publish: {npm: {package: "@A/b"}}}`, none},
+		{`{project: a, publish: {npm: {package: "` + strings.Repeat("a", 215) + `"}}}`, none},
+		{`{project: a, publish: {npm: {tag: next}}}`, both},
+		{`{project: a, publish: {npm: {tag: v1.2}}}`, none},
+		{`{project: a, publish: {npm: {tag: x}}}`, none},
+		{`{project: a, publish: {npm: {tag: "a b"}}}`, none},
+		{`{project: a, publish: {npm: {mode: move}}}`, none},
+		{`{project: a, publish: {npm: {token: x}}}`, none},
+		{`{project: a, publish: {npm: {token_env: NPM_TOKEN}}}`, both},
+		{`{project: a, publish: {npm: {token_env: npm_token}}}`, none},
+		{`{project: a, publish: {npm: {token_file: /run/x}}}`, both},
+		{`{project: a, publish: {npm: {token_file: "  "}}}`, none},
+		{`{project: a, publish: {npm: {token_file: "a\nb"}}}`, none},
+		{`{project: a, publish: {npm: {token_env: A, token_file: b}}}`, none},
+		{`{project: a, publish: {npm: {timeout: 1m}}}`, both},
+		{`{project: a, publish: {npm: {timeout: 1}}}`, none},
+		{`{project: a, publish: {npm: {timeout: 1ms}}}`, parser},
+		{`{project: a, publish: {npm: {timeout: 2d}}}`, parser},
+		{`{project: a, publish: {npm: {}}, promote: {npm: {}}}`, both},
+		{`{project: a, promote: {npm: {}}}`, parser},
+		{`{project: a, promote: {npm: {mode: retag}}}`, both},
+		{`{project: a, publish: {npm: {}}, promote: {npm: {mode: retag}}}`, parser},
+		{`{project: a, publish: {npm: {tag: latest}}, promote: {npm: {}}}`, parser},
+
+		{`{project: a, publish: {files: {dir: x}}, stage: {files: {}}, promote: {files: {}}}`, both},
+		{`{project: a, publish: {files: {dir: ""}}}`, none},
+		{`{project: a, publish: {files: {dir: x, channel: ../y}}}`, none},
+		{`{project: a, publish: {files: {}}}`, parser},
+		{`{project: a, publish: {files: {dir: x}}, promote: {files: {channel: beta}}}`, parser},
+
+		{`{project: a, publish: {exec: {}}}`, none},
+		{`{project: a, publish: {exec: {command: x}}}`, none},
+		{`{project: a, publish: {exec: {command: []}}}`, none},
+		{`{project: a, publish: {exec: {command: [""]}}}`, none},
+		{`{project: a, publish: {exec: {command: [x, ""]}}}`, both},
+		{`{project: a, publish: {exec: {command: [x, 1]}}}`, none},
+		{`{project: a, publish: {exec: {command: [x, "a\0b"]}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env: {A: b, c_D: ""}, env_from: [E], dir: /x, timeout: 90s}}}`, both},
+		{`{project: a, publish: {exec: {command: [x], env: {A: 1}}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env: {1A: b}}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env: {SLUICE_A: b}}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env: {Npm_Token: b}}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env: {API_KEY: b}}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env: {DB_PASSWD: b}}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env_from: [NPM_TOKEN]}}}`, both},
+		{`{project: a, publish: {exec: {command: [x], env_from: [a-b]}}}`, none},
+		{`{project: a, publish: {exec: {command: [x], env: {A: b}, env_from: [A]}}}`, parser},
+		{`{project: a, publish: {exec: {command: [x], dir: ""}}}`, none},
+
+		{`{project: a, stage: {exec: {command: [x]}}}`, both},
+		{`{project: a, stage: {exec: {command: [x]}, on_cancel: leave}}`, both},
+		{`{project: a, stage: {exec: {command: [x]}, on_cancel: undo}}`, none},
+		{`{project: a, stage: {on_cancel: leave}}`, none},
+		{`{project: a, stage: {npm: {}}}`, none},
+		{`{project: a, stage: {files: {dir: x}, exec: {command: [x]}}}`, none},
+
+		{`{project: a, soak: {}}`, both},
+		{`{project: a, soak: 2h}`, none},
+		{`{project: a, soak: {delay: 0s}}`, both},
+		{`{project: a, soak: {delay: 1d2h3m4.5s6ms, max_overdue: 30d}}`, both},
+		{`{project: a, soak: {delay: 0}}`, none},
+		{`{project: a, soak: {delay: -1h}}`, none},
+		{`{project: a, soak: {delay: +1h}}`, none},
+		{`{project: a, soak: {delay: 1.5d}}`, none},
+		{`{project: a, soak: {delay: 2h1d}}`, none},
+		{`{project: a, soak: {delay: .5h}}`, none},
+		{`{project: a, soak: {delay: ""}}`, none},
+		{`{project: a, soak: {delay: 31d}}`, parser},
+		{`{project: a, soak: {delay: 99999d99999999h}}`, parser},
+		{`{project: a, soak: {max_overdue: 0s}}`, parser},
+		{`{project: a, soak: {collision: supersede}}`, both},
+		{`{project: a, soak: {collision: newset}}`, none},
+
+		{`{project: a, watch: []}`, both},
+		{`{project: a, watch: {}}`, none},
+		{`{project: a, watch: [{name: a}]}`, none},
+		{`{project: a, watch: [{signal: {}}]}`, none},
+		{`{project: a, watch: [{name: a, signal: {max: 3}, grace: 1m}]}`, both},
+		{`{project: a, watch: [{name: a, signal: {max: 3.5}}]}`, none},
+		{`{project: a, watch: [{name: a, signal: {max: 3.0}}]}`, parser},
+		{`{project: a, watch: [{name: a, signal: {max: -1}}]}`, none},
+		{`{project: a, watch: [{name: a, signal: {max: 1000000001}}]}`, none},
+		{`{project: a, watch: [{name: a, signal: {max: 99999999999999999999}}]}`, none},
+		{`{project: a, watch: [{name: a, signal: {}, interval: 1s}]}`, none},
+		{`{project: a, watch: [{name: a, signal: {}, failures: 1}]}`, none},
+		{`{project: a, watch: [{name: a, http: {url: "http://a"}, interval: 1s, failures: 5, grace: 1s}]}`, both},
+		{`{project: a, watch: [{name: a, http: {}}]}`, none},
+		{`{project: a, watch: [{name: a, http: {url: "http://a", status: 99}}]}`, none},
+		{`{project: a, watch: [{name: a, http: {url: "http://a b"}}]}`, none},
+		{`{project: a, watch: [{name: a, http: {url: "http://a"}, failures: 0}]}`, none},
+		{`{project: a, watch: [{name: a, http: {url: "http://a"}, timeout: 1s}]}`, none},
+		{`{project: a, watch: [{name: a, http: {url: "http://a", timeout: 1h}}]}`, parser},
+		{`{project: a, watch: [{name: a, exec: {command: [x], timeout: 1s}}]}`, both},
+		{`{project: a, watch: [{name: a, exec: {command: [x]}, signal: {}}]}`, none},
+		{`{project: a, watch: [{name: a, signal: {}}, {name: a, signal: {}}]}`, parser},
+		{`{project: a, watch: [{name: a, signal: {}, grace: 2h}]}`, parser},
+		{`{project: a, watch: [` + strings.Repeat(`{name: a, signal: {}},`, 33) + `]}`, none},
+	} {
+		_, err := project.Parse("sluice.yaml", []byte(c.src))
+		byParser, bySchema := err == nil, schema.accepts(t, []byte(c.src))
+		if byParser != (c.want == both) || bySchema != (c.want != none) {
+			t.Errorf("%s: want %s; parser accepts %v (%v), schema accepts %v", c.src, c.want, byParser, err, bySchema)
+		}
+	}
+}
+
+func TestSchemaAcceptsTheExamples(t *testing.T) {
+	schema := compile(t)
+	for _, path := range files(t, "testdata/accept/*.yaml") {
+		if !schema.accepts(t, read(t, path)) {
+			t.Errorf("%s: refused", path)
+		}
+	}
+}
+
+// Every field that the parser names in an error about an unknown one is in the schema, and the other way round.
+func TestSchemaHasTheFields(t *testing.T) {
+	var root map[string]any
+	if err := json.Unmarshal(project.Schema(), &root); err != nil {
+		t.Fatal(err)
+	}
+	for def, src := range map[string]string{
+		"":       `{project: a, %: 1}`,
+		"action": `{project: a, publish: {%: 1}}`,
+		"stage":  `{project: a, stage: {%: 1}}`,
+		"npm":    `{project: a, publish: {npm: {%: 1}}}`,
+		"files":  `{project: a, publish: {files: {%: 1}}}`,
+		"exec":   `{project: a, publish: {exec: {%: 1}}}`,
+		"soak":   `{project: a, soak: {%: 1}}`,
+		"check":  `{project: a, watch: [{%: 1}]}`,
+	} {
+		_, err := project.Parse("sluice.yaml", []byte(strings.Replace(src, "%", "nowhere-to-be-found", 1)))
+		_, list, _ := strings.Cut(err.Error(), "unknown field; allowed: ")
+		list, _, _ = strings.Cut(list, "\n")
+		got := strings.Split(list, ", ")
+		slices.Sort(got)
+		object := root
+		if def != "" {
+			object = root["$defs"].(map[string]any)[def].(map[string]any)
+		}
+		if want := slices.Sorted(maps.Keys(object["properties"].(map[string]any))); !slices.Equal(got, want) {
+			t.Errorf("%q: the parser has %v, the schema %v", def, got, want)
+		}
+	}
+}
+
+type validator struct{ schema *jsonschema.Schema }
+
+func compile(t testing.TB) validator {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(project.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	return validator{c.MustCompile("schema.json")}
+}
+
+// accepts tells what an editor makes of the file: YAML, read as JSON, that fits the schema.
+func (v validator) accepts(t testing.TB, src []byte) bool {
+	t.Helper()
+	text, err := yaml.YAMLToJSON(src)
+	if err != nil {
+		return false
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return false
+	}
+	return v.schema.Validate(value) == nil
+}
