@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ var (
 
 // Catalog reads and writes both buckets. It is safe for concurrent use.
 type Catalog struct {
+	js        jetstream.JetStream
 	projects  jetstream.KeyValue
 	artifacts jetstream.ObjectStore
 	parsed    sync.Map // revision key -> *project.Project; by content address, so never stale
@@ -49,7 +51,7 @@ func Open(ctx context.Context, js jetstream.JetStream) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", topology.BucketArtifacts, err)
 	}
-	return &Catalog{projects: kv, artifacts: objects}, nil
+	return &Catalog{js: js, projects: kv, artifacts: objects}, nil
 }
 
 // Apply validates a project file and makes it the one that the next merge uses. file names it in errors. It returns the
@@ -112,18 +114,39 @@ func (c *Catalog) get(ctx context.Context, name, key string) (*project.Project, 
 	return p, project.Hash(e.Value()), nil
 }
 
-// Names lists the projects, sorted.
+// Names lists the projects, sorted. It costs one read, and works from the account OPS, where there are no consumers.
 func (c *Catalog) Names(ctx context.Context) ([]string, error) {
-	keys, err := c.projects.Keys(ctx)
-	if errors.Is(err, jetstream.ErrNoKeysFound) {
-		return nil, nil
-	}
+	const prefix = "$KV." + topology.BucketProjects + "."
+	stream, err := c.js.Stream(ctx, topology.StreamProjects)
 	if err != nil {
 		return nil, fmt.Errorf("list projects: %w", err)
 	}
-	keys = slices.DeleteFunc(keys, func(k string) bool { return strings.Contains(k, ".") })
-	slices.Sort(keys)
-	return keys, nil
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("list projects: %w", err)
+	}
+	var names []string
+	for subject := range info.State.Subjects {
+		names = append(names, strings.TrimPrefix(subject, prefix))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Digest is the digest of what is now handed in under name. ErrNoArtifact when there is nothing.
+func (c *Catalog) Digest(ctx context.Context, name string) (string, error) {
+	info, err := c.artifacts.GetInfo(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return "", fmt.Errorf("%w %q in %s", ErrNoArtifact, name, topology.BucketArtifacts)
+	}
+	if err != nil {
+		return "", fmt.Errorf("artifact %q: %w", name, err)
+	}
+	digest, err := digestOf(info)
+	if err != nil {
+		return "", fmt.Errorf("artifact %q: %w", name, err)
+	}
+	return digest, nil
 }
 
 // Pin keeps the bytes that are now handed in under name, whatever is handed in under that name later, and returns their
@@ -158,9 +181,10 @@ func (c *Catalog) Pin(ctx context.Context, name string) (digest string, err erro
 	return digest, nil
 }
 
-// Artifact is a pinned artifact, as drivers read it.
+// Artifact is a pinned artifact, as drivers read it. Its name is the last element of the name that it was handed in under:
+// in "<digest>/tracer-1.4.0.tgz" the rest keeps artifacts of the same name apart (see [Unique]).
 func (c *Catalog) Artifact(name, digest string) driver.Artifact {
-	return driver.Artifact{Name: name, Digest: digest, Open: func(ctx context.Context) (io.ReadCloser, error) {
+	return driver.Artifact{Name: path.Base(name), Digest: digest, Open: func(ctx context.Context) (io.ReadCloser, error) {
 		r, err := c.artifacts.Get(ctx, pinned(digest))
 		if errors.Is(err, jetstream.ErrObjectNotFound) {
 			return nil, driver.Refusef("artifact %s of digest %s is gone from %s", driver.Quote(name), digest, topology.BucketArtifacts)
@@ -179,6 +203,12 @@ func (c *Catalog) Put(ctx context.Context, name string, r io.Reader) (digest str
 		return "", fmt.Errorf("put artifact %q: %w", name, err)
 	}
 	return digestOf(info)
+}
+
+// Unique is a name to hand in a file under that no other contents have.
+func Unique(file, digest string) string {
+	const enough = len("sha256-") + 32
+	return pinned(digest)[:enough] + "/" + path.Base(file)
 }
 
 func revisionKey(name, revision string) string { return name + "." + revision }

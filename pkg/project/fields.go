@@ -71,7 +71,7 @@ func unknownField(k kind, name string) string {
 	case secretField.MatchString(name):
 		return "secrets are never written here; " + allowed
 	}
-	if near, ok := nearest(name, k.fields()); ok {
+	if near, ok := Nearest(name, k.fields()); ok {
 		return fmt.Sprintf("unknown field, did you mean %s? %s", near, allowed)
 	}
 	return "unknown field; " + allowed
@@ -95,8 +95,8 @@ func homesOf(name string, k kind) []string {
 	return all
 }
 
-// nearest is the word that name is most likely a misspelling of: at most one edit in three characters away.
-func nearest(name string, words []string) (string, bool) {
+// Nearest is the word that name is most likely a misspelling of: at most one edit in three characters away.
+func Nearest(name string, words []string) (string, bool) {
 	if len(name) > 32 {
 		return "", false
 	}
@@ -144,7 +144,7 @@ func oneOf[T ~string](values ...T) func(string) error {
 		if slices.Contains(words, text) {
 			return nil
 		}
-		if near, ok := nearest(text, words); ok {
+		if near, ok := Nearest(text, words); ok {
 			return fmt.Errorf("%s is unknown, did you mean %s? allowed: %s", quote(text), near, strings.Join(words, ", "))
 		}
 		return fmt.Errorf("%s is unknown; allowed: %s", quote(text), strings.Join(words, ", "))
