@@ -110,21 +110,21 @@ func ChildCommand(t *testing.T, name string, args ...string) []string {
 	return append([]string{self, childMark + name}, args...)
 }
 
-// RunChild runs the child to its end, with the call on its standard input, and returns the state it ended in and its output.
-func RunChild(t *testing.T, call Call, command []string, env ...string) (*os.ProcessState, string) {
-	t.Helper()
+// RunChild runs the child to its end, with the call on its standard input, and returns the state it ended in and its output. The
+// error is that of a child that could not be started.
+func RunChild(ctx context.Context, call Call, command []string, env ...string) (*os.ProcessState, string, error) {
 	var in bytes.Buffer
 	if err := call.Encode(&in); err != nil {
-		t.Fatal(err)
+		return nil, "", err
 	}
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin = &in
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
-		t.Fatalf("start %s: %v", command[0], err)
+		return nil, "", err
 	}
-	return cmd.ProcessState, string(out)
+	return cmd.ProcessState, string(out), nil
 }
 
 func sorted(m map[string]string) iter.Seq2[string, string] {

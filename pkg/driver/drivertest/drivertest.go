@@ -80,7 +80,7 @@ type Check string
 const (
 	Effect      Check = "effect"       // Do makes the channel point to the artifact and says what was there
 	Again       Check = "again"        // a second Do, same attempt or next, changes nothing
-	Existed     Check = "existed"      // ... and says Done.Existed, without a write
+	Existed     Check = "existed"      // ... writes nothing, and says Done.Existed if the driver can look
 	Taken       Check = "taken"        // the same version with other contents is refused
 	Look        Check = "look"         // Look tells the truth and changes nothing
 	Plan        Check = "plan"         // Plan fixes versions, refuses taken ones, writes nothing

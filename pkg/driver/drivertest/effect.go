@@ -43,7 +43,7 @@ func checkExisted(b *bench) {
 	b.must(two)
 	for _, c := range []Call{two, two.next()} {
 		done, err := c.Run(b.Context(), b.peer.OnWrite(b.T, func(n int) { b.Errorf("%s: write %d although all is there", c, n) }))
-		if err != nil || !done.Existed {
+		if err != nil || !done.Existed && b.looks() {
 			b.Errorf("%s: %+v, %v, want Existed", c, done, err)
 		}
 	}
@@ -114,8 +114,10 @@ func checkPlan(b *bench) {
 	if next, err := plan(b.unprepared("1.1.0", "two")); err != nil || b.looks() && next.Before != done.Value {
 		b.Errorf("the next version: %+v, %v, want %q before it", next, err, done.Value)
 	}
-	_, err = plan(b.unprepared("1.0.0", "other"))
-	b.wantRefused("plan a taken version", err)
+	if b.looks() {
+		_, err = plan(b.unprepared("1.0.0", "other"))
+		b.wantRefused("plan a taken version", err)
+	}
 	b.wantState("after planning", want)
 }
 

@@ -75,7 +75,10 @@ func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 		},
 		Kill: func(t *testing.T, n int, call drivertest.Call) bool {
 			t.Helper()
-			end, out := drivertest.RunChild(t, call, drivertest.ChildCommand(t, "killed", dir, string(role), strconv.Itoa(n)))
+			end, out, err := drivertest.RunChild(t.Context(), call, drivertest.ChildCommand(t, "killed", dir, string(role), strconv.Itoa(n)))
+			if err != nil {
+				t.Fatal(err)
+			}
 			status, ok := end.Sys().(syscall.WaitStatus)
 			if !ok || !end.Success() && (!status.Signaled() || status.Signal() != syscall.SIGKILL) {
 				t.Fatalf("%s: %s\n%s", call, end, out)

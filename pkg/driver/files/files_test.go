@@ -321,19 +321,21 @@ func TestManyProcesses(t *testing.T) {
 		f.Artifact.Open = nil
 		calls = append(calls, drivertest.Call{Facts: f, Artifact: []byte(content)})
 	}
+	command := drivertest.ChildCommand(t, "killed", b.dir, string(driver.Publish), "0")
 	var writers sync.WaitGroup
 	for p := range processes {
 		writers.Go(func() {
 			for i := range releases {
-				end, out := drivertest.RunChild(t, calls[i*processes+p], drivertest.ChildCommand(t, "killed", b.dir, string(driver.Publish), "0"))
-				if !end.Success() {
-					t.Errorf("%s: %s\n%s", calls[i*processes+p], end, out)
+				end, out, err := drivertest.RunChild(b.Context(), calls[i*processes+p], command)
+				if err != nil || !end.Success() {
+					t.Errorf("%s: %v, %v\n%s", calls[i*processes+p], err, end, out)
 				}
 			}
 		})
 	}
 	done := make(chan struct{})
 	go func() { writers.Wait(); close(done) }()
+	defer func() { <-done }()
 	reads := 0
 	for reading := true; reading; reads++ {
 		select {
