@@ -16,6 +16,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 // Flags are what every service binary understands. Each has an environment variable, so that a container needs no arguments.
@@ -35,6 +37,7 @@ const startWithin = 60 * time.Second
 // Main is the whole of a service's main function: flags, logging, connection, health, signals, drain. It exits the process.
 func Main(name string, run func(ctx context.Context, env Env) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := Start(ctx, name, os.Args[1:], os.Stderr, run)
 	stop()
 	switch {
@@ -73,9 +76,13 @@ func Start(ctx context.Context, name string, args []string, stderr io.Writer, ru
 	if err != nil {
 		return err
 	}
-	env.Log.Info("started", zap.String("instance", f.Instance))
+	health, err := Listen(ctx, f.HTTP)
+	if err != nil {
+		return err
+	}
+	env.Log.Info("started", zap.String("instance", f.Instance), zap.Stringer("http", health.Addr()))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return metrics.Serve(ctx, f.HTTP, nc.IsConnected) })
+	group.Go(func() error { return metrics.Serve(ctx, health, nc.IsConnected) })
 	group.Go(func() error {
 		metrics.Ready(true)
 		return run(ctx, env)
@@ -128,7 +135,7 @@ func parse(name string, args []string, stderr io.Writer) (Flags, error) {
 
 func (f Flags) connect(name string, log *zap.Logger) (*nats.Conn, error) {
 	options := []nats.Option{
-		nats.Name("sluice-" + name + " " + f.Instance),
+		nats.Name("sluice-" + name + " " + f.Instance), nats.CustomInboxPrefix(topology.InboxPrefix(name)),
 		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(500 * time.Millisecond),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("the broker is gone", zap.Error(err)) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("the broker is back", zap.String("server", nc.ConnectedServerName())) }),

@@ -3,8 +3,11 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,9 +71,21 @@ func (m *Metrics) Action(work, outcome string, took time.Duration) {
 // Ready says that the process consumes.
 func (m *Metrics) Ready(ready bool) { m.ready.Store(ready) }
 
-// Serve answers /healthz and /metrics on addr until ctx ends. /healthz is 200 while the process consumes and connected
-// says that the broker can be reached, 503 otherwise.
-func (m *Metrics) Serve(ctx context.Context, addr string, connected func() bool) error {
+// Listen opens the address that [Metrics.Serve] answers on.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("health and metrics: another program listens on %s: choose another address with --http", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("health and metrics: --http %s: %w", addr, err)
+	}
+	return ln, nil
+}
+
+// Serve answers /healthz and /metrics on ln until ctx ends, and closes it. /healthz is 200 while the process consumes and
+// connected says that the broker can be reached, 503 otherwise.
+func (m *Metrics) Serve(ctx context.Context, ln net.Listener, connected func() bool) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -80,9 +95,9 @@ func (m *Metrics) Serve(ctx context.Context, addr string, connected func() bool)
 		}
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	server := &http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
