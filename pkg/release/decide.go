@@ -73,7 +73,7 @@ func Decide(s State, c Command) ([]Event, error) {
 		if s.Phase != Staged {
 			return nil, past(s, Staged)
 		}
-		return []Event{WasSoaked{Due: s.StagedAt.Add(s.Delay()), At: c.At}}, nil
+		return []Event{WasSoaked{Due: s.SoakFrom.Add(s.Delay()), At: c.At}}, nil
 	}
 	return nil, fmt.Errorf("unknown command %T", c)
 }
@@ -216,7 +216,7 @@ func answer(s State, r Request) Event {
 		if s.Held.System && r.At.Before(s.Held.At) {
 			return refuse("it was not held then; since %s it is: %s", s.Held.At.UTC().Format(time.RFC3339), s.Held.Reason)
 		}
-		return WasResumed{Said: said, Seq: r.Seq, Due: later(r.At, s.StagedAt).Add(s.Remaining + s.Held.Unwatched)}
+		return WasResumed{Said: said, Seq: r.Seq, Due: later(r.At, s.SoakFrom).Add(s.Remaining + s.Held.Unwatched)}
 	case Extend:
 		if r.By <= 0 || r.By > MaxExtend {
 			return refuse("extend by %s: want more than 0 and at most %s", r.By, MaxExtend)

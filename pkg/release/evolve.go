@@ -22,7 +22,7 @@ func Evolve(s State, e Event) State {
 	case WasSoaked:
 		s.Phase, s.Due = Soaking, e.Due
 		if s.Held != nil { // held before the clock began
-			s.Phase, s.Remaining = Held, e.Due.Sub(s.StagedAt)
+			s.Phase, s.Remaining = Held, e.Due.Sub(s.SoakFrom)
 		}
 	case WasHeld:
 		switch s.Phase { //nolint:exhaustive // before the soak the clock does not run: the hold is only remembered
@@ -40,6 +40,8 @@ func Evolve(s State, e Event) State {
 	case WasResumed:
 		if s.Phase == Held {
 			s.Phase, s.Due = Soaking, e.Due
+		} else if s.Phase == Staged { // what was held has not soaked
+			s.SoakFrom = later(s.SoakFrom, e.Said.At)
 		}
 		s.Held, s.Remaining = nil, 0
 		s.Folded = max(s.Folded, e.Seq)
@@ -132,7 +134,7 @@ func extended(s State, e WasExtended) State {
 
 // hold stops the clock at a time; what was asked for before the soak stops it at its beginning.
 func hold(s State, at time.Time) State {
-	s.Phase, s.Remaining = Held, max(0, s.Due.Sub(later(at, s.StagedAt)))
+	s.Phase, s.Remaining = Held, max(0, s.Due.Sub(later(at, s.SoakFrom)))
 	return s
 }
 

@@ -121,6 +121,26 @@ func TestHoldFromBeforeTheSoakLeavesTheSoak(t *testing.T) {
 	}
 }
 
+// I3: what was held and resumed between staging and the record of the soak has not soaked: the soak begins at the resume.
+func TestHoldBetweenStagedAndSoaking(t *testing.T) {
+	st := newStory(t)
+	st.merge(2 * time.Hour)
+	st.publish()
+	st.stage()
+	hold := st.ask(release.Hold, "ana") // the promoter is down
+	st.after(30 * time.Minute)
+	resume := st.ask(release.Resume, "ana")
+	st.after(time.Hour)
+	st.answer(hold, "held")
+	st.answer(resume, "resumed")
+	st.do(release.StartSoak{At: st.now})
+	st.due(resume.At.Add(2 * time.Hour))
+	st.answer(st.ask(release.Hold, "ana"), "held")
+	if st.s.Remaining != time.Hour {
+		t.Errorf("%s remain, want 1h", st.s.Remaining)
+	}
+}
+
 // I3: the clock stands still while held.
 func TestHoldStopsTheClock(t *testing.T) {
 	st := soaking(t, 2*time.Hour)

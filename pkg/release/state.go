@@ -27,7 +27,7 @@ type State struct {
 	Attempts map[Work]Attempt // the work under way; nil or missing: none
 
 	StagedAt  time.Time     // broker's timestamp of the staged record
-	SoakFrom  time.Time     // where the watched time that counts begins: StagedAt
+	SoakFrom  time.Time     // where the soak begins: StagedAt, or the resume if it was held then
 	Extra     time.Duration // all extensions, before and during the soak
 	Due       time.Time     // when the delay is over (soaking); meaningless while held
 	Remaining time.Duration // what is left of the delay (held)
