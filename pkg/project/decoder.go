@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -13,9 +14,10 @@ import (
 // decoder turns the file's nodes into a Project and collects what is wrong on the way. Everything is named by its path, such
 // as "publish.npm.tag"; where a path stands in the file is looked up when an error needs it.
 type decoder struct {
-	file string
-	at   map[string]position
-	errs Errors
+	file  string
+	lines []string
+	at    map[string]position
+	errs  Errors
 }
 
 // fail reports a problem of the field at path, or of the closest field around it that the file has.
@@ -30,7 +32,12 @@ func (d *decoder) fail(path, format string, args ...any) {
 	d.failAt(at, path, format, args...)
 }
 
+// failAt keeps the position inside the file: the library puts a value that is not there behind it.
 func (d *decoder) failAt(at position, path, format string, args ...any) {
+	if len(d.lines) > 0 {
+		at.line = min(at.line, len(d.lines))
+		at.column = min(at.column, utf8.RuneCountInString(d.lines[at.line-1])+1)
+	}
 	d.errs = append(d.errs, &Error{d.file, at.line, at.column, path, fmt.Sprintf(format, args...)})
 }
 

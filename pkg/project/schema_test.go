@@ -209,7 +209,7 @@ func compile(t testing.TB) validator {
 // accepts tells what an editor makes of the file: YAML, read as JSON, that fits the schema.
 func (v validator) accepts(t testing.TB, src []byte) bool {
 	t.Helper()
-	text, err := yaml.YAMLToJSON(src)
+	text, err := yaml.YAMLToJSON(bytes.TrimPrefix(src, []byte("\uFEFF")))
 	if err != nil {
 		return false
 	}

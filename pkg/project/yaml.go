@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -35,6 +36,7 @@ func (d *decoder) document(src []byte) *ast.MappingNode {
 	}
 	src = bytes.TrimPrefix(src, []byte("\uFEFF"))
 	src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n")) // the lexer counts the line of a comment twice otherwise
+	d.lines = strings.Split(string(src), "\n")
 	tokens := lexer.Tokenize(string(src))
 	if d.refuseTokens(tokens); len(d.errs) > 0 {
 		return nil
