@@ -44,8 +44,8 @@ type answer struct {
 	upTo uint64 // multi_last: the last sequence that the answering replica looked at
 }
 
-// errForged: a sender put header lines into a stored message that hide what the broker says of it.
-var errForged = errors.New("a stored message with a malformed header")
+// errHidden: a sender made a subject or a header that a direct read does not show as it is.
+var errHidden = errors.New("a stored message with a malformed subject or header")
 
 // errTooMany: more subjects than one answer may have.
 var errTooMany = errors.New("too many subjects for one answer")
@@ -173,7 +173,7 @@ func statusOf(m *nats.Msg) string {
 // parse reads a stored message, and the sequence of the message before it in its answer (0 for none).
 //
 // The broker appends its lines to the sender's, so the last of each name counts. A sender who ends the block early hides
-// them; then the block is longer than what can be read of it, and errForged is returned. Lines written more tightly than
+// them; then the block is longer than what can be read of it, and errHidden is returned. Lines written more tightly than
 // the usual way could make up for that, but not few lines: the broker's take 180 bytes.
 func parse(m *nats.Msg) (stored, uint64, error) {
 	size, values := headerLine+headerEnd, 0
@@ -184,7 +184,7 @@ func parse(m *nats.Msg) (stored, uint64, error) {
 		}
 	}
 	if len(m.Header) == 0 || blockSize(m) != size || values > headerMost {
-		return stored{}, 0, errForged
+		return stored{}, 0, errHidden
 	}
 	seq, err := number(m, jetstream.SequenceHeader)
 	if err != nil {

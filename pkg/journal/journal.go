@@ -110,7 +110,7 @@ func (j *Journal) SnapshotAt(ctx context.Context, id string, least uint64) (Entr
 				err = stale(err)
 			}
 		}
-		if errors.Is(err, errTooMany) || errors.Is(err, errForged) {
+		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
 			e, requests, err = j.walk(ctx, id, filters, 0)
 		}
 		if err != nil {
@@ -143,7 +143,7 @@ func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error
 	}
 	for {
 		at, requests, err := j.snapshot(ctx, id, filters, claim, 0)
-		if errors.Is(err, errTooMany) || errors.Is(err, errForged) {
+		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
 			at, requests, err = j.walk(ctx, id, filters, claim)
 		}
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -160,6 +161,9 @@ func (j *Journal) unfolded(ctx context.Context, e Entry, last []asked) ([]releas
 	for _, r := range last {
 		if r.Seq <= e.State.Folded {
 			continue
+		}
+		if !utf8.ValidString(r.subject) { // JSON can not ask for it
+			return nil, errHidden
 		}
 		all, err := j.between(ctx, topology.StreamSluice, r.subject, e.State.Folded+1, nil, r.Seq)
 		if err != nil {

@@ -25,7 +25,7 @@ const walkBatch = 500
 // With upTo, the sequence of a claim, it ends there; otherwise at the end of the stream. A consumer delivers in the order
 // of the stream, so when the record at which it must arrive has come, all before it has.
 func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo uint64) (Entry, []release.Request, error) {
-	from, err := j.walkFrom(ctx, filters[0], upTo)
+	from, goal, err := j.walkFrom(ctx, filters, upTo)
 	if err != nil {
 		return Entry{}, nil, err
 	}
@@ -42,7 +42,7 @@ func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo ui
 		defer cancel()
 		_ = j.stream.DeleteConsumer(within, name)
 	}()
-	msgs, err := j.pull(ctx, name, from.Seq, upTo != 0)
+	msgs, err := j.pull(ctx, name, goal, upTo != 0)
 	if err != nil {
 		return Entry{}, nil, fmt.Errorf("walk: %w", err)
 	}
@@ -59,16 +59,27 @@ func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo ui
 	return e, requests, nil
 }
 
-// walkFrom is the record at which a walk must arrive: the claim, or the last that the leader has.
-func (j *Journal) walkFrom(ctx context.Context, subject string, upTo uint64) (Entry, error) {
+// walkFrom is the journal's record at which a walk begins, and the sequence at which it must arrive: the claim, or the last of
+// all that the stream's leader has of the release. The consumer's own node may lag behind.
+func (j *Journal) walkFrom(ctx context.Context, filters []string, upTo uint64) (from Entry, goal uint64, err error) {
 	if upTo != 0 {
-		return j.own(ctx, upTo)
+		from, err = j.own(ctx, upTo)
+		return from, upTo, err
 	}
-	m, err := j.leaderLast(ctx, topology.StreamSluice, subject)
-	if err != nil {
-		return Entry{}, err
+	for i, filter := range filters {
+		m, err := j.leaderLast(ctx, topology.StreamSluice, filter)
+		if i > 0 && errors.Is(err, ErrNone) {
+			continue
+		}
+		if i == 0 && err == nil {
+			from, err = entry(m)
+		}
+		if err != nil {
+			return Entry{}, 0, err
+		}
+		goal = max(goal, m.Seq)
 	}
-	return entry(m)
+	return from, goal, nil
 }
 
 // pull takes messages from a consumer until it has the one at the sequence goal, and, unless it is to stop there, all that
@@ -95,6 +106,13 @@ func (j *Journal) pull(ctx context.Context, consumer string, goal uint64, stop b
 			}
 		}
 		m, err := next(ctx, sub)
+		if errors.Is(err, nats.ErrNoResponders) { // the consumer is so new that this node does not know of it yet
+			if err := pause(ctx); err != nil {
+				return nil, err
+			}
+			ordered = 0
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("it broke off after %d messages: %w", len(out), err)
 		}
