@@ -35,6 +35,15 @@ type Hint struct {
 // Cause names the message in the journal records that it leads to.
 func (h Hint) Cause() string { return fmt.Sprintf("%s %d %s", h.Stream, h.Seq, h.Raw) }
 
+// Least is the sequence that a reader of that stream must have seen: the hint's own, if it came from there. A replica that
+// lags behind the one that delivered the hint would show the release as it was before, and the hint would be lost on it.
+func (h Hint) Least(stream string) uint64 {
+	if h.Stream != stream {
+		return 0
+	}
+	return h.Seq
+}
+
 // Handler does what a hint asks for. It returns nil when nothing is left to do, [Later] to be called again after a time,
 // [Refuse] when the message can never be handled, and any other error to be called again soon.
 type Handler func(ctx context.Context, h Hint) error

@@ -52,7 +52,7 @@ type look struct {
 func (p *Promoter) Look(ctx context.Context, h react.Hint) error {
 	l := &look{Promoter: p, hint: h}
 	for {
-		e, requests, err := p.env.Journal.Snapshot(ctx, h.Subject.Release)
+		e, requests, err := p.env.Journal.SnapshotAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
 		if errors.Is(err, journal.ErrNone) {
 			p.orphan(h)
 			return nil
@@ -77,7 +77,10 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		if err != nil {
 			return false, err
 		}
-		if len(stop) == 0 && len(requests) == 0 {
+		if len(requests) == 0 {
+			requests = stop
+		}
+		if len(requests) == 0 {
 			return true, l.promote(ctx, e)
 		}
 	}
@@ -169,7 +172,7 @@ func (l *look) claim(ctx context.Context, e journal.Entry, now time.Time) (again
 			alarm.TooNew = seen.Version
 		}
 	}
-	if s.Expedited == nil && s.Due.After(s.SoakFrom) {
+	if s.Expedited == nil && s.Delay() > 0 {
 		beats, err := l.env.Journal.Beats(ctx, s.Release, s.SoakFrom)
 		if err != nil {
 			return false, err

@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/react"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/pkg/work"
 )
 
@@ -37,7 +38,7 @@ func New(env service.Env, open work.Opener) *Publisher { return &Publisher{env: 
 // Look handles a hint: it brings the release as far as a publisher can.
 func (p *Publisher) Look(ctx context.Context, h react.Hint) error {
 	for {
-		e, err := p.env.Journal.Load(ctx, h.Subject.Release)
+		e, err := p.env.Journal.LoadAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
 		if errors.Is(err, journal.ErrNone) {
 			return nil
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/react"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/pkg/work"
 )
 
@@ -39,7 +40,7 @@ func New(env service.Env, open work.Opener) *Stager { return &Stager{env: env, o
 // Look handles a hint: it brings the release as far as a stager can.
 func (s *Stager) Look(ctx context.Context, h react.Hint) error {
 	for {
-		e, err := s.env.Journal.Load(ctx, h.Subject.Release)
+		e, err := s.env.Journal.LoadAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
 		if errors.Is(err, journal.ErrNone) {
 			return nil
 		}
