@@ -114,6 +114,7 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, soak: {delay: ""}}`, none},
 		{`{project: a, soak: {delay: 31d}}`, parser},
 		{`{project: a, soak: {delay: 99999d99999999h}}`, parser},
+		{`{project: a, soak: {delay: 99999d2000000h}}`, parser}, // more than fits in a time.Duration
 		{`{project: a, soak: {max_overdue: 0s}}`, parser},
 		{`{project: a, soak: {collision: supersede}}`, both},
 		{`{project: a, soak: {collision: newset}}`, none},
