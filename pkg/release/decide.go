@@ -216,7 +216,11 @@ func answer(s State, r Request) Event {
 		if s.Held.System && r.At.Before(s.Held.At) {
 			return refuse("it was not held then; since %s it is: %s", s.Held.At.UTC().Format(time.RFC3339), s.Held.Reason)
 		}
-		return WasResumed{Said: said, Seq: r.Seq, Due: later(r.At, s.SoakFrom).Add(s.Remaining + s.Held.Unwatched)}
+		resumed := WasResumed{Said: said, Seq: r.Seq}
+		if s.Phase == Held {
+			resumed.Due = later(r.At, s.SoakFrom).Add(s.Remaining + s.Held.Unwatched)
+		}
+		return resumed
 	case Extend:
 		if r.By <= 0 || r.By > MaxExtend {
 			return refuse("extend by %s: want more than 0 and at most %s", r.By, MaxExtend)

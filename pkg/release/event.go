@@ -50,7 +50,7 @@ type (
 	WasResumed struct {
 		Said Said
 		Seq  uint64
-		Due  time.Time
+		Due  time.Time // zero before the soak
 	}
 	// WasExtended lengthens the soak.
 	WasExtended struct {
