@@ -11,7 +11,8 @@
 //	project: tracer                          # required; all else has a default
 //	lane: tracer                             # the project's name unless set
 //	version: from-artifact                   # or next-patch: for a merge that names no version
-//	publish: { npm: { registry: "https://…", package: "@a/tracer", tag: beta, mode: republish, token_env: NPM_TOKEN } }
+//	publish:
+//	  npm: { registry: "https://…", package: "@a/tracer", tag: beta, mode: republish, access: public, token_env: NPM_TOKEN }
 //	stage:   { exec: { command: ["./deploy-staging"], env: {K: v}, env_from: [HOME], dir: ".", timeout: 10m }, on_cancel: restore }
 //	soak:    { delay: 2h, collision: newest, max_overdue: 6h }
 //	watch:
@@ -29,8 +30,8 @@
 //
 // # Durations
 //
-// Whole days, hours, minutes, seconds and milliseconds, in that order or any that Go understands: 2h, 30m, 1h30m, 2d, 1d12h,
-// 1.5h, 0s. A bare number has no unit and is refused, also 0. Nothing is negative. See [ParseDuration].
+// Go's hours, minutes, seconds and milliseconds, with whole days before them: 2h, 30m, 1h30m, 1.5h, 2d, 1d12h, 0s. A bare
+// number has no unit and is refused, also 0. Nothing is negative. See [ParseDuration].
 //
 // # Secrets
 //
