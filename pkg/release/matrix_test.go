@@ -214,9 +214,9 @@ func detail(e release.Event) string {
 	clock := func(t time.Time) string { return t.Format(time.TimeOnly) }
 	switch e := e.(type) {
 	case release.WasBegun:
-		return fmt.Sprintf("attempt %d, %s", e.Attempt.Number, e.Attempt.Instance)
+		return fmt.Sprintf("%sattempt %d, %s", what(e.Work), e.Attempt.Number, e.Attempt.Instance)
 	case release.WasDone:
-		return e.Value + " " + e.Note
+		return what(e.Work) + e.Value
 	case release.WasQueued:
 		return "behind " + e.Behind
 	case release.WasSoaked:
@@ -241,6 +241,14 @@ func detail(e release.Event) string {
 	case release.WasRefused:
 		return e.Said.Reason
 	case release.WasMerged:
+	}
+	return ""
+}
+
+// what names the work of an event whose word does not.
+func what(w release.Work) string {
+	if w == release.RestoreBeta || w == release.RestoreStaging {
+		return strings.TrimPrefix(string(w), "restore-") + " "
 	}
 	return ""
 }
