@@ -32,7 +32,7 @@ help: ## Say what the targets do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: check
-check: generate-check lint vet test ## Everything that CI checks
+check: generate-check tidy-check lint vet test ## Everything that CI checks
 
 .PHONY: build
 build: ## Build the static binary of every service into dist/
@@ -86,27 +86,13 @@ generate-check: ## Check that generating leaves git clean
 proto-baseline: $(BUF) ## Declare today's wire format as released: from now on nothing in it may break
 	$(BIN)/buf build proto --exclude-source-info -o $(PROTO_BASELINE)
 
-# `go mod tidy` knows no workspace and would look for the siblings on the network. It gets a copy of go.mod that replaces
-# them by their folders; what comes out is stored without the replacements.
 .PHONY: tidy
-tidy: ## Tidy every module, then the workspace
-	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
-	siblings=$$(go list -m -f '{{.Path}}={{.Dir}}'); \
-	for dir in $$(go list -m -f '{{.Dir}}'); do \
-		cp "$$dir/go.mod" "$$work/go.mod"; cp "$$dir/go.sum" "$$work/go.sum" 2>/dev/null || : >"$$work/go.sum"; \
-		self=$$(cd "$$dir" && GOWORK=off go list -m); \
-		replace=(); drop=(); \
-		for s in $$siblings; do \
-			if [[ "$${s%%=*}" == "$$self" ]]; then continue; fi; \
-			replace+=("-require=$${s%%=*}@v0.0.0" "-replace=$$s"); drop+=("-dropreplace=$${s%%=*}"); \
-		done; \
-		go mod edit "$${replace[@]}" "$$work/go.mod"; \
-		(cd "$$dir" && GOWORK=off GOFLAGS=-mod=mod go mod tidy -modfile="$$work/go.mod"); \
-		go mod edit "$${drop[@]}" "$$work/go.mod"; \
-		cp "$$work/go.mod" "$$dir/go.mod"; \
-		if [[ -s "$$work/go.sum" ]]; then cp "$$work/go.sum" "$$dir/go.sum"; else rm -f "$$dir/go.sum"; fi; \
-	done
-	go work sync
+tidy: ## Tidy go.mod and go.sum of every module, then the workspace
+	.ci/tidy
+
+.PHONY: tidy-check
+tidy-check: ## Check that there is nothing to tidy
+	.ci/tidy --check
 
 .PHONY: tools
 tools: $(GOLANGCI_LINT) $(NATSCLI) $(BUF) ## Fetch the pinned tools into .tmp/bin
