@@ -65,7 +65,7 @@ func Cluster(t testing.TB, n int, options ...Option) *Nodes {
 				}
 				o.Routes = append(o.Routes, &to)
 			}
-			return o, nil
+			return c.configured(o)
 		}
 		cl.nodes = append(cl.nodes, s)
 	}
@@ -203,36 +203,47 @@ func (c *Nodes) Leader(ctx context.Context, nc *nats.Conn, stream string) int {
 	return -1
 }
 
-// StepDown makes a stream's leader give up leading and returns when the stream has another leader.
+// StepDown makes a stream's leader give up leading and returns when the stream has another leader. It asks again if the
+// same node is elected again, which happens while the others have not caught up.
 func (c *Nodes) StepDown(ctx context.Context, nc *nats.Conn, stream string) error {
 	before := c.Leader(ctx, nc, stream)
-	err := poll(ctx, func() error {
-		m, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil)
-		if err != nil {
+	for {
+		if err := poll(ctx, func() error { return stepDown(ctx, nc, stream) }); err != nil {
+			return fmt.Errorf("natstest: step-down of %s: %w", stream, err)
+		}
+		within, cancel := context.WithTimeout(ctx, 2*time.Second)
+		err := poll(within, func() error {
+			if now := c.Leader(within, nc, stream); now < 0 || now == before {
+				return fmt.Errorf("natstest: %s has no new leader yet", stream)
+			}
+			return nil
+		})
+		cancel()
+		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		var answer struct {
-			Error *struct {
-				Description string `json:"description"`
-			} `json:"error"`
-		}
-		if err := json.Unmarshal(m.Data, &answer); err != nil {
-			return err
-		}
-		if answer.Error != nil {
-			return errors.New(answer.Error.Description)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("natstest: step-down of %s: %w", stream, err)
 	}
-	return poll(ctx, func() error {
-		if now := c.Leader(ctx, nc, stream); now < 0 || now == before {
-			return fmt.Errorf("natstest: %s has no new leader yet", stream)
-		}
-		return nil
-	})
+}
+
+func stepDown(ctx context.Context, nc *nats.Conn, stream string) error {
+	within, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	m, err := nc.RequestWithContext(within, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Error *struct {
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return errors.New(answer.Error.Description)
+	}
+	return nil
 }
 
 // poll asks until the answer is nil, for the states of a cluster that nothing announces.

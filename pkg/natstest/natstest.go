@@ -100,7 +100,7 @@ func One(t testing.TB, options ...Option) *Server {
 		} else if o.Port = s.port; o.Port == 0 {
 			o.Port = server.RANDOM_PORT
 		}
-		return o, nil
+		return c.configured(o)
 	}
 	if err := s.start(); err != nil {
 		t.Fatalf("natstest: %v", err)
@@ -121,9 +121,14 @@ func (c *config) options(name, dir string) (*server.Options, error) {
 	o.Port, o.JetStream, o.StoreDir = 0, true, dir
 	o.SyncAlways = c.syncAlways
 	o.NoSigs, o.NoLog = true, true
+	return o, nil
+}
+
+// configured is the last step, when all else is set.
+func (c *config) configured(o *server.Options) (*server.Options, error) {
 	for _, change := range c.configure {
 		if err := change(o); err != nil {
-			return nil, fmt.Errorf("server %s: %w", name, err)
+			return nil, fmt.Errorf("server %s: %w", o.ServerName, err)
 		}
 	}
 	return o, nil

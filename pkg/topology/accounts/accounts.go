@@ -61,10 +61,10 @@ const (
 	Stager    = "stager"
 	Promoter  = "promoter"
 	Watcher   = "watcher"
-	Gateway   = "gateway"
 	CI        = "ci"
 	Operator  = "operator"
 	Viewer    = "viewer"
+	Gateway   = "gateway"
 	App       = "app"
 
 	// Local exists in `sluice up` only: whoever connects to it without credentials.
@@ -73,7 +73,7 @@ const (
 
 // Users returns the users of [Text].
 func Users() []string {
-	return []string{Admin, Publisher, Stager, Promoter, Watcher, Gateway, CI, Operator, Viewer, App}
+	return []string{Admin, Publisher, Stager, Promoter, Watcher, CI, Operator, Viewer, Gateway, App}
 }
 
 // PasswordEnv is the environment variable, and the variable of [Text], that holds a user's password: SLUICE_CI_PASSWORD.
