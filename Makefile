@@ -58,14 +58,14 @@ vet: ## Run go vet on all modules
 lint: $(GOLANGCI_LINT) $(BUF) ## Lint Go and proto, and refuse a change of the wire format that breaks readers
 	$(BIN)/buf lint proto
 	$(BIN)/buf breaking proto --against $(PROTO_BASELINE)
-	$(BIN)/golangci-lint run $$(go list -f '{{.Dir}}/...' -m)
+	$(BIN)/golangci-lint run --allow-parallel-runners $$(go list -f '{{.Dir}}/...' -m)
 	@if sleeps=$$(git grep -lF 'time.Sleep(' -- '*_test.go' | xargs -r grep -L synctest | grep .); then \
 		echo "these tests sleep outside a synctest bubble; wait for the event instead:"; echo "$$sleeps"; exit 1; \
 	fi
 
 .PHONY: fix
 fix: $(GOLANGCI_LINT) ## Let the linters mend what they can
-	$(BIN)/golangci-lint run --fix $$(go list -f '{{.Dir}}/...' -m)
+	$(BIN)/golangci-lint run --allow-parallel-runners --fix $$(go list -f '{{.Dir}}/...' -m)
 
 .PHONY: generate
 generate: $(BUF) ## Generate Go from proto/
