@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -66,6 +67,14 @@ func (j *Journal) Beats(ctx context.Context, id string, from time.Time) ([]time.
 // leaderLast asks the leader of a stream, which never lags behind, for the last message of a subject. ErrNone if there is
 // none. It costs the broker more than a direct read.
 func (j *Journal) leaderLast(ctx context.Context, stream, subject string) (stored, error) {
+	return j.leaderGet(ctx, stream, subject, struct {
+		Last string `json:"last_by_subj"`
+	}{subject})
+}
+
+// leaderGet asks the leader of a stream for one message; subject says in errors what was looked for. What the answer says of
+// the message stands apart from the headers that the message's sender wrote.
+func (j *Journal) leaderGet(ctx context.Context, stream, subject string, request any) (stored, error) {
 	var got struct {
 		Message struct {
 			Subject string    `json:"subject"`
@@ -74,9 +83,6 @@ func (j *Journal) leaderLast(ctx context.Context, stream, subject string) (store
 			Data    []byte    `json:"data"`
 		} `json:"message"`
 	}
-	request := struct {
-		Last string `json:"last_by_subj"`
-	}{subject}
 	err := j.call(ctx, "STREAM.MSG.GET."+stream, request, &got)
 	if api := new(jetstream.APIError); errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeMessageNotFound {
 		return stored{}, fmt.Errorf("%s: %w", subject, ErrNone)
@@ -96,9 +102,11 @@ func (j *Journal) call(ctx context.Context, name string, request, into any) erro
 			return err
 		}
 	}
-	within, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	m, err := j.nc.RequestWithContext(within, j.api+name, body)
+	var m *nats.Msg
+	err := soon(ctx, func(ctx context.Context) (err error) {
+		m, err = j.nc.RequestWithContext(ctx, j.api+name, body)
+		return err
+	})
 	if err != nil {
 		return err
 	}

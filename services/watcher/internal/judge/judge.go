@@ -1,0 +1,77 @@
+// Package judge decides, from what was measured, whether a check has failed, and says so. It does no I/O and has no clock:
+// the time of a measurement comes with it.
+//
+// A [Rule] is all of a check that matters here. A [Tally] is what its measurements came to; it is a pure fold of them, in
+// their order, so whoever measures the same comes to the same verdict. A check that failed stays failed, whatever is
+// measured after that: a tombstone can not be taken back.
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/project"
+)
+
+// Rule says when a check has failed.
+type Rule struct {
+	Limit  int       // so many failures that count fail the check; at least 1
+	InARow bool      // a success begins the count anew
+	From   time.Time // what was measured before this does not count
+}
+
+// RuleOf is the rule of a project's check in a soak that began at a time.
+func RuleOf(c project.Check, soakFrom time.Time) Rule {
+	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: soakFrom.Add(c.Grace)}
+	if c.Signal != nil {
+		r.Limit, r.InARow = c.Signal.Max+1, false
+	}
+	return r
+}
+
+// Measurement is one look at staging: a probe's answer, or a signal, which is always a failure.
+type Measurement struct {
+	At   time.Time // when the look began, or the broker's timestamp of the signal
+	OK   bool
+	Said string // what was seen; one line without secrets
+}
+
+// MaxSamples is how many failures are kept as evidence: the first, and the newest.
+const MaxSamples = 5
+
+// Tally is what the measurements of a check came to. Its zero value is that of no measurement.
+type Tally struct {
+	Measured int // all that counted, successes too
+	Count    int // the failures that count now
+	First    Measurement
+	Last     Measurement // First and Last of these failures, by their times
+	Samples  []Measurement
+	Failed   bool // for good
+}
+
+// Add is the tally after one more measurement.
+func (r Rule) Add(t Tally, m Measurement) Tally {
+	if t.Failed || m.At.Before(r.From) {
+		return t
+	}
+	t.Measured++
+	if m.OK {
+		if r.InARow {
+			t = Tally{Measured: t.Measured}
+		}
+		return t
+	}
+	if t.Count == 0 || m.At.Before(t.First.At) {
+		t.First = m
+	}
+	if t.Count == 0 || !m.At.Before(t.Last.At) {
+		t.Last = m
+	}
+	t.Count++
+	t.Samples = append(slices.Clone(t.Samples), m)
+	if len(t.Samples) > MaxSamples {
+		t.Samples = slices.Delete(t.Samples, 1, 2)
+	}
+	t.Failed = t.Count >= r.Limit
+	return t
+}

@@ -1,0 +1,86 @@
+// Package probe looks at staging once: by an HTTP request or by a command.
+//
+// What a probe comes to is one of three things. Staging is well; staging is not well, and that is a failure, also when it
+// does not answer at all; or the probe could not look, and that says nothing about staging. The last is an error: a command
+// that is not there, a variable that is not set, this host out of file descriptors. A watcher that can not look does not
+// cancel. It sends no heartbeats, and so the release is held for a person.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"syscall"
+
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/exec"
+	"github.com/sluice-gate/sluice/pkg/project"
+)
+
+// Seen is what a probe saw of staging.
+type Seen struct {
+	OK   bool
+	Said string // one line, no secret
+}
+
+// Probe looks once, within its check's timeout. Its error says that it could not look; it is the context's when that ended.
+type Probe func(ctx context.Context) (Seen, error)
+
+// Tools is how probes reach the outside. The zero value is the real thing.
+type Tools struct {
+	Transport http.RoundTripper // nil: a new connection for every request
+}
+
+// Open makes the probe of a check, for a release. It is nil for a check that is not a probe.
+func (t Tools) Open(c project.Check, f driver.Facts) Probe {
+	switch {
+	case c.HTTP != nil:
+		return t.http(c)
+	case c.Exec != nil:
+		return command(*c.Exec, c, f)
+	}
+	return nil
+}
+
+// errTimeout is the cause with which a probe's own time ends.
+var errTimeout = errors.New("the probe's time is up")
+
+// timed gives a probe its time.
+func timed(ctx context.Context, c project.Check) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.Timeout, errTimeout)
+}
+
+// ours tells whether an error is this host's: it says nothing about what was looked at.
+func ours(err error) bool {
+	for _, no := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
+}
+
+// command is the probe of a command: exit status 0 is well, any other, death by a signal and a timeout are not.
+func command(e project.Exec, c project.Check, f driver.Facts) Probe {
+	vars := append(exec.Vars("watch", f), exec.Var{Name: "SLUICE_CHECK", Value: c.Name})
+	return func(ctx context.Context) (Seen, error) {
+		within, cancel := timed(ctx, c)
+		defer cancel()
+		err := exec.Run(within, e, vars)
+		var failed *exec.Failure
+		switch {
+		case err == nil:
+			return Seen{OK: true}, nil
+		case ctx.Err() != nil:
+			return Seen{}, ctx.Err()
+		case !errors.As(err, &failed):
+			return Seen{}, err
+		case errors.Is(failed.Cause, errTimeout):
+			return Seen{Said: line(fmt.Sprintf("%s did not end within %s", e.Command[0], c.Timeout), failed.Output)}, nil
+		case failed.Cause != nil:
+			return Seen{}, fmt.Errorf("%s %s", e.Command[0], failed.What)
+		}
+		return Seen{Said: line(e.Command[0]+" "+failed.What, failed.Output)}, nil
+	}
+}

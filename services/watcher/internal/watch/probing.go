@@ -1,0 +1,110 @@
+package watch
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
+	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
+)
+
+// patience is how much longer than its interval and its timeout a probe may take to come back: for its turn, and for a
+// command to be stopped with its children.
+const patience = 10 * time.Second
+
+// measured is what one look of a probe came to.
+type measured struct {
+	check int
+	at    time.Time // when it began, by the broker's clock
+	seen  probe.Seen
+	err   error
+}
+
+// probing looks every interval, the first time at once, until ctx ends. A look that takes longer delays the next.
+func probing(ctx context.Context, w *Watcher, slots chan struct{}, i int, c project.Check, look probe.Probe, out chan<- measured) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case slots <- struct{}{}:
+		}
+		at, _ := w.clock.now() // it is set before anybody watches
+		began := time.Now()
+		seen, err := look(ctx)
+		<-slots
+		if ctx.Err() != nil {
+			return
+		}
+		w.env.Metrics.Action("probe", outcome(seen, err), time.Since(began))
+		select {
+		case <-ctx.Done():
+			return
+		case out <- measured{check: i, at: at, seen: seen, err: err}:
+		}
+		timer.Reset(max(0, c.Interval-time.Since(began)))
+	}
+}
+
+func outcome(seen probe.Seen, err error) string {
+	switch {
+	case err != nil:
+		return "refused"
+	case seen.OK:
+		return "done"
+	}
+	return "failed"
+}
+
+// take judges what a probe saw. It tells whether there is something to do about it at once.
+func (r *watch) take(m measured) bool {
+	c := r.on.checks[m.check]
+	recovered := m.err == nil && c.err != nil
+	c.looked, c.err = time.Now(), m.err
+	if m.err != nil {
+		return !c.blind
+	}
+	c.blind = false
+	r.count(c, judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said})
+	return r.verdict != nil && !r.told || recovered || !r.told && time.Now().After(r.on.nextBeat)
+}
+
+// count adds a measurement to a check, and remembers the first check that failed.
+func (r *watch) count(c *check, m judge.Measurement) {
+	c.tally = c.rule.Add(c.tally, m)
+	if c.tally.Failed && r.verdict == nil {
+		r.verdict = &judge.Verdict{Check: c.Name, Rule: c.rule, Tally: c.tally}
+		r.log.Info("a check failed", zap.String("check", c.Name), zap.String("reason", r.verdict.Reason()))
+	}
+}
+
+// looking tells whether every check really runs. It says once of each why not.
+func (r *watch) looking(ctx context.Context) bool {
+	all := true
+	for _, c := range r.on.checks {
+		switch {
+		case c.Signal != nil:
+		case c.err != nil:
+			all = false
+			if !c.blind {
+				c.blind = true
+				r.log.Warn("a check can not look, so there are no heartbeats", zap.String("check", c.Name), zap.Error(c.err))
+				r.judgement(ctx, topology.Evidence(r.id), c.Name, false, probe.Line("can not look: "+c.err.Error()), 0, time.Time{})
+			}
+		case time.Since(c.looked) > c.Interval+c.Timeout+patience:
+			all = false
+			r.log.Warn("a probe does not come back, so there is no heartbeat", zap.String("check", c.Name))
+		}
+	}
+	return all
+}

@@ -1,0 +1,295 @@
+// Package watch watches releases while they soak: it runs their checks, says by heartbeats that it does, and publishes the
+// tombstone of one whose staging errs. [Watcher] knows whom to watch; each release has a [watch] of its own.
+//
+// # Whom to watch
+//
+// A release is to be watched while it is staged, soaking or held. What tells of it is a hint, and is acknowledged at once:
+// keeping it in hand for as long as the soak would fill the consumer with 10,000 releases (its MaxAckPending), would lose
+// 30 seconds (its AckWait) when an instance dies, which is half of a short soak, and would hold up the release's next hints.
+// What is authoritative is stored elsewhere already: whatever soaks occupies a lane. So an instance learns of releases in
+// three ways:
+//
+//   - a hint of the durable consumer, which goes to one instance, and is certain;
+//   - what it hears on the journals, as all instances do, which is quick, and may be missed;
+//   - the roll call of the lanes' owners, at the start, after each reconnect and every minute. It costs one request and two
+//     reads for every 512 lanes; the number of releases that ever were does not matter.
+//
+// # Who watches
+//
+// One instance, and the others stand by: they look for its heartbeats and step in when there are none for one and a half
+// intervals ([judge.Duty]). So the death of an instance, or a probe that it can not run, costs no coverage as long as another
+// can. An instance that starts watches at once what it watched before under the same name, and what nobody watches.
+//
+// # What a heartbeat vouches for
+//
+// That when it was sent the release was still to be watched, the stream of signals was read to its end, and every probe
+// came back in time and could look. A watcher that can not look sends none, and the release is held instead of promoted.
+//
+// Signals are counted from what is stored, since the beginning of the soak: those that came while no watcher ran count too.
+// What is heard of them is a hint to read, so that a cancel follows within milliseconds. Failures of probes in a row are
+// counted by the instance that saw them, and anew after a restart.
+//
+// # What if it dies here?
+//
+//   - Before the tombstone is stored: the next instance counts the signals again, or sees the probes fail again. Between a
+//     failure and its tombstone no heartbeat is sent, so that a release that has failed is not promoted in between.
+//   - After the tombstone: it is stored once, by compare-and-set on its own subject. Whoever comes later finds it and keeps
+//     quiet; what becomes of it is the promoter's business. The evidence beside it may be missing; the tombstone carries it too.
+package watch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/react"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
+	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
+)
+
+// Bounds of what an instance does at once. Whatever waits for its turn too long counts as not looked at.
+const (
+	stepsAtOnce = 128 // watches that talk to the broker
+	httpAtOnce  = 512
+	execAtOnce  = 32
+)
+
+// How often the owners of lanes are looked through, and how soon again when that failed.
+const (
+	rollCallEvery = time.Minute
+	rollCallAgain = time.Second
+)
+
+// Watcher knows which releases are to be watched.
+type Watcher struct {
+	env   service.Env
+	tools probe.Tools
+	spawn func(func(context.Context))
+	clock *clock
+	steps chan struct{}
+	http  chan struct{}
+	exec  chan struct{}
+
+	mu       sync.Mutex
+	closed   bool
+	live     map[string]*watch            // by release
+	projects map[string]map[string]*watch // by project and release: those that read signals
+}
+
+// New makes a watcher. spawn runs a watch in a goroutine of its own, with a context that ends with the service.
+func New(env service.Env, tools probe.Tools, spawn func(func(context.Context))) *Watcher {
+	return &Watcher{
+		env: env, tools: tools, spawn: spawn, clock: &clock{},
+		steps: make(chan struct{}, stepsAtOnce), http: make(chan struct{}, httpAtOnce), exec: make(chan struct{}, execAtOnce),
+		live: map[string]*watch{}, projects: map[string]map[string]*watch{},
+	}
+}
+
+// Look handles a hint of the durable consumer.
+func (w *Watcher) Look(ctx context.Context, h react.Hint) error {
+	e, err := w.env.Journal.LoadAt(ctx, h.Subject.Release, h.Seq)
+	if errors.Is(err, journal.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if judge.Watchable(e.State) {
+		w.watch(e.State.Release, true)
+	} else {
+		w.poke(e.State.Release, false)
+	}
+	return nil
+}
+
+// Listen hears what happens and calls the roll, until ctx ends.
+func (w *Watcher) Listen(ctx context.Context) error {
+	nc := w.env.JS.Conn()
+	journals, err := nc.Subscribe(topology.AllJournals, w.heardJournal)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = journals.Unsubscribe() }()
+	signals, err := nc.Subscribe(topology.AllSignals, w.heardSignal)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = signals.Unsubscribe() }()
+	connected := nc.StatusChanged(nats.CONNECTED)
+	defer nc.RemoveStatusListener(connected)
+	for {
+		wait := rollCallEvery
+		if err := w.rollCall(ctx); err != nil && ctx.Err() == nil {
+			w.env.Log.Warn("can not call the roll", zap.Error(err), zap.Duration("again_in", rollCallAgain))
+			wait = rollCallAgain
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-connected:
+			w.pokeAll()
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// rollCall finds the releases that are to be watched and are not known here. It also sets the clock.
+func (w *Watcher) rollCall(ctx context.Context) error {
+	now, err := w.env.Journal.Now(ctx)
+	if err != nil {
+		return err
+	}
+	w.clock.set(now)
+	owners, err := w.env.Journal.Owners(ctx)
+	if err != nil {
+		return err
+	}
+	var unknown []string
+	w.mu.Lock()
+	for _, id := range owners {
+		if w.live[id] == nil {
+			unknown = append(unknown, id)
+		}
+	}
+	w.mu.Unlock()
+	found, err := w.env.Journal.LoadAll(ctx, unknown)
+	if err != nil {
+		return err
+	}
+	for id, e := range found {
+		if judge.Watchable(e.State) {
+			w.watch(id, false)
+		}
+	}
+	return nil
+}
+
+// heardJournal is told of a record that is about to be stored, or is not.
+func (w *Watcher) heardJournal(m *nats.Msg) {
+	s, err := topology.ParseSubject(m.Subject)
+	if err != nil {
+		return
+	}
+	switch m.Header.Get(journal.HeaderEvent) {
+	case release.WasDone{Work: release.Stage}.Name(), release.WasSoaked{}.Name(), release.WasHeld{}.Name(), release.WasExtended{}.Name():
+		w.watch(s.Release, false)
+	}
+	w.poke(s.Release, true)
+}
+
+// heardSignal is told of a signal that is about to be stored.
+func (w *Watcher) heardSignal(m *nats.Msg) {
+	s, err := topology.ParseSubject(m.Subject)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, r := range w.projects[s.Project] {
+		if s.Release == "" || s.Release == id {
+			r.poke(true)
+		}
+	}
+}
+
+// watch sees to it that the release has a watch, and wakes it. asked: by the durable consumer.
+func (w *Watcher) watch(id string, asked bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	r := w.live[id]
+	if r == nil {
+		r = newWatch(w, id)
+		w.live[id] = r
+		w.spawn(r.run)
+	}
+	if asked {
+		r.asked.Store(true)
+	}
+	r.poke(false)
+}
+
+// Close lets no more watches begin.
+func (w *Watcher) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+}
+
+// poke wakes the watch of a release, if there is one. heard: what it is to find may not be stored yet.
+func (w *Watcher) poke(id string, heard bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r := w.live[id]; r != nil {
+		r.poke(heard)
+	}
+}
+
+func (w *Watcher) pokeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.live {
+		r.poke(false)
+	}
+}
+
+// leave takes a watch off the list, unless it was woken meanwhile.
+func (w *Watcher) leave(r *watch) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(r.wake) > 0 {
+		return false
+	}
+	delete(w.live, r.id)
+	return true
+}
+
+// attend says that the watch of a release wants to hear of its project's signals, or no more.
+func (w *Watcher) attend(project string, r *watch, on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	of := w.projects[project]
+	switch {
+	case on && of == nil:
+		w.projects[project] = map[string]*watch{r.id: r}
+	case on:
+		of[r.id] = r
+	default:
+		delete(of, r.id)
+		if len(of) == 0 {
+			delete(w.projects, project)
+		}
+	}
+}
+
+// clock is the broker's, as it was when it was set last, moved on by this host's.
+type clock struct {
+	mu            sync.Mutex
+	broker, local time.Time
+}
+
+func (c *clock) set(broker time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broker, c.local = broker, time.Now()
+}
+
+// now is false until the clock was set.
+func (c *clock) now() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broker.Add(time.Since(c.local)), !c.local.IsZero()
+}
