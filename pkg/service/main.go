@@ -27,6 +27,8 @@ type Flags struct {
 	Creds    string
 	Instance string
 	HTTP     string
+	// healthcheck makes the process ask another one, at HTTP, how it is: for containers without a shell.
+	healthcheck bool
 	// passwordEnv is only ever named: a password given as an argument would stand in the process list.
 	passwordEnv string
 }
@@ -54,6 +56,9 @@ func Start(ctx context.Context, name string, args []string, stderr io.Writer, ru
 	f, err := parse(name, args, stderr)
 	if err != nil {
 		return err
+	}
+	if f.healthcheck {
+		return healthcheck(ctx, f.HTTP)
 	}
 	log, err := NewLogger()
 	if err != nil {
@@ -85,6 +90,7 @@ func Start(ctx context.Context, name string, args []string, stderr io.Writer, ru
 	group.Go(func() error { return metrics.Serve(ctx, health, nc.IsConnected) })
 	group.Go(func() error {
 		metrics.Ready(true)
+		defer context.AfterFunc(ctx, func() { metrics.Ready(false) })()
 		return run(ctx, env)
 	})
 	err = group.Wait()
@@ -124,6 +130,7 @@ func parse(name string, args []string, stderr io.Writer) (Flags, error) {
 		"`name` of this instance; give it one that no other running instance has and that survives a restart,\n"+
 			"and a restarted instance goes on with its own work at once (SLUICE_INSTANCE)")
 	set.StringVar(&f.HTTP, "http", env("SLUICE_HTTP", "127.0.0.1:0"), "`address` of /healthz and /metrics (SLUICE_HTTP)")
+	set.BoolVar(&f.healthcheck, "healthcheck", false, "ask the instance at --http how it is, and exit 0 if it works")
 	if err := set.Parse(args); err != nil {
 		return Flags{}, err
 	}

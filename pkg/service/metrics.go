@@ -102,3 +102,30 @@ func (m *Metrics) Serve(ctx context.Context, ln net.Listener, connected func() b
 	}
 	return nil
 }
+
+// healthcheck asks the process that serves on addr.
+func healthcheck(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("healthcheck: --http %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	url := "http://" + net.JoinHostPort(host, port) + "/healthz"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("healthcheck: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("healthcheck: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }() // only read
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("healthcheck: %s answers %s", url, res.Status)
+	}
+	return nil
+}
