@@ -1,0 +1,16 @@
+// Command sluice-promoter runs the promoter.
+package main
+
+import (
+	"context"
+
+	"github.com/sluice-gate/sluice/pkg/driver/drivers"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/services/promoter"
+)
+
+func main() {
+	service.Main("promoter", func(ctx context.Context, env service.Env) error {
+		return promoter.Run(ctx, env, promoter.Config{Open: drivers.Open})
+	})
+}

@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/pflag"
+	"github.com/synadia-io/orbit.go/natscontext"
+
+	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/sluice/internal/find"
+)
+
+// connection is how the broker is reached.
+type connection struct {
+	server, user, passwordEnv, creds, context string
+}
+
+func (c *connection) flags(set *pflag.FlagSet) {
+	set.StringVar(&c.server, "server", "", "NATS `URLs`, comma-separated (NATS_URL; "+nats.DefaultURL+")")
+	set.StringVar(&c.user, "user", "", "NATS `user` (NATS_USER)")
+	set.StringVar(&c.passwordEnv, "password-env", "NATS_PASSWORD", "`name` of the environment variable with its password")
+	set.StringVar(&c.creds, "creds", "", "NATS credentials `file` (NATS_CREDS)")
+	set.StringVar(&c.context, "context", "", "a `context` of the nats command (NATS_CONTEXT)")
+	set.SortFlags = false
+}
+
+// filled takes from the environment what no flag says. A server given by flag is not mixed with a context of the environment.
+func (c connection) filled() connection {
+	if c.server == "" {
+		c.context = cmp.Or(c.context, os.Getenv("NATS_CONTEXT"))
+	}
+	c.server = cmp.Or(c.server, os.Getenv("NATS_URL"), nats.DefaultURL)
+	c.user = cmp.Or(c.user, os.Getenv("NATS_USER"))
+	c.creds = cmp.Or(c.creds, os.Getenv("NATS_CREDS"))
+	return c
+}
+
+// name is what errors call the broker. It never has a password.
+func (c connection) name() string {
+	if c.context != "" {
+		return "of context " + c.context
+	}
+	var out []string
+	for one := range strings.SplitSeq(c.server, ",") {
+		if u, err := url.Parse(strings.TrimSpace(one)); err == nil && u.User != nil {
+			u.User = url.User(u.User.Username())
+			one = u.String()
+		}
+		out = append(out, one)
+	}
+	return "at " + strings.Join(out, ",")
+}
+
+// arguments are what the nats command needs to reach the same broker, when the same environment is set.
+func (c connection) arguments() string {
+	var out strings.Builder
+	for _, flag := range []struct{ name, value string }{
+		{"server", c.server}, {"user", c.user}, {"creds", c.creds}, {"context", c.context},
+	} {
+		if flag.value != "" && !strings.Contains(flag.value, "@") { // a URL with a password is not repeated
+			fmt.Fprintf(&out, " --%s %s", flag.name, flag.value)
+		}
+	}
+	return out.String()
+}
+
+// client is a connection, with what is read through it.
+type client struct {
+	connection
+	js      jetstream.JetStream
+	journal *journal.Journal
+	catalog *catalog.Catalog
+	find    *find.Finder
+	denied  chan error // the broker's refusals
+}
+
+// dialWithin bounds a connection attempt.
+const dialWithin = 5 * time.Second
+
+// dial connects, without asking the broker for anything.
+func (a *app) dial() (*client, error) {
+	c := &client{connection: a.connect.filled(), denied: make(chan error, 1)}
+	options := []nats.Option{
+		nats.Name("sluice command line"), nats.Timeout(dialWithin), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if !errors.Is(err, nats.ErrPermissionViolation) {
+				return
+			}
+			select {
+			case c.denied <- err:
+			default:
+			}
+		}),
+	}
+	var nc *nats.Conn
+	var err error
+	if c.context != "" {
+		nc, _, err = natscontext.Connect(c.context, options...)
+	} else {
+		if c.user != "" {
+			options = append(options, nats.UserInfo(c.user, os.Getenv(c.passwordEnv)))
+		}
+		if c.creds != "" {
+			options = append(options, nats.UserCredentials(c.creds))
+		}
+		nc, err = nats.Connect(c.server, options...)
+	}
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if c.js, err = jetstream.New(nc); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *client) unreachable(err error) error {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired):
+		who := "a client without a user"
+		if c.user != "" {
+			who = fmt.Sprintf("user %q with the password in %s", c.user, c.passwordEnv)
+		}
+		return fmt.Errorf("the NATS server %s does not let %s in: use --user and --password-env, --creds or --context", c.name(), who)
+	case errors.Is(err, nats.ErrNoServers) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, nats.ErrTimeout) || errors.As(err, &dns):
+		return fmt.Errorf("no NATS server answers %s: start one with `sluice up`, or name it with --server or NATS_URL", c.name())
+	}
+	return fmt.Errorf("connect to the NATS server %s: %w", c.name(), err)
+}
+
+// open connects and binds to the streams.
+func (a *app) open(ctx context.Context) (*client, error) {
+	c, err := a.dial()
+	if err != nil {
+		return nil, err
+	}
+	if c.journal, err = journal.Open(ctx, c.js, "sluice"); err == nil {
+		c.catalog, err = catalog.Open(ctx, c.js)
+	}
+	if err != nil {
+		c.close()
+		return nil, c.unprepared(err)
+	}
+	c.find = &find.Finder{Journal: c.journal, Catalog: c.catalog}
+	return c, nil
+}
+
+func (c *client) unprepared(err error) error {
+	if why := c.refusal(); why != nil {
+		return why
+	}
+	for _, missing := range []error{
+		jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound, jetstream.ErrJetStreamNotEnabled,
+		jetstream.ErrJetStreamNotEnabledForAccount, nats.ErrNoResponders,
+	} {
+		if errors.Is(err, missing) {
+			return fmt.Errorf("the NATS server %s has no streams of Sluice for this user (%w): run `sluice init` there, or `sluice up`",
+				c.name(), err)
+		}
+	}
+	return err
+}
+
+func (c *client) close() { c.js.Conn().Close() }
+
+// refusal is what the broker does not allow, if it has said so.
+func (c *client) refusal() error {
+	select {
+	case err := <-c.denied:
+		return c.notAllowed(err)
+	default:
+		return nil
+	}
+}
+
+func (c *client) notAllowed(err error) error {
+	_, what, _ := strings.Cut(err.Error(), "Permissions Violation ")
+	return fmt.Errorf("the NATS server %s does not allow this user a %s", c.name(),
+		strings.ToLower(strings.Replace(what, "for ", "", 1)))
+}
+
+// publish stores a message on SLUICE and returns its sequence. When it returns an error but the last, nothing is stored.
+func (c *client) publish(ctx context.Context, subject string, body []byte) (uint64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case err := <-c.denied:
+			cancel(c.notAllowed(err))
+		case <-done:
+		}
+	}()
+	ack, err := c.js.Publish(ctx, subject, body, jetstream.WithExpectStream(topology.StreamSluice))
+	switch {
+	case err == nil && ack.Stream == topology.StreamSluice && ack.Sequence != 0 && !ack.Duplicate:
+		return ack.Sequence, nil
+	case err == nil:
+		return 0, fmt.Errorf("%s is not stored: the acknowledgement is of stream %q, sequence %d, duplicate %t",
+			subject, ack.Stream, ack.Sequence, ack.Duplicate)
+	case context.Cause(ctx) != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), ctx.Err()):
+		return 0, context.Cause(ctx)
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		return 0, c.unprepared(jetstream.ErrStreamNotFound)
+	}
+	return 0, fmt.Errorf("no acknowledgement for %s (%w): it may be stored or not; doing it again is harmless", subject, err)
+}

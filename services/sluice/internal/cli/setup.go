@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/sluice/internal/up"
+)
+
+func (a *app) up() *cobra.Command {
+	var cfg up.Config
+	var format string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use: "up", GroupID: groupRun, Args: cobra.NoArgs,
+		Short: "Run the broker and all services in this process",
+		Long: `Runs an embedded NATS server, with JetStream on disk and every message synced, and all services of Sluice.
+
+Clients on this machine connect without a password; they may do what people, CI and applications may. On any
+other address than a loopback one every client needs a user: its password is taken from SLUICE_OPERATOR_PASSWORD,
+SLUICE_CI_PASSWORD and so on.
+
+Ctrl-C stops it in order, a second one at once. Nothing that was acknowledged is lost either way.`,
+		Example: "  sluice up --data ./sluice-data --project sluice.yaml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := a.logger(format, quiet)
+			if err != nil {
+				return err
+			}
+			cfg.Log = log
+			if !quiet {
+				cfg.Banner = a.err
+			}
+			return up.Run(cmd.Context(), cfg)
+		},
+	}
+	set := cmd.Flags()
+	set.StringVar(&cfg.Data, "data", "sluice-data", "the data `directory`")
+	set.StringVar(&cfg.Listen, "listen", "127.0.0.1:4222", "`address` of the broker; port 0 takes a free one")
+	set.StringVar(&cfg.HTTP, "http", "127.0.0.1:0", "`address` of /healthz and /metrics")
+	set.StringArrayVar(&cfg.Projects, "project", nil, "a project `file` to apply; may be given several times")
+	set.StringVar(&format, "log", "", "`format` of the log on standard error: text or json (text on a terminal, json otherwise)")
+	set.BoolVar(&quiet, "quiet", false, "log warnings and errors only, and no greeting")
+	return cmd
+}
+
+func (a *app) logger(format string, quiet bool) (*zap.Logger, error) {
+	if format == "" {
+		format = "json"
+		if a.errStyle.Terminal {
+			format = "text"
+		}
+	}
+	log, err := up.NewLogger(a.err, format, quiet, a.errStyle.Colour)
+	if err != nil {
+		return nil, fmt.Errorf("--log %q: want text or json", format)
+	}
+	return log, nil
+}
+
+func (a *app) init() *cobra.Command {
+	var o topology.Options
+	cmd := &cobra.Command{
+		Use: "init", GroupID: groupRun, Args: cobra.NoArgs,
+		Short: "Make the streams on a NATS server that runs already",
+		Long: `Creates the streams, buckets and consumers that are missing and corrects those that differ. It never deletes
+anything, and may be run again. It needs a user with all rights in the account of the services (admin).`,
+		Example: "  NATS_PASSWORD=… sluice init --server nats://nats:4222 --user admin --replicas 3",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Replicas != 0 && o.Replicas != 1 && o.Replicas != 3 && o.Replicas != 5 {
+				return fmt.Errorf("--replicas %d: want 1, 3 or 5", o.Replicas)
+			}
+			ctx, cancel := within(cmd.Context())
+			defer cancel()
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			if err := topology.Ensure(ctx, c.js, o); err != nil {
+				if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+					return fmt.Errorf("the NATS server %s has no JetStream for this user: use the admin of the services' account", c.name())
+				}
+				if why := c.refusal(); why != nil {
+					return fmt.Errorf("%w: use the admin of the services' account", why)
+				}
+				return err
+			}
+			return a.print("the streams of Sluice are ready %s", c.name())
+		},
+	}
+	cmd.Flags().IntVar(&o.Replicas, "replicas", 0, "replicas of every stream: 1, 3 or 5 (what is there; 1 for new streams)")
+	return cmd
+}
+
+func (a *app) apply() *cobra.Command {
+	var paths []string
+	cmd := &cobra.Command{
+		Use: "apply -f FILE...", GroupID: groupShip,
+		Short: "Check project files, and use them from the next merge on",
+		Long: `Checks project files and stores them. The next merge of a project uses its new file; releases in flight keep
+the one that they began with. All mistakes of all files are told at once, and then nothing is stored.`,
+		Example: "  sluice apply -f sluice.yaml",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			paths = append(paths, args...)
+			if len(paths) == 0 {
+				return errors.New("which file? usage: sluice apply -f sluice.yaml (- reads standard input)")
+			}
+			sources, err := a.readAll(paths)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := within(cmd.Context())
+			defer cancel()
+			c, err := a.open(ctx)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			for i, src := range sources {
+				if err := a.applyOne(cmd, c, paths[i], src); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVarP(&paths, "file", "f", nil, "a project `file`; - is standard input")
+	return cmd
+}
+
+// readAll reads and checks all files.
+func (a *app) readAll(paths []string) ([][]byte, error) {
+	var out [][]byte
+	var wrong []error
+	for _, path := range paths {
+		src, err := a.read(path)
+		if err == nil {
+			_, err = project.Parse(path, src)
+		}
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+		out = append(out, src)
+	}
+	return out, errors.Join(wrong...)
+}
+
+func (a *app) read(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(a.in)
+	}
+	return os.ReadFile(path)
+}
+
+func (a *app) applyOne(cmd *cobra.Command, c *client, path string, src []byte) error {
+	p, err := project.Parse(path, src)
+	if err != nil {
+		return err
+	}
+	_, before, err := c.catalog.Current(cmd.Context(), p.Name)
+	var wrong project.Errors
+	if err != nil && !errors.Is(err, catalog.ErrUnknownProject) && !errors.As(err, &wrong) {
+		return err
+	}
+	_, revision, err := c.catalog.Apply(cmd.Context(), path, src)
+	if err != nil {
+		if why := c.refusal(); why != nil {
+			return why
+		}
+		return err
+	}
+	switch before {
+	case revision:
+		return a.print("%s: unchanged, revision %s", p.Name, revision)
+	case "":
+		return a.print("%s: new, revision %s", p.Name, revision)
+	}
+	return a.print("%s: changed, revision %s (before: %s); releases in flight keep theirs", p.Name, revision, before)
+}
+
+func (a *app) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", GroupID: groupRun, Args: cobra.NoArgs,
+		Short: "Say what this is, and what it was built from",
+		RunE: func(*cobra.Command, []string) error {
+			info, ok := debug.ReadBuildInfo()
+			if !ok {
+				return a.print("sluice, built without build information, %s", runtime.Version())
+			}
+			setting := map[string]string{}
+			for _, s := range info.Settings {
+				setting[s.Key] = s.Value
+			}
+			text := "sluice " + info.Main.Version
+			if revision := setting["vcs.revision"]; revision != "" {
+				text += fmt.Sprintf(" (commit %.12s of %s", revision, setting["vcs.time"])
+				if setting["vcs.modified"] == "true" {
+					text += ", with changes"
+				}
+				text += ")"
+			}
+			text += fmt.Sprintf(", %s %s/%s", info.GoVersion, runtime.GOOS, runtime.GOARCH)
+			for _, dep := range info.Deps {
+				if dep.Path == "github.com/nats-io/nats-server/v2" {
+					text += ", nats-server " + dep.Version
+				}
+			}
+			return a.print("%s", text)
+		},
+	}
+}

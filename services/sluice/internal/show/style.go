@@ -1,0 +1,58 @@
+// Package show turns releases into text that people read: tables, timelines, durations. It does no I/O and asks no clock.
+package show
+
+import (
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/sluice-gate/sluice/pkg/release"
+)
+
+// Style colours text, or leaves it as it is.
+type Style struct {
+	Colour   bool
+	Terminal bool // somebody looks at it
+}
+
+// StyleOf is the style of a stream: coloured when it is a terminal, unless NO_COLOR is set or the terminal is a dumb one.
+func StyleOf(f *os.File, getenv func(string) string) Style {
+	terminal := term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	return Style{Terminal: terminal, Colour: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
+}
+
+func (s Style) wrap(code, text string) string {
+	if !s.Colour || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// Red is for what went wrong.
+func (s Style) Red(text string) string { return s.wrap("31", text) }
+
+// Bold is for what matters.
+func (s Style) Bold(text string) string { return s.wrap("1", text) }
+
+// Dim is for what matters less.
+func (s Style) Dim(text string) string { return s.wrap("2", text) }
+
+// Yellow is for what waits for somebody.
+func (s Style) Yellow(text string) string { return s.wrap("33", text) }
+
+// Phase colours text by a phase.
+func (s Style) Phase(p release.Phase, text string) string {
+	switch p {
+	case release.Promoted:
+		return s.wrap("32", text)
+	case release.Cancelled, release.Failed:
+		return s.wrap("31", text)
+	case release.Held:
+		return s.wrap("33", text)
+	case release.Superseded, release.Queued:
+		return s.wrap("2", text)
+	case release.None, release.Merged, release.Publishing, release.Published, release.Staging, release.Staged,
+		release.Soaking, release.Promoting:
+	}
+	return s.wrap("36", text)
+}

@@ -1,0 +1,127 @@
+package show
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Left is a duration as people say it, to two units: 2d3h, 1h23m, 9m59s, 45s, 0s. What is less than a second is rounded up, so
+// that 0s means over.
+func Left(d time.Duration) string {
+	if d < 0 {
+		d = 0
+	}
+	d = (d + time.Second - 1).Truncate(time.Second)
+	const day = 24 * time.Hour
+	two := func(a time.Duration, unitA string, b time.Duration, unitB string) string {
+		if b == 0 {
+			return fmt.Sprintf("%d%s", a, unitA)
+		}
+		return fmt.Sprintf("%d%s%d%s", a, unitA, b, unitB)
+	}
+	switch {
+	case d >= day:
+		return two(d/day, "d", d%day/time.Hour, "h")
+	case d >= time.Hour:
+		return two(d/time.Hour, "h", d%time.Hour/time.Minute, "m")
+	case d >= time.Minute:
+		return two(d/time.Minute, "m", d%time.Minute/time.Second, "s")
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// Clock is a time in the reader's zone, as short as now allows.
+func Clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	switch {
+	case t.IsZero() || t.Year() < 1971:
+		return "-"
+	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
+		return t.Format("15:04:05")
+	case t.Sub(now).Abs() < 6*24*time.Hour:
+		return t.Format("Mon 15:04")
+	case t.Year() == now.Year():
+		return t.Format("Jan 2 15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// Date is a time in the reader's zone, in full.
+func Date(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+
+// Short returns the beginnings of ids that tell them apart: of an id of version 7, at least the time that it begins with.
+func Short(ids []string) map[string]string {
+	const least = len("01970000-0000")
+	out := make(map[string]string, len(ids))
+	for _, id := range ids {
+		n := min(least, len(id))
+		for _, other := range ids {
+			for other != id && n < len(id) && strings.HasPrefix(other, id[:n]) {
+				n++
+			}
+		}
+		out[id] = id[:n]
+	}
+	return out
+}
+
+// First is the beginning of one id, with nothing to tell it apart from.
+func First(id string) string { return Short([]string{id})[id] }
+
+// Cell is one field of a table.
+type Cell struct {
+	Text  string
+	Style func(string) string // nil: as it is
+}
+
+// Table lines cells up. With width, the last column is cut to fit.
+func Table(rows [][]Cell, width int) string {
+	var widths []int
+	for _, row := range rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.Text))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		used := 0
+		for i, c := range row {
+			text, pad := c.Text, 0
+			if i < len(row)-1 {
+				pad = widths[i] - utf8.RuneCountInString(text) + 2
+			} else if width > 0 {
+				text = Cut(text, width-used)
+			}
+			used += widths[i] + 2
+			if c.Style != nil {
+				text = c.Style(text)
+			}
+			b.WriteString(text)
+			b.WriteString(strings.Repeat(" ", pad))
+		}
+		b.WriteByte('\n')
+	}
+	return trimLines(b.String())
+}
+
+// Cut shortens text to so many characters, but leaves enough to recognize it.
+func Cut(text string, most int) string {
+	most = max(most, 16)
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-1]) + "…"
+}
+
+func trimLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n")
+}

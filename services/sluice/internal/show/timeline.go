@@ -1,0 +1,221 @@
+package show
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// Told is one journal record for people.
+type Told struct {
+	Word string   // what happened, in the journal's word
+	Text string   // the rest of the sentence
+	More []string // further lines: notes, evidence
+}
+
+// Tell says what a record says.
+func Tell(r journal.Record) Told {
+	t := Told{Word: r.Type}
+	now := r.At
+	switch e := r.Event.(type) {
+	case release.WasMerged:
+		t.Text, t.More = merged(e, r.State)
+	case release.WasBegun:
+		t.Text = begun(e)
+		t.note(e.Plan.Digest)
+	case release.WasDone:
+		t.Text = done(e)
+		t.note(e.Note)
+	case release.WasQueued:
+		t.Text = "its turn is next"
+		if e.Behind != "" {
+			t.Text = "behind " + e.Behind
+		}
+	case release.WasSoaked:
+		t.Text = fmt.Sprintf("until %s, for %s", Clock(e.Due, now), Left(e.Due.Sub(r.State.StagedAt)))
+		if r.State.Phase == release.Held {
+			t.Text = "held at once, as was asked before"
+		}
+	case release.WasHeld:
+		t.Text = said(e.Holding.Said)
+		if r.State.Phase == release.Held {
+			t.Text += fmt.Sprintf(" (%s of the soak left)", Left(r.State.Remaining))
+		}
+	case release.WasResumed:
+		t.Text = fmt.Sprintf("%s (due %s)", said(e.Said), Clock(e.Due, now))
+		if r.State.Phase != release.Soaking {
+			t.Text = said(e.Said)
+		}
+	case release.WasExtended:
+		t.Text = fmt.Sprintf("by %s %s%s", Left(e.By), said(e.Said), extendedTo(r.State, now))
+	case release.WasExpedited:
+		t.Text = said(e.Said)
+	case release.WasCancelled:
+		t.Text = said(e.Said)
+		t.note(e.Evidence)
+	case release.WasFailed:
+		t.Text = said(e.Said)
+	case release.WasSuperseded:
+		t.Text = "by " + e.Newer
+	case release.WasRefused:
+		t.Text = fmt.Sprintf("the %s of %s: %s", e.Verb, cmp.Or(e.Said.By, "somebody"), e.Said.Reason)
+	case nil:
+		t.Text = "(written by a newer version of Sluice)"
+	}
+	return t
+}
+
+func (t *Told) note(text string) {
+	if text != "" {
+		t.More = append(t.More, text)
+	}
+}
+
+func said(s release.Said) string {
+	return reason("by "+cmp.Or(s.By, "somebody"), s.Reason)
+}
+
+func merged(e release.WasMerged, s release.State) (text string, more []string) {
+	text = "commit " + e.Merge.Commit
+	if e.Merge.Ref != "" {
+		text += " of " + e.Merge.Ref
+	}
+	if e.Merge.Actor != "" {
+		text += " by " + e.Merge.Actor
+	}
+	if e.Merge.Attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", e.Merge.Attempt)
+	}
+	soak := "no soak"
+	if d := s.Delay(); d > 0 {
+		soak = "soak " + Left(d)
+	}
+	more = append(more, fmt.Sprintf("%s, lane %s (%s), project file %s", soak, e.Policy.Lane, e.Policy.Collision, e.Policy.Revision))
+	if e.Merge.URL != "" {
+		more = append(more, e.Merge.URL)
+	}
+	return text, more
+}
+
+func begun(e release.WasBegun) string {
+	var text string
+	switch e.Work {
+	case release.Publish:
+		text = e.Plan.Version
+		if e.Plan.Beta != e.Plan.Version {
+			text += " as " + e.Plan.Beta
+		}
+	case release.Stage:
+		text = "to staging"
+	case release.Promote:
+		text = "claimed; what is asked from now on comes too late"
+		if e.Before != "" {
+			text += " (everybody has " + Value(e.Before) + ")"
+		}
+	case release.RestoreBeta:
+		text = "the beta channel"
+	case release.RestoreStaging:
+		text = "staging"
+	}
+	if e.Attempt.Number > 1 {
+		text += fmt.Sprintf(" (attempt %d)", e.Attempt.Number)
+	}
+	return text
+}
+
+func done(e release.WasDone) string {
+	switch e.Work {
+	case release.Publish:
+		return "the beta is " + Value(e.Value)
+	case release.Stage:
+		return "staging runs " + Value(e.Value)
+	case release.Promote:
+		return "everybody gets " + Value(e.Value)
+	case release.RestoreBeta:
+		return back("the beta channel", e.Value)
+	case release.RestoreStaging:
+		return back("staging", e.Value)
+	}
+	return e.Value
+}
+
+func back(what, value string) string {
+	if value == "" {
+		return what
+	}
+	return what + " to " + Value(value)
+}
+
+// Value is what a channel points to, its digest shortened.
+func Value(value string) string {
+	const kept = len("sha256:") + 12
+	if i := strings.Index(value, "sha256:"); i >= 0 && len(value) > i+kept {
+		return value[:i+kept] + "…"
+	}
+	return value
+}
+
+func extendedTo(s release.State, now time.Time) string {
+	switch s.Phase { //nolint:exhaustive // before the soak there is no due time yet
+	case release.Soaking:
+		return fmt.Sprintf(" (due %s)", Clock(s.Due, now))
+	case release.Held:
+		return fmt.Sprintf(" (%s of the soak left)", Left(s.Remaining))
+	}
+	return ""
+}
+
+// Timeline is a journal, a line or two for each record.
+func Timeline(records []journal.Record, st Style) string {
+	var b strings.Builder
+	last := ""
+	for _, r := range records {
+		if day := r.At.Local().Format("Mon 2006-01-02 MST"); day != last {
+			last = day
+			b.WriteString(st.Dim(day) + "\n")
+		}
+		b.WriteString(Moment(r, st))
+	}
+	return b.String()
+}
+
+// Moment is one record of a timeline.
+func Moment(r journal.Record, st Style) string {
+	t := Tell(r)
+	var b strings.Builder
+	word := fmt.Sprintf("%-10s", t.Word)
+	if release.Phase(t.Word) == r.State.Phase {
+		word = st.Phase(r.State.Phase, word)
+	}
+	fmt.Fprintf(&b, "  %s  %s  %s  %s\n", r.At.Local().Format("15:04:05.000"), word, t.Text, st.Dim(cause(r)))
+	indent := strings.Repeat(" ", 2+len("15:04:05.000")+2+10+2)
+	for _, line := range t.More {
+		fmt.Fprintf(&b, "%s%s\n", indent, line)
+	}
+	return b.String()
+}
+
+// cause says which record this is, who stored it, and after what: "[#15 promoter, after #14]".
+func cause(r journal.Record) string {
+	service, _, _ := strings.Cut(r.Service, "@")
+	after := ""
+	if parts := strings.SplitN(r.Cause, " ", 3); len(parts) == 3 {
+		after = ", after #" + parts[1]
+		switch s, err := topology.ParseSubject(parts[2]); {
+		case err != nil:
+		case s.Kind == topology.KindRequest:
+			after += " " + s.Verb
+		case s.Kind != topology.KindRelease:
+			after += " " + string(s.Kind)
+		}
+		if parts[0] != topology.StreamSluice {
+			after += " of " + parts[0]
+		}
+	}
+	return fmt.Sprintf("[#%d %s%s]", r.Seq, service, after)
+}
