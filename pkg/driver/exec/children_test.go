@@ -2,6 +2,7 @@ package exec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver/drivertest"
 )
@@ -201,8 +203,11 @@ func (w *watched) wantAlive(conn net.Conn, question byte) {
 // wantDead waits until a server is dead.
 func (w *watched) wantDead(conn net.Conn) {
 	w.Helper()
-	if n, err := conn.Read(make([]byte, 1)); err == nil {
-		w.Errorf("the server lives and sends %d bytes", n)
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		w.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Errorf("the server lives: %d bytes, %v", n, err)
 	}
 }
 

@@ -142,8 +142,8 @@ func (p *run) save() error {
 		if err := syscall.Kill(os.Getppid(), syscall.SIGKILL); err != nil {
 			return err
 		}
-		<-time.After(20 * time.Second)
-		return errors.New("the service was killed, and its command was not")
+		<-time.After(3 * time.Second) // killed long before
+		return os.WriteFile(filepath.Join(p.dir, "the command survived the service"), nil, 0o600)
 	}
 	if p.control != nil { // ask whoever tests
 		if _, err := p.control.Write([]byte{0}); err != nil {

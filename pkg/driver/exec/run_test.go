@@ -172,22 +172,33 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// The command lives as long as the thread that started it, so that thread is kept: here all threads that can go do go.
+// The command lives as long as the thread that started it, so that thread is kept. Here threads come and go while commands are
+// started and run: each must end by itself.
 func TestTheStartingThreadIsKept(t *testing.T) {
-	w := watch(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- Run(ctx, project.Exec{Command: w.command("stubborn")}, nil) }()
-	conn := w.connected()
-	exitThreads()
-	if err := conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
-		t.Fatal(err)
+	stop := make(chan struct{})
+	var churn, runs sync.WaitGroup
+	churn.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				exitThreads()
+			}
+		}
+	})
+	for range 8 {
+		runs.Go(func() {
+			for range 10 {
+				if err := Run(t.Context(), shell("i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done; exit 3"), nil); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+					t.Errorf("the command died with a thread: %v", err)
+				}
+			}
+		})
 	}
-	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the command died with a thread: %v", err)
-	}
-	cancel()
-	<-ended
+	runs.Wait()
+	close(stop)
+	churn.Wait()
 }
 
 // exitThreads ends many of the threads of this process: a goroutine that ends without unlocking its thread takes that along.
