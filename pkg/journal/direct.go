@@ -121,14 +121,23 @@ func (a *answer) end(m *nats.Msg, status string, before uint64) error {
 	}
 }
 
-func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+func next(ctx context.Context, sub *nats.Subscription) (m *nats.Msg, err error) {
+	err = soon(ctx, func(ctx context.Context) error {
+		m, err = sub.NextMsgWithContext(ctx)
+		return err
+	})
+	return m, err
+}
+
+// soon bounds the wait for one answer: one that was lost is not waited for as long as the caller has time.
+func soon(ctx context.Context, do func(context.Context) error) error {
 	within, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	m, err := sub.NextMsgWithContext(within)
-	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("nothing came for %s", answerWithin)
+	err := do(within)
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("nothing came for %s", answerWithin)
 	}
-	return m, err
+	return err
 }
 
 // The sizes of the parts of a header block: "NATS/1.0", its end of line, and the empty line at the end.

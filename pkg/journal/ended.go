@@ -67,9 +67,7 @@ func (j *Journal) UntilEnded(ctx context.Context, id string) (context.Context, c
 
 // listening returns when the broker knows of the subscription, and tells whether the release has ended by then.
 func (j *Journal) listening(ctx context.Context, id string) (bool, error) {
-	within, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	if err := j.nc.FlushWithContext(within); err != nil {
+	if err := soon(ctx, j.nc.FlushWithContext); err != nil {
 		return false, fmt.Errorf("listen to %s: %w", topology.Release(id), err)
 	}
 	e, err := j.Load(ctx, id)

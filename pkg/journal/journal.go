@@ -141,10 +141,13 @@ func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error
 	if e.State.Phase != release.Promoting || claim == 0 || filters == nil {
 		return nil, fmt.Errorf("settle %q: it is %s: %w", id, e.State.Phase, release.ErrPhase)
 	}
-	for {
+	for asked := 0; ; asked++ {
 		at, requests, err := j.snapshot(ctx, id, filters, claim, 0)
 		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
 			at, requests, err = j.walk(ctx, id, filters, claim)
+		}
+		if err != nil && asked > 0 && ctx.Err() != nil {
+			err = stale(err)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("settle %s: %w", id, err)
@@ -186,7 +189,11 @@ func (j *Journal) Append(ctx context.Context, e Entry, ev release.Event, cause s
 // own reads back a record that was just stored: only the broker knows its timestamp.
 func (j *Journal) own(ctx context.Context, seq uint64) (Entry, error) {
 	for {
-		m, err := j.stream.GetMsg(ctx, seq)
+		var m *jetstream.RawStreamMsg
+		err := soon(ctx, func(ctx context.Context) (err error) {
+			m, err = j.stream.GetMsg(ctx, seq)
+			return err
+		})
 		if err == nil {
 			return entry(stored{Subject: m.Subject, Seq: m.Sequence, At: m.Time, Data: m.Data})
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -125,9 +126,29 @@ func (j *Journal) Newest(ctx context.Context, project string) (Identity, error) 
 	return identity(m)
 }
 
-// Admitted calls see for every merge of a project that was admitted since a time, in order, until it returns false; an
+// From is where a reading begins: at a sequence of the stream, or, when that is 0, at a time.
+type From struct {
+	Seq uint64
+	At  time.Time // between 1970 and 2262; anything else is that end
+}
+
+func (f From) get(subject string) get {
+	if f.Seq != 0 {
+		return get{Next: subject, Seq: f.Seq}
+	}
+	at := f.At
+	if first := time.Unix(0, 0); at.Before(first) {
+		at = first
+	}
+	if last := time.Unix(0, math.MaxInt64); at.After(last) {
+		at = last
+	}
+	return get{Next: subject, StartTime: &at}
+}
+
+// Admitted calls see for every merge of a project that was admitted since then, in order, until it returns false; an
 // empty project is all projects. It costs one read for every 10,000 merges.
-func (j *Journal) Admitted(ctx context.Context, project string, since time.Time, see func(Identity) bool) error {
+func (j *Journal) Admitted(ctx context.Context, project string, from From, see func(Identity) bool) error {
 	filter := "sluice.commit.*.*"
 	if project != "" {
 		if err := topology.CheckProject(project); err != nil {
@@ -135,7 +156,7 @@ func (j *Journal) Admitted(ctx context.Context, project string, since time.Time,
 		}
 		filter = "sluice.commit." + project + ".*"
 	}
-	return j.scan(ctx, get{Next: filter, StartTime: &since}, func(m stored) (bool, error) {
+	return j.scan(ctx, from.get(filter), func(m stored) (bool, error) {
 		i, err := identity(m)
 		return err == nil && see(i), err
 	})
@@ -161,16 +182,16 @@ type Merge struct {
 	At  time.Time
 }
 
-// Merges calls see for every merge event of a project from a sequence on, in order, until it returns false; an empty project
-// is all projects. Malformed events are left out.
-func (j *Journal) Merges(ctx context.Context, project string, from uint64, see func(Merge) bool) error {
+// Merges calls see for every merge event of a project since then, in order, until it returns false; an empty project is all
+// projects. Malformed events are left out.
+func (j *Journal) Merges(ctx context.Context, project string, from From, see func(Merge) bool) error {
 	filter := "sluice.merge.*"
 	if project != "" {
 		if filter = topology.Merge(project); filter == "" {
 			return topology.CheckProject(project)
 		}
 	}
-	return j.scan(ctx, get{Next: filter, Seq: max(from, 1)}, func(m stored) (bool, error) {
+	return j.scan(ctx, from.get(filter), func(m stored) (bool, error) {
 		s, err := topology.ParseSubject(m.Subject)
 		if err != nil {
 			return true, nil //nolint:nilerr // left out

@@ -25,7 +25,11 @@ func (j *Journal) last(ctx context.Context, subject string) (stored, error) {
 	if subject == "" {
 		return stored{}, fmt.Errorf("an unsafe name: %w", ErrNone)
 	}
-	m, err := j.stream.GetLastMsgForSubject(ctx, subject)
+	var m *jetstream.RawStreamMsg
+	err := soon(ctx, func(ctx context.Context) (err error) {
+		m, err = j.stream.GetLastMsgForSubject(ctx, subject)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return stored{}, fmt.Errorf("%s: %w", subject, ErrNone)
 	}

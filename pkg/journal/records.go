@@ -124,7 +124,11 @@ const (
 func (j *Journal) compareAndSet(ctx context.Context, m *nats.Msg, last uint64) (uint64, error) {
 	m.Header.Set(jetstream.ExpectedStreamHeader, topology.StreamSluice)
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(last, 10))
-	ack, err := j.js.PublishMsg(ctx, m)
+	var ack *jetstream.PubAck
+	err := soon(ctx, func(ctx context.Context) (err error) {
+		ack, err = j.js.PublishMsg(ctx, m)
+		return err
+	})
 	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &api) && (api.ErrorCode == codeWrongLast || api.ErrorCode == codeWrongInFlight):

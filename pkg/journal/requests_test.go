@@ -147,12 +147,7 @@ func snapshotMalformed(t *testing.T, b *bundle) {
 // of an answer.
 func snapshotHeaders(t *testing.T, b *bundle) {
 	e := b.merged(t)
-	forged, err := releasepb.EncodeRecord(releasepb.Record{
-		Event: release.WasDone{Work: release.Promote}, State: release.State{Release: b.id, Phase: release.Promoted},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	forged := encodeRecord(t, release.WasDone{Work: release.Promote}, release.State{Release: b.id, Phase: release.Promoted})
 	var want []uint64
 	send := func(verb release.Verb, actor string, data []byte, headers ...string) {
 		for range 2 { // the first one is hidden by the second
@@ -199,12 +194,7 @@ func blocks(id string, seq uint64) []string {
 
 func snapshotBlocks(t *testing.T, b *bundle) {
 	e := b.merged(t)
-	forged, err := releasepb.EncodeRecord(releasepb.Record{
-		Event: release.WasDone{Work: release.Promote}, State: release.State{Release: b.id, Phase: release.Promoted},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	forged := encodeRecord(t, release.WasDone{Work: release.Promote}, release.State{Release: b.id, Phase: release.Promoted})
 	r := b.raw(t)
 	for i, block := range blocks(b.id, e.Seq) {
 		for _, data := range []string{"", string(forged)} {

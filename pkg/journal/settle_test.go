@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -81,6 +82,15 @@ func settleBlocks(t *testing.T, b *bundle) {
 		t.Fatal(err)
 	}
 	same(t, stop, cancel)
+}
+
+func encodeRecord(t *testing.T, ev release.Event, state release.State) []byte {
+	t.Helper()
+	data, err := releasepb.EncodeRecord(releasepb.Record{Event: ev, State: state})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func settlePhase(t *testing.T, b *bundle) {

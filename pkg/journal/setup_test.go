@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,7 +73,11 @@ type bundle struct {
 
 func (b *broker) setup(t testing.TB) *bundle {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	within := 30 * time.Second
+	if b.cluster != nil { // elections take their time
+		within *= 3
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	t.Cleanup(cancel)
 	js, j := b.open(ctx, t)
 	return &bundle{broker: b, ctx: ctx, js: js, j: j, id: newID()}
@@ -168,9 +173,11 @@ func (b *bundle) eventually(t testing.TB, what string, ok func() bool) {
 
 // raw speaks the client protocol by hand, and so can send header blocks that no client library makes.
 type raw struct {
-	t    testing.TB
-	conn net.Conn
-	in   *bufio.Reader
+	t     testing.TB
+	conn  net.Conn
+	lines chan string // what the server says, but for its pings
+
+	mu sync.Mutex // one writer at a time
 }
 
 func (b *broker) raw(t testing.TB) *raw {
@@ -179,33 +186,45 @@ func (b *broker) raw(t testing.TB) *raw {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := &raw{t: t, conn: conn, lines: make(chan string, 10_000)}
 	t.Cleanup(func() { _ = conn.Close() })
-	r := &raw{t: t, conn: conn, in: bufio.NewReader(conn)}
+	go r.read()
 	r.line("INFO")
 	r.send(`CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true}` + "\r\n")
 	r.sync()
 	return r
 }
 
-func (r *raw) send(s string) {
-	r.t.Helper()
-	if _, err := r.conn.Write([]byte(s)); err != nil {
-		r.t.Fatal(err)
+func (r *raw) read() {
+	defer close(r.lines)
+	for in := bufio.NewReader(r.conn); ; {
+		l, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if strings.HasPrefix(l, "PING") {
+			r.send("PONG\r\n")
+			continue
+		}
+		r.lines <- l
 	}
 }
 
-// line reads lines until one begins with the word.
+func (r *raw) send(s string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, _ = r.conn.Write([]byte(s)) // when the connection is gone, nothing comes back, and that is noticed
+}
+
+// line waits until the server says a line that begins with the word.
 func (r *raw) line(word string) {
 	r.t.Helper()
-	for {
-		l, err := r.in.ReadString('\n')
-		if err != nil {
-			r.t.Fatal(err)
-		}
+	for l := range r.lines {
 		if strings.HasPrefix(l, word) {
 			return
 		}
 	}
+	r.t.Errorf("the connection ended before %s", word)
 }
 
 // sync returns when the server has read all that was sent.

@@ -1,0 +1,224 @@
+package journal_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// TestSettleOnReplicasThatLagBehind settles right after the claim at followers, until one of them has given an answer from
+// before the claim. A settling that believes the first answer sends one request for it and one for what the cancel hides.
+func TestSettleOnReplicasThatLagBehind(t *testing.T) {
+	b := three(t).setup(t)
+	leader := b.cluster.Leader(b.ctx, b.js.Conn(), topology.StreamSluice)
+	type reader struct {
+		nc *nats.Conn
+		j  *journal.Journal
+	}
+	var readers []reader
+	for i := range b.cluster.Len() {
+		if i == leader {
+			continue
+		}
+		nc := b.cluster.ConnTo(t, i, quiet())
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := journal.Open(b.ctx, js, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readers = append(readers, reader{nc, j})
+	}
+	settled, stale := 0, uint64(0)
+	for stale == 0 {
+		b.id = newID()
+		e := b.soaking(t)
+		cancel := b.ask(t, release.Cancel, "ana", "no")
+		c := publishClaim(t, b, e)
+		for _, r := range readers {
+			before := r.nc.Stats().OutMsgs
+			stop, err := r.j.Settle(b.ctx, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, stop, cancel)
+			settled++
+			stale += r.nc.Stats().OutMsgs - before - 2
+		}
+	}
+	t.Logf("%d claims settled, %d answers refused", settled, stale)
+}
+
+// publishClaim stores a claim without reading it back, which would give the followers time.
+func publishClaim(t *testing.T, b *bundle, e journal.Entry) journal.Entry {
+	t.Helper()
+	state := release.Evolve(e.State, claim())
+	data := encodeRecord(t, claim(), state)
+	seq := b.store(t, &nats.Msg{Subject: topology.Release(b.id), Data: data})
+	return journal.Entry{State: state.Stamp(seq, time.Now()), Seq: seq}
+}
+
+// TestSettleIsTheSameEverywhere races requests against claims while the leader steps down and the next one restarts.
+// Whoever settles a claim, wherever, comes to the answer that the stream itself gives.
+func TestSettleIsTheSameEverywhere(t *testing.T) {
+	b := three(t).setup(t)
+	js, _ := b.anywhere(t)
+	b.js = js
+	var faults sync.WaitGroup
+	faults.Go(func() {
+		if err := b.cluster.StepDown(b.ctx, b.js.Conn(), topology.StreamSluice); err != nil {
+			t.Error(err)
+		}
+		i := max(b.cluster.Leader(b.ctx, b.js.Conn(), topology.StreamSluice), 0)
+		b.cluster.StopNode(i)
+		b.cluster.StartNode(t, i)
+		b.cluster.Wait(t)
+	})
+	var settlers []*journal.Journal
+	for range 3 {
+		_, j := b.anywhere(t)
+		settlers = append(settlers, j)
+	}
+	done := make(chan struct{})
+	go func() { faults.Wait(); close(done) }()
+	rounds := 0
+	for over := false; !over || rounds < 20; rounds++ {
+		select {
+		case <-done:
+			over = true
+		default:
+		}
+		settleRace(t, b, settlers)
+	}
+	t.Logf("%d claims", rounds)
+}
+
+// anywhere connects to any node and moves on when that one stops.
+func (b *bundle) anywhere(t testing.TB) (jetstream.JetStream, *journal.Journal) {
+	t.Helper()
+	js, err := jetstream.New(b.cluster.Conn(t, quiet()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(b.ctx, js, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js, j
+}
+
+// until repeats what may fail while the cluster is disturbed.
+func (b *bundle) until(t testing.TB, do func(ctx context.Context) error) {
+	t.Helper()
+	for {
+		ctx, cancel := context.WithTimeout(b.ctx, 2*time.Second)
+		err := do(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		if b.ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func settleRace(t *testing.T, b *bundle, settlers []*journal.Journal) {
+	t.Helper()
+	id := newID()
+	var last journal.Entry
+	for _, ev := range upToSoak(id) {
+		b.until(t, func(ctx context.Context) error {
+			e, err := settlers[0].Append(ctx, last, ev, "test")
+			if err != nil { // it may be stored all the same
+				if got, lerr := settlers[1].Load(ctx, id); lerr == nil && got.Seq > last.Seq {
+					e, err = got, nil
+				}
+			}
+			if err == nil {
+				last = e
+			}
+			return err
+		})
+	}
+	var race sync.WaitGroup
+	for i, verb := range []release.Verb{release.Cancel, release.Hold, release.Expedite} {
+		race.Go(func() {
+			for range rand.N(3) {
+				ctx, cancel := context.WithTimeout(b.ctx, time.Second) // it may get lost, and be stored all the same
+				_, _ = b.js.Publish(ctx, topology.Request(string(verb), id, fmt.Sprint("a", i)), nil)
+				cancel()
+			}
+		})
+	}
+	var c journal.Entry
+	race.Go(func() {
+		b.until(t, func(ctx context.Context) error {
+			var err error
+			if c, err = settlers[0].Append(ctx, last, claim(), "test"); err != nil {
+				if got, lerr := settlers[1].Load(ctx, id); lerr == nil && got.State.Phase == release.Promoting {
+					c, err = got, nil
+				}
+			}
+			return err
+		})
+	})
+	race.Wait()
+	want := b.stopsBefore(t, id, c.State.Claim)
+	for _, j := range settlers {
+		b.until(t, func(ctx context.Context) error {
+			stop, err := j.Settle(ctx, c)
+			if err == nil {
+				same(t, stop, want...)
+			}
+			return err
+		})
+	}
+}
+
+// stopsBefore reads the requests that stop a claim from the stream, one after the other.
+func (b *bundle) stopsBefore(t *testing.T, id string, claim uint64) (stops []uint64) {
+	t.Helper()
+	b.until(t, func(ctx context.Context) error {
+		stops = nil
+		s, err := b.js.Stream(ctx, topology.StreamSluice)
+		if err != nil {
+			return err
+		}
+		c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+			FilterSubjects: append(topology.RequestFilters(id), topology.Release(id)),
+		})
+		if err != nil {
+			return err
+		}
+		for {
+			m, err := c.Next(jetstream.FetchContext(ctx))
+			if err != nil {
+				return err
+			}
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			if meta.Sequence.Stream == claim {
+				return nil
+			}
+			if s, err := topology.ParseSubject(m.Subject()); err == nil && (s.Verb == topology.VerbCancel || s.Verb == topology.VerbHold) {
+				stops = append(stops, meta.Sequence.Stream)
+			}
+		}
+	})
+	return stops
+}

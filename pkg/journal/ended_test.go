@@ -1,0 +1,85 @@
+package journal_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/release"
+)
+
+// TestUntilEndedMissesNothing: the release ends while the listener's connection is gone.
+func TestUntilEndedMissesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := single(t).setup(t)
+		e := b.soaking(t)
+		nc := b.server.Conn(t, quiet(), nats.ReconnectWait(10*time.Second))
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := journal.Open(b.ctx, js, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel, err := j.UntilEnded(b.ctx, b.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cancel()
+		gone := nc.StatusChanged(nats.RECONNECTING)
+		id, err := nc.GetClientID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.server.NATS().DisconnectClientByID(id); err != nil {
+			t.Fatal(err)
+		}
+		<-gone
+		b.append(t, e, release.WasCancelled{})
+		began := time.Now()
+		ended(t, b, ctx)
+		if took := time.Since(began); took > 10*time.Second+100*time.Millisecond {
+			t.Errorf("it took %s, most of it not for the connection", took)
+		}
+	})
+}
+
+// TestUntilEndedIsCheap: who waits for hours asks rarely, and stops asking when told to.
+func TestUntilEndedIsCheap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := single(t).setup(t)
+		b.soaking(t)
+		nc := b.connect(t)
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := journal.Open(b.ctx, js, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel, err := j.UntilEnded(t.Context(), b.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		if ctx.Err() != nil {
+			t.Fatal(ctx.Err())
+		}
+		if n := nc.Stats().OutMsgs; n < 20 || n > 40 {
+			t.Errorf("%d messages in two hours", n)
+		}
+		cancel()
+		synctest.Wait()
+		before := nc.Stats().OutMsgs
+		time.Sleep(time.Hour)
+		if n := nc.Stats().OutMsgs; n != before {
+			t.Errorf("%d more messages after it was cancelled", n-before)
+		}
+	})
+}
