@@ -74,7 +74,13 @@ func (a Artifact) Read(ctx context.Context, use func(io.Reader) error) error {
 		return fmt.Errorf("open the artifact %s: %w", Quote(a.Name), err)
 	}
 	defer func() { _ = rc.Close() }() // only read
-	r := Verified(&reader{ctx, rc}, a.Digest)
+	asking := readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil { // so that a large copy stops when the attempt does
+			return 0, err
+		}
+		return rc.Read(p)
+	})
+	r := Verified(asking, a.Digest)
 	if err := use(r); err != nil {
 		return fmt.Errorf("read the artifact %s: %w", Quote(a.Name), err)
 	}
@@ -84,18 +90,10 @@ func (a Artifact) Read(ctx context.Context, use func(io.Reader) error) error {
 	return nil
 }
 
-// reader asks its context before each read, so that a large copy stops when the attempt does.
-type reader struct {
-	ctx context.Context
-	r   io.Reader
-}
+// readerFunc is a reader made of a function.
+type readerFunc func(p []byte) (int, error)
 
-func (r *reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
-}
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // Fetch writes the artifact into dir, under its own name, and returns the path. The file is complete, verified and flushed to
 // disk when it appears under that name, and readable only by this user (mode 0600). When the name is unsafe or the bytes are

@@ -108,7 +108,3 @@ func packageVersion(r io.Reader) (string, error) {
 		return manifest.Version, nil
 	}
 }
-
-type readerFunc func(p []byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -98,37 +98,41 @@ const (
 	Unreachable Check = "unreachable"  // an outage is an error to try again
 )
 
-// checks lists the suite: what each check runs, and which hooks of the peer it needs.
-var checks = []struct {
+// check is one part of the suite: what it runs, and which hook of the peer it needs.
+type check struct {
 	name  Check
 	run   func(b *bench)
 	needs func(p Peer) bool // nil: no hook
-}{
-	{Effect, checkEffect, nil},
-	{Again, checkAgain, nil},
-	{Existed, checkExisted, func(p Peer) bool { return p.OnWrite != nil }},
-	{Taken, checkTaken, nil},
-	{Look, checkLook, nil},
-	{Plan, checkPlan, nil},
-	{Forward, checkForward, nil},
-	{Undo, checkUndo, nil},
-	{UndoFirst, checkUndoFirst, nil},
-	{UndoMoved, checkUndoMoved, nil},
-	{WrongDigest, checkWrongDigest, nil},
-	{Hostile, checkHostile, nil},
-	{Cancelled, checkCancelled, func(p Peer) bool { return p.OnWrite != nil }},
-	{Killed, checkKilled, func(p Peer) bool { return p.Kill != nil }},
-	{LostAnswer, checkLostAnswer, func(p Peer) bool { return p.LoseAnswer != nil }},
-	{Concurrent, checkConcurrent, nil},
-	{Credentials, checkCredentials, func(p Peer) bool { return p.WrongSecret != nil }},
-	{Unreachable, checkUnreachable, func(p Peer) bool { return p.Outage != nil }},
+}
+
+func suite() []check {
+	return []check{
+		{Effect, checkEffect, nil},
+		{Again, checkAgain, nil},
+		{Existed, checkExisted, func(p Peer) bool { return p.OnWrite != nil }},
+		{Taken, checkTaken, nil},
+		{Look, checkLook, nil},
+		{Plan, checkPlan, nil},
+		{Forward, checkForward, nil},
+		{Undo, checkUndo, nil},
+		{UndoFirst, checkUndoFirst, nil},
+		{UndoMoved, checkUndoMoved, nil},
+		{WrongDigest, checkWrongDigest, nil},
+		{Hostile, checkHostile, nil},
+		{Cancelled, checkCancelled, func(p Peer) bool { return p.OnWrite != nil }},
+		{Killed, checkKilled, func(p Peer) bool { return p.Kill != nil }},
+		{LostAnswer, checkLostAnswer, func(p Peer) bool { return p.LoseAnswer != nil }},
+		{Concurrent, checkConcurrent, nil},
+		{Credentials, checkCredentials, func(p Peer) bool { return p.WrongSecret != nil }},
+		{Unreachable, checkUnreachable, func(p Peer) bool { return p.Outage != nil }},
+	}
 }
 
 // Run runs the suite, a subtest a check.
 func Run(t *testing.T, s Subject) {
 	t.Helper()
 	left := maps.Clone(s.Lacks)
-	for _, c := range checks {
+	for _, c := range suite() {
 		reason, lacks := s.Lacks[c.name]
 		delete(left, c.name)
 		switch {

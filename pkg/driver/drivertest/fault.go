@@ -17,7 +17,6 @@ type scenario struct {
 	prep func(b *bench) Call
 	old  string // contents on the channel before
 	new  string // and after
-	undo func(c Call) Call
 }
 
 // scenarios are the actions that every fault is tried on.

@@ -168,7 +168,8 @@ func watch(t *testing.T) *watched {
 	}()
 	t.Cleanup(func() {
 		_ = l.Close()
-		for range w.conns { //nolint:revive // until the listener has gone
+		for conn := range w.conns { // until the listener has gone
+			_ = conn.Close()
 		}
 	})
 	return w

@@ -122,7 +122,7 @@ type controlled struct {
 	before func(n int)
 
 	mu  sync.Mutex
-	ctx context.Context //nolint:containedctx // that of the call under way
+	ctx context.Context // that of the call under way
 }
 
 func (c *controlled) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {

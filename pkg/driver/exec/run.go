@@ -109,7 +109,9 @@ func runFor(ctx context.Context, c project.Exec, vars []Var, grace time.Duration
 
 // startError sorts the reasons for which a command could not be started: missing and malformed ones will be so tomorrow.
 func startError(f *Failure) error {
-	for _, never := range []error{osexec.ErrNotFound, osexec.ErrDot, fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.E2BIG} {
+	for _, never := range []error{
+		osexec.ErrNotFound, osexec.ErrDot, fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC, syscall.ENOTDIR, syscall.E2BIG,
+	} {
 		if errors.Is(f.Cause, never) {
 			return driver.Refusef("%w", f)
 		}

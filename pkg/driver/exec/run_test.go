@@ -189,7 +189,7 @@ func TestTheStartingThreadIsKept(t *testing.T) {
 	})
 	for range 8 {
 		runs.Go(func() {
-			for range 10 {
+			for range 20 {
 				if err := Run(t.Context(), shell("i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done; exit 3"), nil); err == nil || !strings.Contains(err.Error(), "exit status 3") {
 					t.Errorf("the command died with a thread: %v", err)
 				}
@@ -242,8 +242,8 @@ func TestScratch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left, err := os.MkdirTemp("", scratchPrefix+"*")
-	if err != nil {
+	left := filepath.Join(os.TempDir(), scratchPrefix+"left")
+	if err := os.Mkdir(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := t.TempDir()
@@ -311,7 +311,9 @@ func TestMarked(t *testing.T) {
 	vars := []Var{{"SLUICE_RELEASE", "a=b"}}
 	go func() { ended <- Run(t.Context(), project.Exec{Command: w.command("leaver", "0", "session")}, vars) }()
 	conn := w.connected()
-	<-ended
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
 	// Nothing of this command is known by another's mark, nor by a part of its own variables.
 	for _, mark := range []string{runVar + "=other", "RELEASE=a=b", "SLUICE_RELEASE=a="} {
 		if members := (&process{group: os.Getpid() + 1<<21}).members(mark); len(members) > 0 {

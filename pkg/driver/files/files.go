@@ -186,7 +186,8 @@ func (d *Driver) leave(now *record, back driver.Back) driver.Done {
 	case now == nil:
 		done.Note = fmt.Sprintf("channel %s points to nothing, and not to this release: left alone", d.channel)
 	default:
-		done.Note = fmt.Sprintf("channel %s points to %s of release %s, and not to this release: left alone", d.channel, now.Version, now.Release)
+		done.Note = fmt.Sprintf("channel %s points to %s of release %s, and not to this release: left alone",
+			d.channel, now.Version, now.Release)
 	}
 	return done
 }

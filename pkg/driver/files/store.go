@@ -32,7 +32,9 @@ func (d *Driver) readChannel(project string) (*record, error) {
 }
 
 func (d *Driver) readVersion(project, version string) (*record, error) {
-	return d.read(versionPath(project, version), func(r *record) bool { return r.Project == project && r.Version == version && r.Channel == "" })
+	return d.read(versionPath(project, version), func(r *record) bool {
+		return r.Project == project && r.Version == version && r.Channel == ""
+	})
 }
 
 // read reads a record; nil when there is no such file. One that is broken, or is another's by its contents, is refused: a person has
@@ -69,7 +71,7 @@ func (d *Driver) linked(project string) bool {
 // work is one writer's turn at a project, from begin to end.
 type work struct {
 	*Driver
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // a turn lives within one call, and each of its writes asks
 	project string
 	dir     *os.File // .sluice/<project>, locked
 	writes  int      // how many things were changed that others see
@@ -189,10 +191,11 @@ func (w *work) pointTo(now, to *record) error {
 	}
 	link := linkPath(w.project, w.channel)
 	target, err := os.Readlink(w.path(link))
+	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !missing:
 		return driver.Refusef("%s is in the way of the channel's link: %w", w.path(link), err)
-	case to == nil && err != nil:
+	case to == nil && missing:
 		return nil
 	case to == nil:
 		return w.remove(link)
