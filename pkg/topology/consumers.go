@@ -37,15 +37,14 @@ func Consumers() []Consumer {
 		}
 		return Consumer{Stream: stream, Config: c}
 	}
-	const journals = "sluice.release.*"
 	return []Consumer{
 		durable(ConsumerPublisher, StreamSluice, "publisher: merges", "sluice.merge.*"),
-		durable(ConsumerPublisherJournal, StreamSluice, "publisher: journals", journals),
-		durable(ConsumerStager, StreamSluice, "stager: journals", journals),
+		durable(ConsumerPublisherJournal, StreamSluice, "publisher: journals", AllJournals),
+		durable(ConsumerStager, StreamSluice, "stager: journals", AllJournals),
 		durable(ConsumerPromoter, StreamSluice, "promoter: journals and requests",
-			slices.Concat([]string{journals}, requestSubjects())...),
+			slices.Concat([]string{AllJournals}, requestSubjects())...),
 		durable(ConsumerPromoterDue, StreamTimers, "promoter: due messages", "sluice.due.*"),
 		durable(ConsumerPromoterJudged, StreamEvidence, "promoter: verdicts", "sluice.judged.*"),
-		durable(ConsumerWatcher, StreamSluice, "watcher: journals", journals),
+		durable(ConsumerWatcher, StreamSluice, "watcher: journals", AllJournals),
 	}
 }

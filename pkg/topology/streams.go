@@ -74,7 +74,7 @@ func base(name, description string, o Options, subjects ...string) jetstream.Str
 }
 
 func sluice(o Options) jetstream.StreamConfig {
-	subjects := []string{"sluice.merge.*", "sluice.release.*", "sluice.commit.*.*", "sluice.version.*.*", "sluice.lane.*", "sluice.dead.*.*"}
+	subjects := []string{"sluice.merge.*", AllJournals, "sluice.commit.*.*", "sluice.version.*.*", AllLanes, "sluice.dead.*.*"}
 	subjects = append(subjects, requestSubjects()...)
 	c := base(StreamSluice, "Sluice: merges, requests, journals", o, subjects...)
 	c.MaxMsgSize = MaxRecord
@@ -105,7 +105,7 @@ func timers(o Options) jetstream.StreamConfig {
 }
 
 func signals(o Options) jetstream.StreamConfig {
-	c := base(StreamSignals, "Sluice: error signals of staging", o, "sluice.signal.>")
+	c := base(StreamSignals, "Sluice: error signals of staging", o, AllSignals)
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.SignalAge
 	c.MaxMsgsPerSubject = signalsPerSubject

@@ -159,11 +159,10 @@ func TestTheShippedClusterWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range c.Len() { // every node, one after the other, comes back with it
-		c.StopNode(i)
-		c.StartNode(t, i)
-		c.Wait(t)
-	}
+	leader := c.Leader(b.ctx, b.admin, topology.StreamSluice)
+	c.StopNode(leader)
+	c.StartNode(t, leader)
+	c.Wait(t)
 	s, err := b.js.Stream(b.ctx, topology.StreamSluice)
 	if err != nil {
 		t.Fatal(err)
