@@ -166,7 +166,7 @@ func (c *Catalog) Pin(ctx context.Context, name string) (digest string, err erro
 	if kept, err := c.artifacts.GetInfo(ctx, pinned(digest)); err == nil && kept.Digest == info.Digest {
 		return digest, nil
 	}
-	r, err := c.artifacts.Get(ctx, name)
+	r, err := c.read(ctx, name)
 	if err != nil {
 		return "", fmt.Errorf("artifact %q: %w", name, err)
 	}
@@ -185,7 +185,7 @@ func (c *Catalog) Pin(ctx context.Context, name string) (digest string, err erro
 // in "<digest>/tracer-1.4.0.tgz" the rest keeps artifacts of the same name apart (see [Unique]).
 func (c *Catalog) Artifact(name, digest string) driver.Artifact {
 	return driver.Artifact{Name: path.Base(name), Digest: digest, Open: func(ctx context.Context) (io.ReadCloser, error) {
-		r, err := c.artifacts.Get(ctx, pinned(digest))
+		r, err := c.read(ctx, pinned(digest))
 		if errors.Is(err, jetstream.ErrObjectNotFound) {
 			return nil, driver.Refusef("artifact %s of digest %s is gone from %s", driver.Quote(name), digest, topology.BucketArtifacts)
 		}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -24,4 +25,41 @@ func (c *chunks) Read(p []byte) (int, error) {
 		time.Sleep(settle)
 	}
 	return n, err
+}
+
+// readWithin bounds the reading of one artifact when its reader has no deadline.
+const readWithin = time.Hour
+
+// read opens an object. Its context must not end while nats.go 1.55 opens it: the client would have subscribed, and a
+// goroutine of it would wait for ever to hand the first chunk to nobody (jetstream/object.go, Get). So the caller's
+// context only stops the reading, which [driver.Artifact.Read] sees to, by closing.
+func (c *Catalog) read(ctx context.Context, name string) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	until, ok := ctx.Deadline()
+	if !ok {
+		until = time.Now().Add(readWithin)
+	}
+	opening, cancel := context.WithDeadline(context.WithoutCancel(ctx), until.Add(openWithin))
+	r, err := c.artifacts.Get(opening, name)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &object{ReadCloser: r, done: cancel}, nil
+}
+
+// openWithin is how long opening an object may take at the very end of its reader's time.
+const openWithin = 5 * time.Second
+
+// object ends its context when it is closed.
+type object struct {
+	io.ReadCloser
+	done context.CancelFunc
+}
+
+func (o *object) Close() error {
+	defer o.done()
+	return o.ReadCloser.Close()
 }

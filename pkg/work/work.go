@@ -37,9 +37,13 @@ type Outcome struct {
 // Act is the outside action. It is called again, with the same attempt, while it fails for reasons that may pass.
 type Act func(ctx context.Context, e journal.Entry) (Outcome, error)
 
+// askAgain is how soon a hint comes again while another instance is at the work: soon enough that it comes round to that
+// instance, should it have been restarted.
+const askAgain = 5 * time.Second
+
 // recordWithin bounds the storing of an outcome, also when the service stops: an effect that is not journaled is looked
 // for again, but one that is journaled is known.
-const recordWithin = 10 * time.Second
+const recordWithin = 30 * time.Second
 
 // Run does an action for the release, if it is still to be done. It returns nil when nothing is left to do, whatever the
 // outcome was; release.ErrEnded when the release ended meanwhile, so that the caller looks at it again; [react.Later]
@@ -83,7 +87,7 @@ func start(ctx context.Context, env service.Env, id string, begin release.Begin,
 			return e, false, nowErr
 		}
 		if wait := busy.Until.Sub(now); wait > 0 {
-			return e, false, react.Later(wait, busy.Error())
+			return e, false, react.Later(min(wait, askAgain), busy.Error())
 		}
 		begin.At = now
 		e, ok, err = env.Journal.Do(ctx, id, begin, cause)
@@ -147,8 +151,20 @@ func record(ctx context.Context, env service.Env, id string, begin release.Begin
 	default:
 		command = release.Fail{By: env.Name, Instance: begin.Instance, Reason: reason(begin, acted)}
 	}
-	_, _, err := env.Journal.Do(ctx, id, command, cause)
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		_, _, err := env.Journal.Do(ctx, id, command, cause)
+		if decided(err) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithMaxElapsedTime(0))
 	return err
+}
+
+// decided tells whether trying again would come to the same.
+func decided(err error) bool {
+	var busy *release.BusyError
+	return errors.Is(err, release.ErrEnded) || errors.Is(err, release.ErrPhase) || errors.As(err, &busy)
 }
 
 func reason(begin release.Begin, err error) string {

@@ -31,6 +31,7 @@ import (
 	"github.com/sluice-gate/sluice/services/promoter"
 	"github.com/sluice-gate/sluice/services/publisher"
 	"github.com/sluice-gate/sluice/services/stager"
+	"github.com/sluice-gate/sluice/services/watcher"
 )
 
 func TestMain(m *testing.M) { natstest.Main(m) }
@@ -119,26 +120,8 @@ func (w *world) run(ctx context.Context, name string, env service.Env) error {
 		return stager.Run(ctx, env, stager.Config{Open: w.open})
 	case thePromoter:
 		return promoter.Run(ctx, env, promoter.Config{Open: w.open})
-	}
-	if name == theWatcher { // TEMPORARY until services/watcher lands
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			st, err := w.js.Stream(ctx, topology.StreamSluice)
-			if err == nil {
-				info, err := st.Info(ctx, jetstream.WithSubjectFilter("sluice.release.*"))
-				if err == nil {
-					for subj := range info.State.Subjects {
-						_, _ = env.JS.Publish(ctx, strings.Replace(subj, "release", "heartbeat", 1), []byte("{}"))
-					}
-				}
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
+	case theWatcher:
+		return watcher.Run(ctx, env, watcher.Config{})
 	}
 	return fmt.Errorf("no service %q", name)
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package promoter_test
+
+const raceDetector = false

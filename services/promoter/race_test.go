@@ -1,0 +1,333 @@
+package promoter_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/natstest"
+	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/promoter"
+)
+
+var releases = flag.Int("releases", 0, "releases in TestRace; 0: 20000, or 1000 with the race detector")
+
+func howMany() int {
+	switch {
+	case *releases > 0:
+		return *releases
+	case raceDetector:
+		return 1000
+	}
+	return 20_000
+}
+
+// TestRace lets several actors stop releases at the moment when the alarm has them promoted: on a stream of three replicas,
+// with two promoters, step-downs of the stream's leader, and a broker that is stopped and started again. Whether all went
+// well is read from the stream alone (see judge).
+func TestRace(t *testing.T) {
+	r := newRace(t)
+	n := howMany()
+	r.t.Logf("%d releases", n)
+	faults, endFaults := context.WithCancel(t.Context())
+	var faulty sync.WaitGroup
+	faulty.Go(func() { r.breakThings(faults) })
+
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(atOnce)
+	for range n {
+		group.Go(func() error { return r.one(ctx) })
+	}
+	err := group.Wait()
+	endFaults()
+	faulty.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := r.judge()
+	t.Logf("%d releases, %d promoted, %d cancelled, %d held; %d requests, %d stored before a claim that they stopped; %d step-downs, %d broker restarts",
+		v.releases, v.promoted, v.cancelled, v.held, v.requests, v.ineffective, r.stepDowns.Load(), r.restarts.Load())
+	for i, violation := range v.violations {
+		if i == 20 {
+			break
+		}
+		t.Error("violation: " + violation)
+	}
+	if len(v.violations) > 0 {
+		t.Errorf("%d violations", len(v.violations))
+	}
+	if v.releases != n || v.promoted == 0 || v.cancelled == 0 || v.held == 0 || v.ineffective == 0 || r.stepDowns.Load() == 0 {
+		t.Error("this was no race")
+	}
+}
+
+// TestRaceCatches is the test of the test: with either protection taken out (see journal/flaw_*.go) the same race must
+// report violations.
+func TestRaceCatches(t *testing.T) {
+	if raceDetector {
+		t.Log("the flawed builds run without the race detector, in the other run of this package")
+		return
+	}
+	for _, flaw := range []string{"flaw_stale", "flaw_wildcard"} {
+		t.Run(flaw, func(t *testing.T) {
+			//nolint:gosec // the command is this very test
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags="+flaw, "-run=^TestRace$", ".", "-args", "-releases=3000")
+			cmd.Env = os.Environ()
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) {
+				t.Fatalf("the race with %s did not fail: %v\n%s", flaw, err, out)
+			}
+			if !strings.Contains(string(out), "violation: promoted although") {
+				t.Fatalf("the race with %s failed for another reason:\n%s", flaw, out)
+			}
+		})
+	}
+}
+
+const (
+	atOnce = 1000
+	spread = 400 * time.Millisecond // requests come within this time of the due time
+)
+
+type race struct {
+	t        *testing.T
+	cluster  *natstest.Nodes
+	conns    []*nats.Conn
+	js       []jetstream.JetStream
+	journal  *journal.Journal
+	revision string
+	effects  *effects
+
+	mu      sync.Mutex
+	onClaim map[string]func() // by release: called when its claim is on its way
+	acked   map[uint64]string // by sequence: the subject of every request that the broker acknowledged
+
+	stepDowns, restarts atomic.Int64
+}
+
+func newRace(t *testing.T) *race {
+	t.Helper()
+	r := &race{
+		t: t, cluster: natstest.Cluster(t, 3), effects: &effects{done: map[string]int{}},
+		onClaim: map[string]func(){}, acked: map[uint64]string{},
+	}
+	for range 3 {
+		nc := r.cluster.Conn(t, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
+			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // brokers come and go here
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.conns, r.js = append(r.conns, nc), append(r.js, js)
+	}
+	natstest.Topology(t, r.conns[0], topology.Options{Replicas: 3})
+	var err error
+	if r.journal, err = journal.Open(t.Context(), r.js[2], "race"); err != nil {
+		t.Fatal(err)
+	}
+	files, err := catalog.Open(t.Context(), r.js[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := "project: race\npromote: { exec: { command: [counted] } }\n"
+	if _, r.revision, err = files.Apply(t.Context(), "race.yaml", []byte(src)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.conns[2].Subscribe("sluice.release.*", r.sawRecord); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		r.startPromoter(i)
+	}
+	return r
+}
+
+func (r *race) startPromoter(i int) {
+	env, err := service.Open(r.t.Context(), "promoter", fmt.Sprintf("promoter-%d", i), r.js[i], zap.NewNop(), service.NewMetrics())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	open := func(*project.Project, project.Action, driver.Role) (driver.Driver, error) { return r.effects, nil }
+	go func() {
+		defer close(done)
+		if err := promoter.Run(ctx, env, promoter.Config{Open: open}); err != nil {
+			r.t.Errorf("promoter %d: %v", i, err)
+		}
+	}()
+	r.t.Cleanup(func() { stop(); <-done })
+}
+
+// one lets a release come due, with its stoppers, and waits until it has ended or is held.
+func (r *race) one(ctx context.Context) error {
+	id := uuid.Must(uuid.NewV7()).String()
+	due := time.Now().Add(spread)
+	seeded := journal.Entry{State: release.State{
+		Release: id, Project: "race", Phase: release.Staged, Version: "1.0.0", StagedAt: due, SoakFrom: due,
+		Policy: release.Policy{Revision: r.revision, Lane: "race"},
+	}}
+	var stoppers sync.WaitGroup
+	for range rand.IntN(4) {
+		verb := []release.Verb{release.Cancel, release.Hold, release.Extend}[rand.IntN(3)]
+		actor := []string{"", "ana", "lee"}[rand.IntN(3)]
+		if rand.IntN(2) == 0 { // when the claim is under way
+			claimed := make(chan struct{})
+			r.mu.Lock()
+			before := r.onClaim[id]
+			r.onClaim[id] = func() {
+				if before != nil {
+					before()
+				}
+				close(claimed)
+			}
+			r.mu.Unlock()
+			stoppers.Go(func() {
+				select {
+				case <-claimed:
+					r.stop(ctx, verb, id, actor)
+				case <-time.After(2 * spread):
+				}
+			})
+			continue
+		}
+		at := due.Add(time.Duration(rand.Int64N(int64(spread))))
+		stoppers.Go(func() {
+			select {
+			case <-time.After(time.Until(at)):
+				r.stop(ctx, verb, id, actor)
+			case <-ctx.Done():
+			}
+		})
+	}
+	if err := again(ctx, func() error {
+		_, err := r.journal.Append(ctx, seeded, release.WasSoaked{Due: due, At: time.Now()}, "race")
+		if errors.Is(err, journal.ErrConflict) { // an earlier try was stored, its acknowledgement lost
+			return nil
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	stoppers.Wait()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(time.Minute)
+	for {
+		e, err := r.journal.Load(ctx, id)
+		if err == nil && (e.State.Phase.Ended() || e.State.Phase == release.Held) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit:
+			return fmt.Errorf("release %s is still %s (last error: %v)", id, e.State.Phase, err)
+		}
+	}
+}
+
+// stop publishes a request as anybody's nats command would. When the broker does not acknowledge it, nothing was promised.
+func (r *race) stop(ctx context.Context, verb release.Verb, id, actor string) {
+	subject := topology.Request(string(verb), id, actor)
+	ack, err := r.js[rand.IntN(len(r.js))].Publish(ctx, subject, []byte("50ms because"))
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.acked[ack.Sequence] = subject
+}
+
+func (r *race) sawRecord(m *nats.Msg) {
+	if m.Header.Get(journal.HeaderEvent) != string(release.Promoting) {
+		return
+	}
+	id := strings.TrimPrefix(m.Subject, "sluice.release.")
+	r.mu.Lock()
+	f := r.onClaim[id]
+	delete(r.onClaim, id)
+	r.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+// breakThings makes the stream's leader step down again and again, and once in a while stops a broker and starts it again.
+func (r *race) breakThings(ctx context.Context) {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for i := 1; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if i%5 == 2 {
+			node := i % r.cluster.Len()
+			r.cluster.StopNode(node)
+			r.cluster.StartNode(r.t, node)
+			r.restarts.Add(1)
+			continue
+		}
+		if err := r.cluster.StepDown(ctx, r.conns[2], topology.StreamSluice); err == nil {
+			r.stepDowns.Add(1)
+		}
+	}
+}
+
+func again(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// effects is a target that counts how often a release was really promoted.
+type effects struct {
+	mu   sync.Mutex
+	done map[string]int
+}
+
+func (e *effects) Look(_ context.Context, f driver.Facts) (driver.Seen, error) {
+	return driver.Seen{}, nil
+}
+
+func (e *effects) Do(_ context.Context, f driver.Facts) (driver.Done, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done[f.Release] > 0 {
+		return driver.Done{Value: f.Version, Existed: true}, nil
+	}
+	e.done[f.Release]++
+	return driver.Done{Value: f.Version}, nil
+}
+
+func (e *effects) Undo(context.Context, driver.Facts, driver.Back) (driver.Done, error) {
+	return driver.Done{}, errors.New("nobody rolls back here")
+}
