@@ -89,7 +89,7 @@ func TestAnUnacknowledgedDueMessageStaysAndComesAgain(t *testing.T) {
 		if _, err := b.js.PublishMsg(b.ctx, topology.DelayMsg(release, time.Now().Add(time.Hour))); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(36 * time.Hour) // nobody is there
+		time.Sleep(6 * time.Hour) // nobody is there
 		for range 3 {
 			if _, err := b.due(t).Next(jetstream.FetchMaxWait(time.Minute)); err != nil {
 				t.Fatal(err)
@@ -121,7 +121,7 @@ func TestDelayFiresOnceAtItsNanosecond(t *testing.T) {
 		if err := m.DoubleAck(b.ctx); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := b.due(t).Next(jetstream.FetchMaxWait(48 * time.Hour)); err == nil {
+		if m, err := b.due(t).Next(jetstream.FetchMaxWait(2 * time.Hour)); err == nil {
 			t.Errorf("a second one came: %s", m.Subject())
 		}
 	})
@@ -148,7 +148,7 @@ func TestDelayPublishedAgainReplaces(t *testing.T) {
 		if err := m.DoubleAck(b.ctx); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := b.due(t).Next(jetstream.FetchMaxWait(24 * time.Hour)); err == nil {
+		if m, err := b.due(t).Next(jetstream.FetchMaxWait(3 * time.Hour)); err == nil {
 			t.Errorf("a second one came: %s", m.Subject())
 		}
 	})
