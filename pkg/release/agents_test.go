@@ -80,7 +80,7 @@ func (a *agent) append(e message, c release.Command, events []release.Event) {
 func (a *agent) finish(e message) {
 	var c release.Command = release.Finish{Work: a.run.work, Value: "v"}
 	if a.run.failed {
-		c = release.Fail{By: "service", Instance: a.name, Reason: "refused"}
+		c = release.Fail{By: a.name, Instance: a.name, Reason: "refused"}
 	}
 	err := a.decide(e, c)
 	if e.seq >= a.run.record.seq && (err != nil || a.next == nil) { // ended, taken over, or done by somebody else

@@ -88,6 +88,20 @@ func TestFailureOfALostAttempt(t *testing.T) {
 	st.fails(release.Fail{By: "promoter", Instance: "pro-1", Reason: "time is up"}, release.ErrEnded)
 }
 
+// I11: nor can it, when it has slept, fail the release after somebody else has done the work.
+func TestFailureOfAnAttemptThatSlept(t *testing.T) {
+	st := newStory(t)
+	st.merge(0)
+	st.do(st.begin(release.Publish, "pub-1"))
+	st.after(10 * time.Minute)
+	st.do(st.begin(release.Publish, "pub-2"))
+	st.do(release.Finish{Work: release.Publish, Value: "1.4.0-beta.0", At: st.now})
+	st.nothing(release.Fail{By: "publisher", Instance: "pub-1", Reason: "time is up"})
+	st.in(release.Published)
+	st.do(release.Fail{By: "stager", Reason: "the lane is occupied"})
+	st.in(release.Failed)
+}
+
 // An attempt that is never finished ends: live, the release fails; ended, it is said that nothing could be put back.
 func TestAttemptsAreBounded(t *testing.T) {
 	st := newStory(t)

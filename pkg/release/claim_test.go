@@ -32,6 +32,13 @@ func TestUnsettledClaimAnswersNobody(t *testing.T) {
 	st.in(release.Cancelled)
 }
 
+// I2: a state that nobody stamped does not know its claim, so nothing can be too late for it.
+func TestUnstampedClaimAnswersNobody(t *testing.T) {
+	st := claimed(t, 0)
+	st.s.Claim = 0
+	st.fails(st.ask(release.Cancel, "ana"), release.ErrUnsettled)
+}
+
 // I7: what came too late for an effective claim is refused as soon as the claim is settled, before the promotion is over.
 func TestEffectiveClaimRefusesWhatIsTooLate(t *testing.T) {
 	st := soaking(t, 2*time.Hour)

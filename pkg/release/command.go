@@ -40,8 +40,8 @@ type Finish struct {
 // Fail ends a release because an outside action was refused or gave up.
 type Fail struct {
 	By, Reason string
-	// Instance is whose attempt failed; empty when no attempt did. While another instance is at work its attempt counts, and
-	// the failure of one that was taken over is nobody's any more.
+	// Instance is whose attempt failed; empty when no attempt did. The failure of an attempt that was taken over is nobody's:
+	// it causes nothing when the work is done, and is a *BusyError while another instance is at it.
 	Instance string
 	At       time.Time
 }

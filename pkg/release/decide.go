@@ -245,6 +245,9 @@ func fail(s State, c Fail) ([]Event, error) {
 	if s.Phase == None || s.Phase.Ended() {
 		return nil, past(s, Promoting)
 	}
+	if c.Instance != "" && len(s.Attempts) == 0 {
+		return nil, nil // it was taken over, and is done
+	}
 	for w, a := range s.Attempts { // at most one: of the phase's work
 		if c.Instance != "" && a.Instance != c.Instance {
 			return nil, &BusyError{Work: w, Instance: a.Instance, Until: a.Deadline()}

@@ -130,6 +130,14 @@ func (j *judgement) held(was release.State, m message) {
 
 // attempt: nobody begins while another instance's attempt runs.
 func (j *judgement) attempt(was release.State, m message) {
+	if failed, ok := m.event.(release.WasFailed); ok {
+		for _, a := range was.Attempts {
+			if a.Instance == failed.Said.By {
+				return
+			}
+		}
+		j.say("I11", "%s failed the release, and was not at it", failed.Said.By)
+	}
 	begun, ok := m.event.(release.WasBegun)
 	if !ok {
 		return

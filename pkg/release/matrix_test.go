@@ -115,6 +115,7 @@ func commands(st *story) []row {
 	for _, w := range []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging} {
 		add("finish "+string(w), release.Finish{Work: w, Value: "v", At: st.now})
 	}
+	add("fail, without an attempt", release.Fail{By: "service", Reason: "refused", At: st.now})
 	add("fail, one", release.Fail{By: "service", Instance: "one", Reason: "refused", At: st.now})
 	add("fail, two", release.Fail{By: "service", Instance: "two", Reason: "refused", At: st.now})
 	add("wait behind other", release.Wait{Behind: "other", At: st.now})

@@ -265,6 +265,16 @@ func TestResumeFromBeforeTheSystemHold(t *testing.T) {
 	st.in(release.Held)
 }
 
+// I8: who holds and who resumes is ordered by the stream, not by clocks: two brokers' timestamps may differ a little.
+func TestResumeAfterHoldByTheStream(t *testing.T) {
+	st := soaking(t, 2*time.Hour)
+	st.after(time.Hour)
+	st.answer(st.ask(release.Hold, "ana"), "held")
+	st.after(-time.Second)
+	st.answer(st.ask(release.Resume, "ana"), "resumed")
+	st.in(release.Soaking)
+}
+
 // I8: a person's hold is ended by a resume or by an end, by nothing else.
 func TestPersonsHoldStands(t *testing.T) {
 	st := soaking(t, 2*time.Hour)
