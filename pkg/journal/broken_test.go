@@ -184,14 +184,14 @@ func TestAcknowledgementThatDoesNotCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	for a, conflict := range map[string]bool{
-		`{"stream":"OTHER","seq":4}`:                                                       false,
-		`{"stream":"SLUICE","seq":0}`:                                                      false,
-		`{"stream":"SLUICE","seq":4,"duplicate":true}`:                                     false,
-		`{"seq":4}`:                                                                        false,
-		`{}`:                                                                               false,
-		`ok`:                                                                               false,
-		``:                                                                                 false,
-		`{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"}}`: false,
+		`{"stream":"OTHER","seq":4}`:                   false,
+		`{"stream":"SLUICE","seq":0}`:                  false,
+		`{"stream":"SLUICE","seq":4,"duplicate":true}`: false,
+		`{"seq":4}`: false,
+		`{}`:        false,
+		`ok`:        false,
+		``:          false,
+		`{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"}}`:                        false,
 		`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 3"},"stream":"SLUICE","seq":0}`: true,
 		`{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"},"stream":"SLUICE","seq":0}`:    true,
 	} {

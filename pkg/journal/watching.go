@@ -61,20 +61,16 @@ type Beat struct {
 	At       time.Time // broker's timestamp
 }
 
-// LastBeat is the last heartbeat of a release. ErrNone when there is none. The answer may be a little behind.
+// LastBeat is the last heartbeat of a release. ErrNone when there is none.
 func (j *Journal) LastBeat(ctx context.Context, id string) (Beat, error) {
 	subject := topology.Heartbeat(id)
 	if subject == "" {
 		return Beat{}, fmt.Errorf("heartbeats of release %q: an unsafe name: %w", id, ErrNone)
 	}
-	a, err := j.ask(ctx, topology.StreamEvidence, get{MultiLast: []string{subject}})
+	last, err := j.leaderLast(ctx, topology.StreamEvidence, subject)
 	if err != nil {
-		return Beat{}, fmt.Errorf("read %s: %w", subject, err)
+		return Beat{}, err
 	}
-	if len(a.msgs) == 0 {
-		return Beat{}, fmt.Errorf("%s: %w", subject, ErrNone)
-	}
-	last := a.msgs[len(a.msgs)-1]
 	h, err := releasepb.DecodeHeartbeat(last.Data)
 	if err != nil {
 		return Beat{}, fmt.Errorf("%s sequence %d: %w", subject, last.Seq, err)
