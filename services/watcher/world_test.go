@@ -3,9 +3,12 @@ package watcher_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +39,8 @@ type world struct {
 	js      jetstream.JetStream
 	journal *journal.Journal
 	catalog *catalog.Catalog
-	staging *staging // what http probes reach; nil: the real thing
+	staging *staging        // what http probes reach; nil: the real thing
+	noFiles map[string]bool // instances that are out of file descriptors
 	log     *zap.Logger
 	running map[string]*running
 }
@@ -51,6 +55,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
 		TB: t, server: natstest.One(t), log: zap.NewNop(), staging: &staging{status: map[string]int{}}, running: map[string]*running{},
+		noFiles: map[string]bool{},
 	}
 	if testing.Verbose() {
 		w.log = zaptest.NewLogger(t)
@@ -94,6 +99,9 @@ func (w *world) start(instance string) {
 	cfg := watcher.Config{}
 	if w.staging != nil {
 		cfg.Transport = w.staging
+	}
+	if w.noFiles[instance] {
+		cfg.Transport = outOfFiles{}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{nc: nc, stop: stop, done: make(chan error, 1)}
@@ -307,6 +315,13 @@ func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{
 		StatusCode: status, Body: http.NoBody, Header: http.Header{}, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}, nil
+}
+
+// outOfFiles is what a host says that has no file descriptors left.
+type outOfFiles struct{}
+
+func (outOfFiles) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
 }
 
 func contains(t testing.TB, text string, parts ...string) {

@@ -1,0 +1,133 @@
+package journal_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/lane"
+	"github.com/sluice-gate/sluice/pkg/natstest"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// More lanes than the broker answers in one read.
+func TestOwnersOfManyLanes(t *testing.T) {
+	js := natstest.Topology(t, natstest.One(t).Conn(t))
+	j, err := journal.Open(t.Context(), js, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := j.Owners(t.Context()); err != nil || len(got) != 0 {
+		t.Fatalf("without lanes: %v, %v", got, err)
+	}
+	var want []string
+	for i := range 1500 {
+		r := lane.Record{Promoted: map[string]string{"p": "somebody"}}
+		if i%5 != 0 {
+			r.Owner = uuid.Must(uuid.NewV7()).String()
+			want = append(want, r.Owner)
+		}
+		name := fmt.Sprintf("lane-%d", i)
+		seq, err := j.SetLane(t.Context(), name, lane.Record{Owner: "the one before"}, 0)
+		if err == nil {
+			_, err = j.SetLane(t.Context(), name, r, seq)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := j.Owners(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d owners, want %d", len(got), len(want))
+	}
+}
+
+func TestLastBeat(t *testing.T) {
+	js := natstest.Topology(t, natstest.One(t).Conn(t))
+	j, err := journal.Open(t.Context(), js, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := uuid.Must(uuid.NewV7()).String()
+	for _, unknown := range []string{id, "not-an-id"} {
+		if _, err := j.LastBeat(t.Context(), unknown); !errors.Is(err, journal.ErrNone) {
+			t.Errorf("%s: %v", unknown, err)
+		}
+	}
+	before := time.Now()
+	for _, instance := range []string{"a", "b"} {
+		body, err := releasepb.EncodeHeartbeat(releasepb.Heartbeat{Release: id, Instance: instance})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(t.Context(), topology.Heartbeat(id), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := j.LastBeat(t.Context(), id); err != nil || b.Instance != "b" || b.At.Before(before) {
+		t.Errorf("%+v, %v", b, err)
+	}
+}
+
+func TestNextSignal(t *testing.T) {
+	js := natstest.Topology(t, natstest.One(t).Conn(t))
+	j, err := journal.Open(t.Context(), js, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := uuid.Must(uuid.NewV7()).String()
+	publish := func(release, text string, header nats.Header) uint64 {
+		t.Helper()
+		m := nats.NewMsg(topology.Signal("tracer", release))
+		m.Data, m.Header = []byte(text), header
+		ack, err := js.PublishMsg(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ack.Sequence
+	}
+	none := func(project, release string, after uint64, since time.Time) {
+		t.Helper()
+		if s, err := j.NextSignal(t.Context(), project, release, after, since); !errors.Is(err, journal.ErrNone) {
+			t.Errorf("signals of %s %s after %d: %+v, %v", project, release, after, s, err)
+		}
+	}
+	none("tracer", id, 0, time.Time{})
+	none("no project", id, 0, time.Time{})
+	publish("", "before", nil)
+	before, err := j.NextSignal(t.Context(), "tracer", "", 0, time.Time{})
+	if err != nil || string(before.Data) != "before" {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	since := before.At.Add(time.Nanosecond)
+	none("tracer", "", 0, since)
+	none("tracer", "", before.Seq, since)
+
+	publish(id, "of the release", nil)
+	first := publish("", "one", nats.Header{"Status": {"404"}, "Nats-Time-Stamp": {"2001-01-01T00:00:00Z"}, "Nats-Sequence": {"1"}})
+	second := publish("", "two", nil)
+	s, err := j.NextSignal(t.Context(), "tracer", "", 0, since)
+	if err != nil || s.Seq != first || string(s.Data) != "one" || s.At.Before(since) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err = j.NextSignal(t.Context(), "tracer", "", first, since); err != nil || s.Seq != second || string(s.Data) != "two" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	none("tracer", "", second, since)
+	if s, err = j.NextSignal(t.Context(), "tracer", id, 0, since); err != nil || string(s.Data) != "of the release" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	none("other", "", 0, since)
+}

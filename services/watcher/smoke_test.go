@@ -1,0 +1,106 @@
+package watcher_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// These run in real time, with a real HTTP server and a real command.
+
+// realWorld is a world without a bubble, and with staging on the network.
+func realWorld(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.staging = nil
+	t.Cleanup(w.end)
+	return w
+}
+
+// listen waits for messages on a subject that are published after it was called. A judgement comes after the tombstone is stored.
+func listen(w *world, subject string) (next func() *nats.Msg) {
+	w.Helper()
+	sub, err := w.js.Conn().SubscribeSync(subject)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := w.js.Conn().Flush(); err != nil {
+		w.Fatal(err)
+	}
+	return func() *nats.Msg {
+		w.Helper()
+		m, err := sub.NextMsg(30 * time.Second)
+		if err != nil {
+			w.Fatalf("nothing on %s: %v", subject, err)
+		}
+		return m
+	}
+}
+
+func TestRealHTTP(t *testing.T) {
+	w := realWorld(t)
+	var well atomic.Bool
+	well.Store(true)
+	var probes atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		probes.Add(1)
+		if !well.Load() {
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	defer s.Close()
+	beat, judged := listen(w, "sluice.heartbeat.*"), listen(w, "sluice.judged.*")
+	w.start("w")
+	r := w.soak("tracer", time.Minute, fmt.Sprintf(`watch: [ { name: health, http: { url: %q }, interval: 100ms, failures: 2 } ]`, s.URL+"/healthz"))
+	for range 3 {
+		if m := beat(); m.Subject != topology.Heartbeat(r.id) {
+			t.Errorf("a heartbeat on %s", m.Subject)
+		}
+	}
+	if probes.Load() < 10 {
+		t.Errorf("%d probes in two seconds", probes.Load())
+	}
+	well.Store(false)
+	judged()
+	contains(t, r.tombstone().Reason, "check health failed 2 times in a row", "/healthz answered 500")
+}
+
+func TestRealCommand(t *testing.T) {
+	w := realWorld(t)
+	beat, judged := listen(w, "sluice.heartbeat.*"), listen(w, "sluice.judged.*")
+	well := filepath.Join(t.TempDir(), "well")
+	if err := os.WriteFile(well, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.start("w")
+	r := w.soak("tracer", time.Minute, fmt.Sprintf(`watch: [ { name: smoke, exec: { command: [ls, %q] }, interval: 100ms } ]`, well))
+	beat()
+	beat()
+	if err := os.Remove(well); err != nil {
+		t.Fatal(err)
+	}
+	judged()
+	contains(t, r.tombstone().Reason, "check smoke failed 3 times in a row: ls failed with exit status")
+}
+
+func TestRealSignal(t *testing.T) {
+	w := realWorld(t)
+	beat, judged := listen(w, "sluice.heartbeat.*"), listen(w, "sluice.judged.*")
+	w.start("w")
+	r := w.soak("tracer", time.Hour, errorsCheck)
+	beat()
+	began := time.Now()
+	w.signal("tracer", r.id, "boom")
+	judged()
+	t.Logf("cancelled %s after the signal", time.Since(began))
+	r.tombstone()
+}
