@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -20,40 +21,41 @@ import (
 // behaviours is what a journal promises, on one node and on a cluster alike.
 func behaviours() map[string]func(*testing.T, *bundle) {
 	return map[string]func(*testing.T, *bundle){
-		"load: none":                                loadNone,
-		"load: the latest, stamped":                 loadLatest,
-		"load: not from before what one was told":   loadAtLeast,
-		"append: of many writers exactly one wins":  appendRace,
-		"append: the loser may go on from a load":   appendAfterConflict,
-		"append: the first record, by two":          appendFirst,
-		"snapshot: none":                            snapshotNone,
-		"snapshot: complete and in order":           snapshotComplete,
-		"snapshot: without what is folded":          snapshotFolded,
-		"snapshot: actors of any name":              snapshotActors,
-		"snapshot: malformed requests":              snapshotMalformed,
-		"snapshot: headers deceive nobody":          snapshotHeaders,
-		"snapshot: header blocks deceive nobody":    snapshotBlocks,
-		"snapshot: of more than one answer":         snapshotLarge,
-		"snapshot: of more subjects than an answer": snapshotMany,
-		"settle: what came before, not after":       settleOrder,
-		"settle: nothing before":                    settleEffective,
-		"settle: a hidden extension counts":         settleHidden,
-		"settle: the same at any later time":        settleLater,
-		"settle: in spite of header blocks":         settleBlocks,
-		"settle: only a claim":                      settlePhase,
-		"records: compare-and-set":                  recordsCompareAndSet,
-		"names: unsafe ones reach no broker":        unsafeNames,
-		"malformed record: said where":              malformedRecord,
-		"newer version: event and fields":           newerVersion,
-		"do: once, whoever does it":                 doOnce,
-		"do: every command lands in a race":         doRace,
-		"do: a release that nobody knows":           doNone,
-		"beats: all of them, from a time":           beats,
-		"now: the broker's":                         now,
-		"until ended: by an append":                 untilEnded,
-		"until ended: already":                      untilEndedAlready,
-		"until ended: not by what was not stored":   untilNotStored,
-		"texts: odd and large ones are storable":    oddTexts,
+		"load: none":                                   loadNone,
+		"load: the latest, stamped":                    loadLatest,
+		"load: not from before what one was told":      loadAtLeast,
+		"append: of many writers exactly one wins":     appendRace,
+		"append: the loser may go on from a load":      appendAfterConflict,
+		"append: the first record, by two":             appendFirst,
+		"snapshot: none":                               snapshotNone,
+		"snapshot: complete and in order":              snapshotComplete,
+		"snapshot: without what is folded":             snapshotFolded,
+		"snapshot: actors of any name":                 snapshotActors,
+		"snapshot: malformed requests":                 snapshotMalformed,
+		"snapshot: headers deceive nobody":             snapshotHeaders,
+		"snapshot: header blocks deceive nobody":       snapshotBlocks,
+		"snapshot: of more than one answer":            snapshotLarge,
+		"snapshot: of more subjects than an answer":    snapshotMany,
+		"settle: what came before, not after":          settleOrder,
+		"settle: nothing before":                       settleEffective,
+		"settle: a hidden extension counts":            settleHidden,
+		"settle: the same at any later time":           settleLater,
+		"settle: in spite of header blocks":            settleBlocks,
+		"settle: only a claim":                         settlePhase,
+		"records: compare-and-set":                     recordsCompareAndSet,
+		"records: a full lane fits, a fuller does not": laneSize,
+		"names: unsafe ones reach no broker":           unsafeNames,
+		"malformed record: said where":                 malformedRecord,
+		"newer version: event and fields":              newerVersion,
+		"do: once, whoever does it":                    doOnce,
+		"do: every command lands in a race":            doRace,
+		"do: a release that nobody knows":              doNone,
+		"beats: all of them, from a time":              beats,
+		"now: the broker's":                            now,
+		"until ended: by an append":                    untilEnded,
+		"until ended: already":                         untilEndedAlready,
+		"until ended: not by what was not stored":      untilNotStored,
+		"texts: odd and large ones are storable":       oddTexts,
 	}
 }
 
@@ -254,6 +256,28 @@ func recordsCompareAndSet(t *testing.T, b *bundle) {
 		if err := k.set(seq); !errors.Is(err, journal.ErrConflict) {
 			t.Errorf("%s: change of an old one: %v", name, err)
 		}
+	}
+}
+
+func laneSize(t *testing.T, b *bundle) {
+	name := "lane-" + b.id[len(b.id)-12:]
+	full := laneOf(b.id)
+	for i := range lane.MaxWaiting {
+		full.Waiting = append(full.Waiting, lane.Waiting{
+			Release: newID(), Project: strings.Repeat("p", 63), Order: 1<<63 + uint64(i), Expedited: true,
+		})
+	}
+	seq, err := b.j.SetLane(b.ctx, name, full, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.eventually(t, "the full lane can be read", func() bool {
+		got, at, err := b.j.Lane(b.ctx, name)
+		return err == nil && at == seq && lane.Equal(got, full)
+	})
+	full.Waiting = append(full.Waiting, full.Waiting...)
+	if _, err := b.j.SetLane(b.ctx, name, full, seq); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("twice as many: %v", err)
 	}
 }
 

@@ -103,6 +103,9 @@ func (j *Journal) setRecord(ctx context.Context, subject string, data []byte, la
 	if subject == "" {
 		return 0, errors.New("a record with an unsafe name")
 	}
+	if len(data) > releasepb.MaxBody {
+		return 0, fmt.Errorf("store %s: %d bytes, and at most %d can be stored", subject, len(data), releasepb.MaxBody)
+	}
 	m := nats.NewMsg(subject)
 	m.Data = data
 	seq, err := j.compareAndSet(ctx, m, last)

@@ -29,17 +29,25 @@ type Waiting struct {
 	Expedited bool   // goes to the head
 }
 
+// MaxWaiting bounds the queue of a lane, so that its record can be stored: at most 180 bytes each.
+const MaxWaiting = 1000
+
 // Entry is what Enter came to.
 type Entry struct {
-	Record   Record
-	Owns     bool     // the release occupies the lane
-	Behind   string   // otherwise: the occupant
-	Displace []string // of those that waited: who lost their place to the newcomer
-	Cancel   string   // the occupant, if the newcomer's project wants it out of the way
-	Refused  bool     // the newcomer may not even wait
+	Record Record
+	Owns   bool   // the release occupies the lane
+	Behind string // otherwise: the occupant
+	// Displace is who of those that waited lost their place to the newcomer. They are told before the record is stored: it
+	// forgets them, and who enters again after a crash between the two is not told of them a second time.
+	Displace []string
+	Newer    string // the newcomer came late: this release of its project waits already, and keeps the place
+	Cancel   string // the occupant, if the newcomer's project wants it out of the way
+	Refused  bool   // the newcomer may not even wait
+	Full     bool   // it is refused because MaxWaiting others wait
 }
 
-// Enter lets a release into the lane, or into its queue by its project's collision policy. Entering again changes nothing.
+// Enter lets a release into the lane, or into its queue by its project's collision policy. Entering again changes nothing,
+// but that a release may have been expedited since.
 func Enter(r Record, w Waiting, policy release.Collision) Entry {
 	if r.Owner == w.Release {
 		return Entry{Record: r, Owns: true}
@@ -50,6 +58,10 @@ func Enter(r Record, w Waiting, policy release.Collision) Entry {
 		return Entry{Record: r, Owns: true}
 	}
 	e := Entry{Behind: r.Owner}
+	if newer, ok := Displaced(r, w, policy); ok {
+		e.Newer, e.Record = newer, Leave(r, w.Release)
+		return e
+	}
 	switch policy {
 	case release.Reject:
 		e.Refused = true
@@ -67,6 +79,9 @@ func Enter(r Record, w Waiting, policy release.Collision) Entry {
 	case release.Queue:
 	}
 	r.Waiting = slices.DeleteFunc(without(r.Waiting, w.Release), func(o Waiting) bool { return slices.Contains(e.Displace, o.Release) })
+	if len(r.Waiting) >= MaxWaiting {
+		return Entry{Record: r, Behind: r.Owner, Refused: true, Full: true}
+	}
 	r.Waiting = append(r.Waiting, w)
 	slices.SortFunc(r.Waiting, compare)
 	e.Record = r
@@ -79,12 +94,13 @@ func Displaced(r Record, w Waiting, policy release.Collision) (newer string, ok 
 	if policy != release.Newest && policy != release.Supersede {
 		return "", false
 	}
+	newest := w.Order
 	for _, o := range r.Waiting {
-		if o.Project == w.Project && o.Order > w.Order {
-			newer, ok = o.Release, true
+		if o.Project == w.Project && o.Order > newest {
+			newer, newest = o.Release, o.Order
 		}
 	}
-	return newer, ok
+	return newer, newer != ""
 }
 
 // Leave takes a release out of the lane and out of its queue. When it occupied the lane, the head of the queue follows.
