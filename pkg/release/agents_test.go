@@ -187,7 +187,10 @@ func (a *agent) promoter(e message, n int) {
 func (a *agent) alarm(s release.State) release.Alarm {
 	w := a.world
 	c := release.Alarm{At: w.now, Instance: a.name, Timeout: patience, Before: "1.3.0"}
-	c.Watched = release.Watched(w.beats, s.SoakFrom, s.Due, release.BeatInterval(s.Delay()))
+	c.Watched = s.Watched(w.beats)
+	if a.flaw.countsHeldTime {
+		c.Watched = release.Watched(w.beats, s.SoakFrom, s.Due, release.BeatInterval(s.Delay()))
+	}
 	if a.flaw.ignoresWatch {
 		c.Watched = s.Delay()
 	}
@@ -263,6 +266,7 @@ type flaw struct {
 	readsLastOnly     bool // does not read what is hidden by a later message on the same subject
 	blindAppend       bool // appends without compare-and-set
 	ignoresWatch      bool // takes every soak for watched
+	countsHeldTime    bool // takes what was watched while held for soak
 	ignoresOverdue    bool // claims however late it is
 	ignoresHolds      bool // takes a held release for a soaking one
 	takesOverEarly    bool // does not wait for the deadline of another's attempt

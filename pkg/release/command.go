@@ -89,7 +89,7 @@ type Request struct {
 // Alarm says what the broker's time is, and how the soak was watched until then. It claims the promotion when it is due.
 type Alarm struct {
 	At       time.Time
-	Watched  time.Duration // how much of the time since SoakFrom was watched; time while held need not, but may count
+	Watched  time.Duration // how much of the soak was watched: [State.Watched]
 	Instance string        // who claims
 	Timeout  time.Duration // of the promotion's first attempt
 	Before   string        // what the channel points to

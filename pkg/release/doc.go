@@ -32,7 +32,8 @@
 //     claim's promotion. A cancel that was stored before a claim is never followed by it at all.
 //   - I3: nothing is promoted early. Without an expedite, the clock of the soak ran for the whole delay and all extensions, by
 //     the broker's time, and it stands still while a person holds the release.
-//   - I4: watched, or not promoted. Without an expedite, heartbeats cover at least [MinCoverage] percent of the soak.
+//   - I4: watched, or not promoted. Without an expedite, heartbeats cover at least [MinCoverage] percent of the soak. Those
+//     of a release that is held stand in at most for what had soaked until then, not for what is left.
 //   - I5: an ended release changes no more, but for the record of what was put back and of requests that came too late.
 //   - I6: a repeated command causes nothing. (A [Begin] is no repetition: it announces the next attempt.)
 //   - I7: every request is answered by exactly one event, in the order of the stream, as soon as there is a journal.
@@ -56,8 +57,6 @@
 //     before it.
 //   - An instance that began an attempt looks at its deadline right before each write, and stops then.
 //   - An instance id belongs to one process at a time: the same instance may go on with its own attempt at once.
-//   - Watched time is counted from SoakFrom. It may include time while held, which is no soak: a watcher that sends no
-//     heartbeats for a held release makes I4 exact.
 //
 // # State diagram
 //

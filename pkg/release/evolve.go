@@ -40,10 +40,13 @@ func Evolve(s State, e Event) State {
 	case WasResumed:
 		if s.Phase == Held {
 			s.Phase, s.Due = Soaking, e.Due
+			if s.Held != nil {
+				s.Remaining += s.Held.Unwatched
+			}
 		} else if s.Phase == Staged { // what was held has not soaked
 			s.SoakFrom = later(s.SoakFrom, e.Said.At)
 		}
-		s.Held, s.Remaining = nil, 0
+		s.Held = nil
 		s.Folded = max(s.Folded, e.Seq)
 	case WasExtended:
 		return extended(s, e)
@@ -124,6 +127,7 @@ func extended(s State, e WasExtended) State {
 	switch s.Phase { //nolint:exhaustive // before the soak the extension is only remembered
 	case Soaking:
 		s.Due = later(s.Due, e.Said.At).Add(e.By)
+		s.Remaining += e.By
 	case Held:
 		s.Remaining += e.By
 	}

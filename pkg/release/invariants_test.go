@@ -162,6 +162,12 @@ func (j *judgement) claim(i int, m message) {
 		if covered := w.covered(was.StagedAt, m.at, release.BeatInterval(need)*5/2); covered < need*release.MinCoverage/100 {
 			j.say("I4", "claimed after %s watched of %s", covered, need)
 		}
+		slack := release.BeatInterval(need) * 5 / 2
+		from := j.lastStart(i)
+		rest := was.Due.Sub(from) // since the clock was started last
+		if covered := w.covered(from, was.Due, slack); covered < rest-need*(100-release.MinCoverage)/100-slack {
+			j.say("I4", "claimed after %s watched of the last %s, the soak is %s", covered, rest, need)
+		}
 		if late := begun.At.Sub(was.Due); w.policy.MaxOverdue > 0 && late > w.policy.MaxOverdue {
 			j.say("I12", "claimed %s after it was due", late)
 		}
@@ -198,6 +204,24 @@ func (j *judgement) claim(i int, m message) {
 // stops says in words of its own which requests stop a claim that they come before.
 func stops(r release.Request) bool {
 	return r.Verb == release.Cancel || r.Verb == release.Hold || r.Verb == release.Extend && r.Invalid == "" && r.By > 0 && r.By <= release.MaxExtend
+}
+
+// lastStart is when the clock of the soak was started last before record i.
+func (j *judgement) lastStart(i int) time.Time {
+	start := j.records[i-1].state.StagedAt
+	for k, m := range j.records[:i] {
+		switch e := m.event.(type) {
+		case release.WasResumed:
+			if e.Said.At.After(start) {
+				start = e.Said.At
+			}
+		case release.WasExtended:
+			if was := j.records[k-1].state; m.state.Phase == release.Soaking && e.Said.At.After(was.Due) {
+				start = e.Said.At // it had run out
+			}
+		}
+	}
+	return start
 }
 
 // ran is how long the clock of the soak ran until record i.

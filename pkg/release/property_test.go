@@ -181,6 +181,7 @@ func TestFlawsAreNoticed(t *testing.T) {
 		{flaw{readsLastOnly: true}, []string{"I7"}},
 		{flaw{blindAppend: true}, []string{"I0"}},
 		{flaw{ignoresWatch: true}, []string{"I4"}},
+		{flaw{countsHeldTime: true}, []string{"I4"}},
 		{flaw{ignoresOverdue: true}, []string{"I12"}},
 		{flaw{ignoresHolds: true}, []string{"I8"}},
 		{flaw{takesOverEarly: true}, []string{"I11"}},

@@ -37,6 +37,15 @@ func BeatInterval(soak time.Duration) time.Duration {
 	return min(max(soak/120, time.Second), 5*time.Minute)
 }
 
+// Watched is how much of the soak was watched, up to its end at Due. beats are the broker's timestamps of the heartbeats since
+// SoakFrom, ascending. Watching goes on while a release is held, but stands in at most for as much of the soak as was over
+// when the clock was started last: what has to run since then has to be watched itself.
+func (s State) Watched(beats []time.Time) time.Duration {
+	interval, started := BeatInterval(s.Delay()), s.Due.Add(-s.Remaining)
+	before := min(Watched(beats, s.SoakFrom, started, interval), max(0, s.Delay()-s.Remaining))
+	return before + Watched(beats, started, s.Due, interval)
+}
+
 // Watched is how much of the time between from and to the heartbeats cover. beats are the broker's timestamps, ascending.
 // A beat vouches for the time since the beat before it, or since from, if that is no longer than two and a half intervals;
 // the last one vouches as far ahead.

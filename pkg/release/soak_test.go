@@ -222,6 +222,39 @@ func TestHeldTimeNeedsNoWatching(t *testing.T) {
 	}
 }
 
+// I4: what was watched while a person held it does not stand in for the rest of the soak, which nobody watched.
+func TestWatchedWhileHeldIsNoSoak(t *testing.T) {
+	st := soaking(t, 2*time.Hour)
+	var beats []time.Time
+	watch := func(d time.Duration) {
+		for until := st.now.Add(d); st.now.Before(until); {
+			st.after(time.Minute)
+			beats = append(beats, st.now)
+		}
+	}
+	watch(10 * time.Minute)
+	st.answer(st.ask(release.Hold, "ana"), "held")
+	watch(10 * time.Hour)
+	st.answer(st.ask(release.Resume, "ana"), "resumed")
+	st.after(110 * time.Minute) // the watcher is gone
+	a := st.alarm()
+	a.Watched = st.s.Watched(beats)
+	held, ok := st.do(a).(release.WasHeld)
+	if !ok || held.Holding.Unwatched < 105*time.Minute || held.Holding.Unwatched > 110*time.Minute {
+		t.Fatalf("watched for %s: %+v", a.Watched, held.Holding)
+	}
+	st.after(time.Hour)
+	r := st.ask(release.Resume, "ana")
+	st.answer(r, "resumed")
+	st.due(r.At.Add(held.Holding.Unwatched))
+	watch(110 * time.Minute)
+	a = st.alarm()
+	a.Watched = st.s.Watched(beats)
+	if e := st.do(a); e.Name() != "promoting" {
+		t.Fatalf("watched for %s: %s", a.Watched, e.Name())
+	}
+}
+
 // unwatched is a release that Sluice holds because 90 minutes of its two hours were not watched.
 func unwatched(t *testing.T) *story {
 	t.Helper()

@@ -30,7 +30,7 @@ type State struct {
 	SoakFrom  time.Time     // where the soak begins: StagedAt, or the resume if it was held then
 	Extra     time.Duration // all extensions, before and during the soak
 	Due       time.Time     // when the delay is over (soaking); meaningless while held
-	Remaining time.Duration // what is left of the delay (held)
+	Remaining time.Duration // what is left of the delay (held); what was left when the clock was started last (soaking)
 	Held      *Holding      // who stopped the clock; also set before the soak, when the clock has not begun
 	Expedited *Said         // who asked not to wait
 

@@ -226,7 +226,7 @@ func (tl *teller) command(c release.Command) {
 		tl.log.WriteString("     nothing\n")
 	}
 	for i, e := range events {
-		line := fmt.Sprintf("  %2d journal: %s %s", before+1+uint64(i), e.Name(), detail(e)) //nolint:gosec // an index
+		line := fmt.Sprintf("  %2d journal: %s %s", before+1+uint64(i), e.Name(), detail(e))
 		tl.log.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 }

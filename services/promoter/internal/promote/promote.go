@@ -177,7 +177,7 @@ func (l *look) claim(ctx context.Context, e journal.Entry, now time.Time) (again
 		if err != nil {
 			return false, err
 		}
-		alarm.Watched = release.Watched(beats, s.SoakFrom, s.Due, release.BeatInterval(s.Delay()))
+		alarm.Watched = s.Watched(beats)
 	}
 	began := time.Now()
 	if e, err = l.decide(ctx, e, alarm); err != nil {
