@@ -28,7 +28,7 @@ func TestRegistry(t *testing.T) {
 	if _, err := registry.NPM(t.Context(), dir, "publish", "./tracer.tgz"); err != nil {
 		t.Fatal(err)
 	}
-	if got := registry.Tags(t, "@acme/tracer")["latest"]; got != "1.4.0" {
+	if got := registry.Packument(t, "@acme/tracer").Tags["latest"]; got != "1.4.0" {
 		t.Errorf("latest is %q", got)
 	}
 	if !slices.Equal(registry.Tarball(t, "@acme/tracer", "1.4.0"), tarball) {

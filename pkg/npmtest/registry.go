@@ -28,6 +28,7 @@ type Registry struct {
 const config = `
 storage: %s/storage
 auth: { htpasswd: { file: %s/htpasswd, max_users: 100 } }
+security: { api: { jwt: { sign: { expiresIn: 7d } } } } # its other tokens hold the password, and cost a bcrypt a request
 uplinks: {}
 packages: { '**': { access: $all, publish: $authenticated, unpublish: $authenticated } }
 max_body_size: 200mb
@@ -127,49 +128,34 @@ func (r *Registry) NPM(ctx context.Context, dir string, args ...string) (string,
 	return stdout.String(), nil
 }
 
-// Tags returns the dist-tags of a package as the registry shows them; none when it has no such package.
-func (r *Registry) Tags(t testing.TB, name string) map[string]string {
-	t.Helper()
-	return r.packument(t, name).Tags
-}
-
-// Integrity returns the integrity of a version as the registry shows it; empty when it has no such version.
-func (r *Registry) Integrity(t testing.TB, name, version string) string {
-	t.Helper()
-	return r.packument(t, name).Versions[version].Dist.Integrity
-}
-
-// Versions returns how many versions of a package the registry has.
-func (r *Registry) Versions(t testing.TB, name string) int {
-	t.Helper()
-	return len(r.packument(t, name).Versions)
-}
-
-// Tarball downloads a version.
-func (r *Registry) Tarball(t testing.TB, name, version string) []byte {
-	t.Helper()
-	url := r.packument(t, name).Versions[version].Dist.Tarball
-	if url == "" {
-		t.Fatalf("the registry has no %s@%s", name, version)
-	}
-	return get(t, url, http.StatusOK)
-}
-
-type packument struct {
+// Packument is what the registry shows of a package.
+type Packument struct {
 	Tags     map[string]string `json:"dist-tags"`
 	Versions map[string]struct {
-		Dist struct{ Integrity, Tarball string }
+		GitHead string
+		Dist    struct{ Integrity, Tarball string }
 	}
 }
 
-func (r *Registry) packument(t testing.TB, name string) packument {
+// Packument reads what the registry shows of a package; it is empty when the registry has no such package.
+func (r *Registry) Packument(t testing.TB, name string) Packument {
 	t.Helper()
-	var p packument
+	var p Packument
 	body := get(t, r.URL+"/"+strings.ReplaceAll(name, "/", "%2f"), 0)
 	if err := json.Unmarshal(body, &p); err != nil {
 		t.Fatalf("what the registry says of %s: %v", name, err)
 	}
 	return p
+}
+
+// Tarball downloads a version.
+func (r *Registry) Tarball(t testing.TB, name, version string) []byte {
+	t.Helper()
+	url := r.Packument(t, name).Versions[version].Dist.Tarball
+	if url == "" {
+		t.Fatalf("the registry has no %s@%s", name, version)
+	}
+	return get(t, url, http.StatusOK)
 }
 
 // get reads a URL; status 0 accepts any.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -66,7 +67,9 @@ func (c channel) move(ctx context.Context, name, version string, was shown, wrot
 	const tries = 4
 	done := driver.Done{Value: version, Before: was.tags[c.tag]}
 	may := func(now string) error { return c.may(name, now, version) }
+	took := time.Duration(0)
 	for range tries {
+		begun := time.Now()
 		is, err := c.show(ctx, name)
 		if err != nil {
 			return driver.Done{}, err
@@ -76,7 +79,7 @@ func (c channel) move(ctx context.Context, name, version string, was shown, wrot
 				done.Existed = true
 				return done, nil
 			}
-			if over, err := c.settled(ctx, name, version, was, &done); over || err != nil {
+			if over, err := c.settled(ctx, name, version, was, took, &done); over || err != nil {
 				return done, err
 			}
 			continue
@@ -88,6 +91,7 @@ func (c channel) move(ctx context.Context, name, version string, was shown, wrot
 		if err := c.registry.point(ctx, name, c.tag, version, may); err != nil {
 			return driver.Done{}, err
 		}
+		took = time.Since(begun)
 		if _, err := c.pointsTo(ctx, name, version); err != nil {
 			return driver.Done{}, err
 		}
@@ -109,13 +113,18 @@ func (c channel) pointsTo(ctx context.Context, name, version string) (bool, erro
 
 // settled looks once more at a channel that only moves forward, some time after this release moved it: a registry has
 // no compare-and-set, so two releases that are promoted at the same time (one of them after its deadline) may each
-// have seen the old version. It reports false when the tag was taken back and is to be moved again. When this
-// release took the channel back it repairs that and refuses.
-func (c channel) settled(ctx context.Context, name, version string, was shown, done *driver.Done) (bool, error) {
+// have seen the old version, and the older one may be the last to write. It reports false when the tag was taken back and is to
+// be moved again. When this release took the channel back, and can tell, it repairs that and refuses.
+//
+// took is how long it was from looking at the tag to having moved it. The wait is several times that, as the other release may
+// be as slow: one that takes still longer from its look to its write goes unnoticed. That none promotes at the same time
+// is for the lane to ensure; this is the second line.
+func (c channel) settled(ctx context.Context, name, version string, was shown, took time.Duration, done *driver.Done) (bool, error) {
+	const slower = 5
 	if !c.forward {
 		return true, nil
 	}
-	if err := sleep(ctx, c.registry.waits.settle); err != nil {
+	if err := sleep(ctx, max(c.registry.waits.settle, slower*took)); err != nil {
 		return false, fmt.Errorf("%s of %s points to %s, and was to be looked at once more: %w", c.tag, name, version, err)
 	}
 	is, err := c.show(ctx, name)

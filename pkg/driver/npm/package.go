@@ -103,51 +103,70 @@ func (r *registry) download(ctx context.Context, name, version string, of publis
 }
 
 // write makes a request that changes something, and returns nil when the registry has what the request was for. The context is
-// asked right before each try. A request whose answer is lost or doubtful is not simply sent again: there is asked first.
-// An error of there ends it; what it says of the registry's state counts more than the answer.
+// asked right before each try. A request whose answer is lost or doubtful is not simply sent again: there is asked first,
+// right before the repetition. An error of there ends it; what it says of the registry's state counts more than the answer.
 func (r *registry) write(ctx context.Context, method, to string, body []byte, there func() (bool, error)) error {
-	what := method + " " + to
+	tries := 0
 	_, err := retry(ctx, r.waits, func() (struct{}, error) {
-		if err := ctx.Err(); err != nil {
-			return struct{}{}, final(fmt.Errorf("%s was not sent: %w", what, err))
+		if tries++; tries > 1 {
+			switch is, err := there(); {
+			case err != nil:
+				return struct{}{}, final(err)
+			case is:
+				return struct{}{}, nil
+			}
 		}
-		a, err := r.send(ctx, method, to, body, "application/json", 0)
-		if err == nil && a.ok() {
-			return struct{}{}, nil
+		again, err := r.try(ctx, method, to, body, there)
+		if err != nil && !again {
+			err = final(err)
 		}
-		if driver.IsRefused(err) && a == nil {
-			return struct{}{}, final(err)
-		}
-		if ended := ctx.Err(); ended != nil {
-			return struct{}{}, final(fmt.Errorf("%s was cut off, it may have gone through: %w", what, ended))
-		}
-		if a != nil && a.status == http.StatusTooManyRequests {
-			return struct{}{}, pause(r.said(a, what), a.retryAfter)
-		}
-		failed := fmt.Errorf("%s: the registry can not be reached: %w", what, err)
-		if a != nil {
-			failed = r.said(a, what)
-		}
-		is, err := there()
-		if a != nil && a.doubtful() && !is && err == nil {
-			is, err = poll(ctx, r.waits.brief(), there)
-		}
-		switch {
-		case err != nil:
-			return struct{}{}, final(err)
-		case is:
-			return struct{}{}, nil
-		case a == nil, a.later(), a.busy():
-			return struct{}{}, failed
-		}
-		return struct{}{}, final(r.refusal(a, what))
+		return struct{}{}, err
 	})
+	var lost *unanswered
+	if errors.As(err, &lost) && ctx.Err() == nil {
+		if is, err := there(); is || err != nil {
+			return err
+		}
+	}
+	if lost != nil {
+		return fmt.Errorf("it may have gone through: %w", err)
+	}
 	return err
 }
 
-// doubtful tells whether an answer may be given for a write that went through, or whose effect does not show yet.
-func (a *answer) doubtful() bool {
-	return a.status == http.StatusConflict || a.status == http.StatusForbidden
+// unanswered is the error of a write that may have gone through or may do so yet.
+type unanswered struct{ err error }
+
+func (u *unanswered) Error() string { return u.err.Error() }
+func (u *unanswered) Unwrap() error { return u.err }
+
+// try makes one request that changes something. again tells whether it may be made once more when it fails.
+func (r *registry) try(ctx context.Context, method, to string, body []byte, there func() (bool, error)) (again bool, err error) {
+	what := method + " " + to
+	if err := ctx.Err(); err != nil {
+		return false, fmt.Errorf("%s was not sent: %w", what, err)
+	}
+	a, err := r.send(ctx, method, to, body, "application/json", 0)
+	switch {
+	case driver.IsRefused(err):
+		return false, err
+	case err != nil:
+		return ctx.Err() == nil, &unanswered{fmt.Errorf("%s: the registry can not be reached: %w", what, err)}
+	case a.ok():
+		return false, nil
+	case a.status == http.StatusTooManyRequests:
+		return true, pause(r.said(a, what), a.retryAfter)
+	case a.later(), a.busy():
+		return true, pause(&unanswered{r.said(a, what)}, a.retryAfter)
+	}
+	is, err := there()
+	if err == nil && !is && a.status == http.StatusForbidden { // registries give that for publishes that went through, too
+		is, err = poll(ctx, r.waits.brief(), there)
+	}
+	if is || err != nil {
+		return false, err
+	}
+	return false, r.refusal(a, what)
 }
 
 // busy tells whether an answer is one that registries give for a package that somebody else is writing, or for a version that

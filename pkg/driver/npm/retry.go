@@ -17,13 +17,15 @@ type waits struct {
 	settle time.Duration // how long after moving a channel it is read once more, against somebody who moved it at the same time
 }
 
+// defaultWaits are for a registry far away. Two writers of one package wait for each other's locks on its side: a tag that verdaccio
+// 6.8 was to move took 105 ms for it.
 func defaultWaits() waits {
-	return waits{first: 250 * time.Millisecond, tries: 5, show: 30 * time.Second, settle: 500 * time.Millisecond}
+	return waits{first: 250 * time.Millisecond, tries: 5, show: 30 * time.Second, settle: time.Second}
 }
 
 // brief is for effects that are more likely not to be there at all.
 func (w waits) brief() waits {
-	w.show = 4 * w.settle
+	w.show = max(2*w.settle, 8*w.first)
 	return w
 }
 

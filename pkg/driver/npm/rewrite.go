@@ -69,7 +69,10 @@ func pack(unpacked []byte) ([]byte, error) {
 	if _, err := io.Copy(zipped, bytes.NewReader(unpacked)); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), zipped.Close()
+	if err := zipped.Close(); err != nil { // before the bytes are taken: it writes the last of them
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 // withVersion is a package.json or npm-shrinkwrap.json with another version in the places that say the package's own. In
