@@ -9,7 +9,7 @@ import (
 
 // AckWait is how long a delivered message may stay without acknowledgement or in-progress mark before the broker
 // delivers it again, to any instance of the service.
-const AckWait = 30 * time.Second
+const AckWait = 10 * time.Second
 
 // maxAckPending bounds what is in the hands of all instances of a service. A message that waits for its release's turn
 // counts, so it is far above what they work on at once.

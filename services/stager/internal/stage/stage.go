@@ -58,6 +58,11 @@ func (s *Stager) Look(ctx context.Context, h react.Hint) error {
 
 func (s *Stager) step(ctx context.Context, h react.Hint, e journal.Entry) (again bool, err error) {
 	switch e.State.Phase { //nolint:exhaustive // in the other phases staging is left alone
+	case release.Merged, release.Publishing:
+		if e.State.Policy.Collision == release.Queue {
+			_, err := s.enter(ctx, h, e) // its place in the queue is that of its merge, however long publishing takes
+			return false, err
+		}
 	case release.Published, release.Queued, release.Staging:
 		owns, err := s.enter(ctx, h, e)
 		if err != nil || !owns {
@@ -70,7 +75,8 @@ func (s *Stager) step(ctx context.Context, h react.Hint, e journal.Entry) (again
 	return false, nil
 }
 
-// enter lets the release into its lane or into the queue. owns tells whether it occupies the lane.
+// enter lets the release into its lane or into the queue, if need be before it is published. owns tells whether it occupies
+// the lane.
 func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns bool, err error) {
 	me := lane.Waiting{Release: e.State.Release, Project: e.State.Project, Order: e.State.Merge.Seq, Expedited: e.State.Expedited != nil}
 	policy := e.State.Policy.Collision
@@ -96,6 +102,8 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 	switch {
 	case in.Owns:
 		return true, nil
+	case e.State.Phase == release.Merged || e.State.Phase == release.Publishing:
+		return false, nil
 	case in.Refused:
 		why := fmt.Sprintf("lane %s is occupied by %s and the project rejects merges meanwhile", e.State.Policy.Lane, in.Behind)
 		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Fail{By: s.env.Name, Reason: why}, h.Cause())
