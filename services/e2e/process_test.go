@@ -127,22 +127,35 @@ func (u *up) connect() (*nats.Conn, jetstream.JetStream) {
 	return nc, js
 }
 
-// sluice runs a command of the command line against it.
+// sluice runs a command of the command line against it, and logs what it said.
 func (u *up) sluice(args ...string) (stdout string, code int) {
+	u.t.Helper()
+	stdout, stderr, code := u.command(args...)
+	u.t.Logf("$ sluice %s\n%s%s", strings.Join(args, " "), stdout, stderr)
+	return strings.TrimSpace(stdout), code
+}
+
+// sluiceQuiet is sluice for what is asked again and again.
+func (u *up) sluiceQuiet(args ...string) (stdout string, code int) {
+	u.t.Helper()
+	stdout, _, code = u.command(args...)
+	return stdout, code
+}
+
+func (u *up) command(args ...string) (stdout, stderr string, code int) {
 	u.t.Helper()
 	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(binaries(u.t), "sluice"), args...) //nolint:gosec // our own binary
 	cmd.Env = append(os.Environ(), append(u.env, "NATS_URL="+u.url())...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		u.t.Fatalf("sluice %s: %v", strings.Join(args, " "), err)
 	}
-	u.t.Logf("$ sluice %s\n%s%s", strings.Join(args, " "), out, stderr.String())
-	return strings.TrimSpace(string(out)), cmd.ProcessState.ExitCode()
+	return string(out), errs.String(), cmd.ProcessState.ExitCode()
 }
 
 // ready waits until it answers.

@@ -6,15 +6,18 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
 	"github.com/sluice-gate/sluice/pkg/driver/files"
+	"github.com/sluice-gate/sluice/pkg/driver/npm"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
 // Open makes the driver of a project's action for a role. It touches nothing outside. An action that no driver can do in
 // that role is refused, with what is wrong.
-func Open(_ *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
+func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	var d driver.Driver
 	err := driver.Refusef("names no driver: allowed are npm, files and exec")
 	switch {
+	case a.NPM != nil:
+		d, err = openNPM(p, *a.NPM, role)
 	case a.Files != nil:
 		d, err = files.New(*a.Files, role)
 	case a.Exec != nil:
@@ -24,4 +27,19 @@ func Open(_ *project.Project, a project.Action, role driver.Role) (driver.Driver
 		return nil, err
 	}
 	return d, nil
+}
+
+func openNPM(p *project.Project, cfg project.NPM, role driver.Role) (driver.Driver, error) {
+	switch role {
+	case driver.Publish:
+		options := []npm.Option{npm.WithVersionRule(p.Version)}
+		if p.Promote != nil && p.Promote.NPM != nil {
+			options = append(options, npm.WithPromote(*p.Promote.NPM))
+		}
+		return npm.Publish(cfg, options...)
+	case driver.Promote:
+		return npm.Promote(cfg)
+	case driver.Deploy:
+	}
+	return nil, driver.Refusef("npm: a registry can publish and promote, not %s", role)
 }
