@@ -86,6 +86,10 @@ func (d *decoder) section(path string, node ast.Node, of kind) (section, bool) {
 		d.fail(path, "must be fields with values (%s); it is %s", strings.Join(of.fields(), ", "), kindOf(node))
 		return s, false
 	}
+	if len(mapping.Values) > maxFields {
+		d.fail(path, "has %d fields; allowed: %s", len(mapping.Values), strings.Join(of.fields(), ", "))
+		return s, false
+	}
 	for _, entry := range mapping.Values {
 		at := tokenPosition(entry.Key.GetToken())
 		key, ok := entry.Key.(*ast.StringNode)

@@ -26,9 +26,12 @@ func Parse(name string, src []byte) (*Project, error) {
 
 // project reads the fields as they stand in the file. What is not there stays zero, but for numbers, whose zero has a meaning.
 func (d *decoder) project(root ast.Node) *Project {
-	s, _ := d.section("", root, ofFile)
+	s, ok := d.section("", root, ofFile)
+	if !ok {
+		return &Project{}
+	}
 	s.require("project", "every project file names its project, as in `project: tracer`")
-	p := &Project{
+	return &Project{
 		Name:    s.text("project", Safe),
 		Lane:    s.text("lane", Safe),
 		Version: VersionRule(s.text("version", oneOf(FromArtifact, NextPatch))),
@@ -38,7 +41,6 @@ func (d *decoder) project(root ast.Node) *Project {
 		Watch:   d.watch(s),
 		Promote: d.action(s, "promote"),
 	}
-	return p
 }
 
 func (d *decoder) action(s section, name string) *Action {

@@ -155,8 +155,8 @@ func TestSizeIsBounded(t *testing.T) {
 	}
 }
 
-// A hostile file of the largest size must cost next to nothing.
-func TestBombsAreCheap(t *testing.T) {
+// A hostile file of the largest size is refused for what it is before it costs anything: with one line, not with thousands.
+func TestBombs(t *testing.T) {
 	const n = project.MaxSize - 100
 	for name, c := range map[string]struct{ src, want string }{
 		"brackets":  {strings.Repeat("[", n/2) + strings.Repeat("]", n/2), "nested too deeply"},
@@ -164,17 +164,15 @@ func TestBombsAreCheap(t *testing.T) {
 		"dashes":    {strings.Repeat("- ", n/2), "nested too deeply"},
 		"questions": {strings.Repeat("? ", n/2), "question mark"},
 		"aliases":   {"a: &a [x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b]", "write the value out"},
-		"keys":      {strings.Repeat("a: b\n", n/5), "unknown field"},
+		"keys":      {strings.Repeat("a: b\n", n/5), "has 13087 fields"},
 		"indents":   {indents(n), "unknown field"},
 		"checks":    {"watch:\n" + strings.Repeat("- {}\n", n/5), "allowed are 32"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
-			if _, err := project.Parse("sluice.yaml", []byte(c.src)); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("want %q, got %.300v", c.want, err)
-			}
-			if took := time.Since(begin); took > 5*time.Second {
-				t.Errorf("took %v", took)
+			_, err := project.Parse("sluice.yaml", []byte(c.src))
+			var errs project.Errors
+			if !errors.As(err, &errs) || len(errs) > 50 || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("want %q, got %d errors: %.300v", c.want, len(errs), err)
 			}
 		})
 	}

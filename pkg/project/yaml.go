@@ -19,6 +19,8 @@ const (
 	MaxSize = 64 << 10
 
 	maxNesting = 16 // of flow collections and of sequences on one line; a valid file has 4
+	maxFields  = 64 // of a mapping; a valid one has 9
+	maxRefused = 20 // tokens: more of the same say nothing new
 )
 
 // position is where something stands in the file; both count from 1.
@@ -90,6 +92,9 @@ func (d *decoder) refuseTokens(tokens token.Tokens) {
 				dashes, line = 0, at.line
 			}
 			dashes++
+		}
+		if len(d.errs) == maxRefused {
+			return
 		}
 		if depth > maxNesting || dashes > maxNesting {
 			d.failAt(at, "", "nested too deeply: allowed are %d levels", maxNesting)
