@@ -125,10 +125,16 @@ func (n *npmWorld) firstEver(version string) {
 func (n *npmWorld) promotes(version string) {
 	n.t.Helper()
 	before := n.registry.Packument(n.t, n.name).Tags["latest"]
-	id, tarball, _ := n.merge(version)
+	id, tarball, _ := n.merge(version, "--delay", "10s")
 	n.until(id, "soaking")
+	if _, code := n.sluice("hold", id, "let", "us", "look"); code != 0 {
+		n.t.Fatalf("hold exited with %d", code)
+	}
 	n.tags(map[string]string{"latest": before, "beta": n.beta(version)})
 	n.stagingRan(version)
+	if _, code := n.sluice("resume", id); code != 0 {
+		n.t.Fatalf("resume exited with %d", code)
+	}
 	n.until(id, "promoted")
 	n.tags(map[string]string{"latest": version, "beta": n.beta(version)})
 

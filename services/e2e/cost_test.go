@@ -1,0 +1,66 @@
+package e2e_test
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// TestCostOfARelease counts what one undisturbed release with a soak of two hours stores. Every stored message is one fsync on a
+// single node (sync_interval: always), except where the stream may persist later.
+func TestCostOfARelease(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.apply("tracer", "")
+		w.start(all()...)
+		before := w.stored()
+		idle := goroutines()
+		id := w.merge("tracer", "1.4.0")
+		w.untilPhase(id, release.Soaking)
+		time.Sleep(time.Minute)
+		if n := goroutines() - idle; n > 4 {
+			w.Errorf("%d goroutines for a soaking release, want at most 4", n)
+		}
+		w.untilPhase(id, release.Promoted)
+		w.laneIsFree("tracer")
+		after := w.stored()
+		for stream, want := range map[string]uint64{
+			// the merge, whose it is, whose the version is, 8 journal records, the lane taken and freed
+			topology.StreamSluice: 1 + 1 + 1 + 8 + 2,
+			// the delay, and the due message that comes of it
+			topology.StreamTimers: 2,
+			// a heartbeat at the beginning and one for each of the 120 intervals, the last of which may meet the end
+			topology.StreamEvidence: 120,
+			// the artifact as it was handed in and as it is kept, each with its description
+			topology.StreamArtifacts: 2 * 2,
+		} {
+			got := after[stream] - before[stream]
+			if got > want+1 || (stream != topology.StreamEvidence && got != want) {
+				w.Errorf("%s: %d messages for a release, want %d", stream, got, want)
+			}
+		}
+	})
+}
+
+// stored is how many messages each stream has ever had.
+func (w *world) stored() map[string]uint64 {
+	w.Helper()
+	out := map[string]uint64{}
+	for _, c := range topology.Streams(topology.Options{}) {
+		s, err := w.js.Stream(w.Context(), c.Name)
+		if err != nil {
+			w.Fatal(err)
+		}
+		out[c.Name] = s.CachedInfo().State.LastSeq
+	}
+	return out
+}
+
+// goroutines counts all of them when nothing is under way.
+func goroutines() int {
+	synctest.Wait()
+	return runtime.NumGoroutine()
+}
