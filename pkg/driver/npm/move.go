@@ -70,45 +70,53 @@ func (c channel) move(ctx context.Context, name, version string, was shown, wrot
 	took := time.Duration(0)
 	for range tries {
 		begun := time.Now()
-		is, err := c.show(ctx, name)
+		now, err := c.now(ctx, name)
 		if err != nil {
 			return driver.Done{}, err
 		}
-		if is.tags[c.tag] == version {
-			if !wrote {
-				done.Existed = true
-				return done, nil
+		if now != version {
+			if err := may(now); err != nil {
+				return driver.Done{}, err
 			}
-			if over, err := c.settled(ctx, name, version, was, took, &done); over || err != nil {
-				return done, err
+			wrote = true
+			if err := c.registry.point(ctx, name, c.tag, version, may); err != nil {
+				return driver.Done{}, err
 			}
+			took = time.Since(begun)
+			if now, err = c.await(ctx, name, version); err != nil {
+				return driver.Done{}, err
+			}
+		}
+		switch {
+		case now != version:
 			continue
+		case !wrote:
+			done.Existed = true
+			return done, nil
 		}
-		if err := may(is.tags[c.tag]); err != nil {
-			return driver.Done{}, err
-		}
-		wrote = true
-		if err := c.registry.point(ctx, name, c.tag, version, may); err != nil {
-			return driver.Done{}, err
-		}
-		took = time.Since(begun)
-		if _, err := c.pointsTo(ctx, name, version); err != nil {
-			return driver.Done{}, err
+		if over, err := c.settled(ctx, name, version, was, took, &done); over || err != nil {
+			return done, err
 		}
 	}
 	return driver.Done{}, fmt.Errorf("%s of %s does not stay at %s: somebody else moves it, or the registry is slow to show it", c.tag, name, version)
 }
 
-// pointsTo waits a little for the tag to show a version, and reports whether it does.
-func (c channel) pointsTo(ctx context.Context, name, version string) (bool, error) {
-	is, err := poll(ctx, c.registry.waits.brief(), func() (bool, error) {
-		tags, err := c.registry.tags(ctx, name)
-		return tags[c.tag] == version, err
-	})
+// now is the version that the tag points to; empty for none.
+func (c channel) now(ctx context.Context, name string) (string, error) {
+	tags, err := c.registry.tags(ctx, name)
 	if err != nil {
-		return false, fmt.Errorf("read %s of %s back: %w", c.tag, name, err)
+		return "", fmt.Errorf("look at %s of %s: %w", c.tag, name, err)
 	}
-	return is, nil
+	return tags[c.tag], nil
+}
+
+// await gives the tag a little time to show a version, and returns what it shows in the end.
+func (c channel) await(ctx context.Context, name, version string) (now string, err error) {
+	_, err = poll(ctx, c.registry.waits.brief(), func() (is bool, err error) {
+		now, err = c.now(ctx, name)
+		return now == version, err
+	})
+	return now, err
 }
 
 // settled looks once more at a channel that only moves forward, some time after this release moved it: a registry has
@@ -127,16 +135,19 @@ func (c channel) settled(ctx context.Context, name, version string, was shown, t
 	if err := sleep(ctx, max(c.registry.waits.settle, slower*took)); err != nil {
 		return false, fmt.Errorf("%s of %s points to %s, and was to be looked at once more: %w", c.tag, name, version, err)
 	}
-	is, err := c.show(ctx, name)
+	now, err := c.now(ctx, name)
 	if err != nil {
 		return false, err
 	}
-	now := is.tags[c.tag]
 	if driver.Newer(now, version) {
 		done.Value, done.Note = now, fmt.Sprintf("%s of %s was moved on to %s meanwhile", c.tag, name, now)
 		return true, nil
 	}
-	if newer := c.promotedSince(was, is, version); newer != "" {
+	newer, err := c.promotedSince(ctx, name, version, was)
+	if err != nil {
+		return false, err
+	}
+	if newer != "" {
 		if err := c.registry.point(ctx, name, c.tag, newer, func(string) error { return nil }); err != nil {
 			return false, err
 		}
@@ -145,19 +156,23 @@ func (c channel) settled(ctx context.Context, name, version string, was shown, t
 	return now == version, nil
 }
 
-// promotedSince is the newest version above this release's that was published after was. Where promoting means publishing,
-// that one was promoted meanwhile; where it does not, this can not be told.
-func (c channel) promotedSince(was, is shown, version string) string {
-	newest := ""
+// promotedSince is the newest version above this release's that was published after was; empty for none. Where promoting means
+// publishing, that one was promoted meanwhile; where it does not, this can not be told.
+func (c channel) promotedSince(ctx context.Context, name, version string, was shown) (string, error) {
 	if c.mode != project.Republish {
-		return newest
+		return "", nil
 	}
-	for v := range is.versions {
+	versions, err := c.registry.versions(ctx, name)
+	if err != nil {
+		return "", fmt.Errorf("look at %s: %w", name, err)
+	}
+	newest := ""
+	for v := range versions {
 		if _, known := was.versions[v]; !known && plain(v) == nil && driver.Newer(v, version) && (newest == "" || driver.Newer(v, newest)) {
 			newest = v
 		}
 	}
-	return newest
+	return newest, nil
 }
 
 // undo puts the tag back from version to what it was before.
@@ -174,11 +189,10 @@ func (c channel) undo(ctx context.Context, f driver.Facts, version string, back 
 	if err != nil {
 		return driver.Done{}, err
 	}
-	tags, err := c.registry.tags(ctx, name)
+	now, err := c.now(ctx, name)
 	if err != nil {
-		return driver.Done{}, fmt.Errorf("look at %s: %w", name, err)
+		return driver.Done{}, err
 	}
-	now := tags[c.tag]
 	done := driver.Done{Value: now, Before: now, Existed: true}
 	switch {
 	case now == version && back.Value == version:
@@ -198,11 +212,11 @@ func (c channel) undo(ctx context.Context, f driver.Facts, version string, back 
 	}); err != nil {
 		return driver.Done{}, err
 	}
-	gone, err := c.pointsTo(ctx, name, back.Value)
+	now, err = c.await(ctx, name, back.Value)
 	switch {
 	case err != nil:
 		return driver.Done{}, err
-	case gone:
+	case now == back.Value:
 		return driver.Done{Value: back.Value, Before: version}, nil
 	case c.tag == latest && back.Value == "":
 		return driver.Done{}, driver.Refusef("there was nothing on latest of %s before %s, and the registry does not let go of latest: publish a version that is better, or deprecate %s",
