@@ -22,7 +22,7 @@ func (c *chunks) Read(p []byte) (int, error) {
 		err = nil // the next Read says io.EOF
 	}
 	if errors.Is(err, io.EOF) {
-		time.Sleep(settle)
+		<-time.After(settle)
 	}
 	return n, err
 }

@@ -123,7 +123,8 @@ func parse(name string, args []string, stderr io.Writer) (Flags, error) {
 		return otherwise
 	}
 	set.StringVar(&f.Server, "server", env("NATS_URL", nats.DefaultURL), "NATS `URLs`, comma-separated (NATS_URL)")
-	set.StringVar(&f.User, "user", env("NATS_USER", ""), "NATS `user` (NATS_USER); its password is read from the variable that --password-env names")
+	set.StringVar(&f.User, "user", env("NATS_USER", ""),
+		"NATS `user` (NATS_USER); its password is read from the variable that --password-env names")
 	set.StringVar(&f.passwordEnv, "password-env", "NATS_PASSWORD", "`name` of the environment variable with the password")
 	set.StringVar(&f.Creds, "creds", env("NATS_CREDS", ""), "NATS credentials `file` (NATS_CREDS)")
 	set.StringVar(&f.Instance, "instance", env("SLUICE_INSTANCE", fmt.Sprintf("%s-%d", host, os.Getpid())),

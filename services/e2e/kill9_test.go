@@ -157,7 +157,7 @@ func (k *kill9) judge() {
 		last := ""
 		for _, id := range ids {
 			s := k.ended(id)
-			switch s.Phase { //nolint:exhaustive // the others are failures here
+			switch s.Phase {
 			case release.Promoted:
 				promoted++
 				last = k.versions[id] // in the order of their merges, so the newest

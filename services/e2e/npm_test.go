@@ -76,7 +76,7 @@ func newNPMWorld(t *testing.T, registry *npmtest.Registry, project, name, mode s
 		settings:                                  "registry=" + registry.URL + "/\naudit=false\nfund=false\nupdate-notifier=false\n",
 		script:                                    fmt.Sprintf(deployScript, n.consumer, name),
 	} {
-		if err := os.WriteFile(file, []byte(text), 0o755); err != nil { //nolint:gosec // the script is run
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +91,8 @@ func newNPMWorld(t *testing.T, registry *npmtest.Registry, project, name, mode s
 // merge hands in what CI built and returns the release and the tarball.
 func (n *npmWorld) merge(version string, more ...string) (id string, tarball []byte, code int) {
 	n.t.Helper()
-	tarball = npmtest.Pack(n.t, n.name, version, map[string]string{"index.js": fmt.Sprintf("module.exports = 'tracer, built from %s'\n", version[:3])})
+	program := fmt.Sprintf("module.exports = 'tracer, built from %s'\n", version[:3])
+	tarball = npmtest.Pack(n.t, n.name, version, map[string]string{"index.js": program})
 	file := filepath.Join(n.t.TempDir(), "package.tgz")
 	if err := os.WriteFile(file, tarball, 0o600); err != nil {
 		n.t.Fatal(err)

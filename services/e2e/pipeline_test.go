@@ -59,7 +59,10 @@ func TestDelay(t *testing.T) {
 }
 
 func TestCancelAtEveryPhase(t *testing.T) {
-	for _, p := range []release.Phase{release.Merged, release.Publishing, release.Published, release.Staging, release.Staged, release.Soaking} {
+	for _, p := range release.Phases()[:7] {
+		if p == release.Queued {
+			continue
+		}
 		t.Run(string(p), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.apply("tracer", "soak: { delay: 1h }")
@@ -135,15 +138,15 @@ func TestHoldResumeExtendExpedite(t *testing.T) {
 		w.apply("tracer", "")
 		w.start(all()...)
 		id := w.merge("tracer", "1.4.0")
-		s := w.untilPhase(id, release.Soaking)
+		w.untilPhase(id, release.Soaking)
 		time.Sleep(30 * time.Minute)
 		w.ask("hold", id, "ana", "wait")
-		s = w.untilPhase(id, release.Held)
+		w.untilPhase(id, release.Held)
 		time.Sleep(10 * time.Hour)
 		w.ask("extend", id, "ana", "1h more")
 		w.until(id, "extended", func(s release.State) bool { return s.Remaining > 2*time.Hour })
 		w.ask("resume", id, "ana", "go on")
-		s = w.untilPhase(id, release.Soaking)
+		s := w.untilPhase(id, release.Soaking)
 		if left := time.Until(s.Due); left < 150*time.Minute-3*time.Second || left > 150*time.Minute {
 			w.Errorf("%s left, want 2h30m", left)
 		}
@@ -160,12 +163,12 @@ func TestBrokerRestartMidSoak(t *testing.T) {
 		w.apply("tracer", "soak: { delay: 48h }")
 		w.start(all()...)
 		id := w.merge("tracer", "1.4.0")
-		s := w.untilPhase(id, release.Soaking)
+		w.untilPhase(id, release.Soaking)
 		time.Sleep(20 * time.Hour)
 		w.server.Stop()
 		time.Sleep(time.Hour)
 		w.server.Start(w)
-		s = w.untilPhase(id, release.Promoted)
+		s := w.untilPhase(id, release.Promoted)
 		if late := s.End.At.Sub(s.Due); late < 0 || late > 2*time.Second {
 			w.Errorf("promoted %s after it was due", late)
 		}

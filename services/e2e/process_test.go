@@ -44,7 +44,7 @@ var built = sync.OnceValues(func() (string, error) {
 		args = append(args, "./services/"+name+"/cmd/sluice-"+name)
 	}
 	args = append(args, "./services/sluice/cmd/sluice")
-	cmd := exec.Command("go", args...) //nolint:noctx,gosec // ends by itself; our own packages
+	cmd := exec.Command("go", args...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
@@ -93,7 +93,7 @@ func (u *up) url() string { return "nats://" + u.address }
 func (u *up) start() {
 	u.t.Helper()
 	args := append([]string{"up", "--data", filepath.Join(u.dir, "data"), "--listen", u.address, "--log", "json"}, u.args...)
-	u.cmd = exec.Command(filepath.Join(binaries(u.t), "sluice"), args...) //nolint:noctx,gosec // stopped by kill
+	u.cmd = exec.Command(filepath.Join(binaries(u.t), "sluice"), args...)
 	u.cmd.Stdout, u.cmd.Stderr = u.log, u.log
 	u.cmd.Env = append(os.Environ(), u.env...)
 	if err := u.cmd.Start(); err != nil {
@@ -146,7 +146,7 @@ func (u *up) command(args ...string) (stdout, stderr string, code int) {
 	u.t.Helper()
 	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(binaries(u.t), "sluice"), args...) //nolint:gosec // our own binary
+	cmd := exec.CommandContext(ctx, filepath.Join(binaries(u.t), "sluice"), args...)
 	cmd.Env = append(os.Environ(), append(u.env, "NATS_URL="+u.url())...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -163,7 +163,7 @@ func (u *up) ready(project string) {
 	u.t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
-		cmd := exec.CommandContext(u.t.Context(), filepath.Join(binaries(u.t), "sluice"), "status", project) //nolint:gosec // our own binary
+		cmd := exec.CommandContext(u.t.Context(), filepath.Join(binaries(u.t), "sluice"), "status", project)
 		cmd.Env = append(os.Environ(), "NATS_URL="+u.url())
 		if cmd.Run() == nil {
 			return
@@ -177,7 +177,7 @@ func (u *up) ready(project string) {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

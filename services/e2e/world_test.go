@@ -202,8 +202,8 @@ func (s *staging) Undo(_ context.Context, f driver.Facts, back driver.Back) (dri
 // apply stores a project file whose publish and promote are the files driver.
 func (w *world) apply(name, more string) {
 	w.Helper()
-	src := fmt.Sprintf("project: %s\npublish: { files: { dir: %q } }\nstage: { exec: { command: [in-memory] } }\npromote: { files: { dir: %q } }\n%s",
-		name, w.dir, w.dir, more)
+	src := fmt.Sprintf("project: %s\npublish: { files: { dir: %q } }\nstage: { exec: { command: [in-memory] } }\n"+
+		"promote: { files: { dir: %q } }\n%s", name, w.dir, w.dir, more)
 	if _, _, err := w.catalog.Apply(w.Context(), name+".yaml", []byte(src)); err != nil {
 		w.Fatal(err)
 	}

@@ -3,11 +3,11 @@ package promoter_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,13 +31,17 @@ import (
 	"github.com/sluice-gate/sluice/services/promoter"
 )
 
-var releases = flag.Int("releases", 0, "releases in TestRace; 0: 20000, or 1000 with the race detector")
-
-func howMany() int {
-	switch {
-	case *releases > 0:
-		return *releases
-	case raceDetector:
+// howMany releases race: 20,000, or 1,000 with the race detector, or as many as SLUICE_RACE_RELEASES says.
+func howMany(t *testing.T) int {
+	t.Helper()
+	if text := os.Getenv("SLUICE_RACE_RELEASES"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if raceDetector {
 		return 1000
 	}
 	return 20_000
@@ -48,7 +52,7 @@ func howMany() int {
 // well is read from the stream alone (see judge).
 func TestRace(t *testing.T) {
 	r := newRace(t)
-	n := howMany()
+	n := howMany(t)
 	r.t.Logf("%d releases", n)
 	faults, endFaults := context.WithCancel(t.Context())
 	var faulty sync.WaitGroup
@@ -72,7 +76,7 @@ func TestRace(t *testing.T) {
 		if i == 20 {
 			break
 		}
-		t.Error("violation: " + violation)
+		t.Errorf("violation: %s", violation)
 	}
 	if len(v.violations) > 0 {
 		t.Errorf("%d violations", len(v.violations))
@@ -91,9 +95,8 @@ func TestRaceCatches(t *testing.T) {
 	}
 	for _, flaw := range []string{"flaw_stale", "flaw_wildcard"} {
 		t.Run(flaw, func(t *testing.T) {
-			//nolint:gosec // the command is this very test
-			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags="+flaw, "-run=^TestRace$", ".", "-args", "-releases=3000")
-			cmd.Env = os.Environ()
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags="+flaw, "-run=^TestRace$", ".")
+			cmd.Env = append(os.Environ(), "SLUICE_RACE_RELEASES=3000")
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) {
@@ -245,7 +248,7 @@ func (r *race) one(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-limit:
-			return fmt.Errorf("release %s is still %s (last error: %v)", id, e.State.Phase, err)
+			return fmt.Errorf("release %s is still %s", id, e.State.Phase)
 		}
 	}
 }
@@ -314,7 +317,7 @@ type effects struct {
 	done map[string]int
 }
 
-func (e *effects) Look(_ context.Context, f driver.Facts) (driver.Seen, error) {
+func (e *effects) Look(context.Context, driver.Facts) (driver.Seen, error) {
 	return driver.Seen{}, nil
 }
 

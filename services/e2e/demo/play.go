@@ -86,8 +86,11 @@ const (
 	broken  = true
 )
 
+// step is what is done to a release while it soaks.
+type step func(ctx context.Context, release string) error
+
 // merge hands in a version and follows it to its end, which must be the expected one. While it soaks, meanwhile is called.
-func (s *stageSet) merge(ctx context.Context, version string, errs bool, want int, meanwhile func(context.Context, string) error, more ...string) error {
+func (s *stageSet) merge(ctx context.Context, version string, errs bool, want int, meanwhile step, more ...string) error {
 	artifact := filepath.Join(s.dir, "shop-"+version+".json")
 	data, err := json.Marshal(page{Version: version, Broken: errs})
 	if err != nil {

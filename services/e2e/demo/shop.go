@@ -39,12 +39,13 @@ func serve(ctx context.Context, args []string) error {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return err
 	}
-	server := &http.Server{Addr: *address, ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if p.Broken {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 		_, _ = w.Write(data)
-	})}
+	})
+	server := &http.Server{Addr: *address, ReadHeaderTimeout: time.Second, Handler: handler}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err

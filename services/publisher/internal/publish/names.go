@@ -98,7 +98,7 @@ func (p *Publisher) goodBefore(ctx context.Context, s release.State) (string, er
 	value := s.BetaChannel.Before
 	for range most {
 		name, _, _ := strings.Cut(value, "@")
-		if topology.CheckVersion(name) != nil {
+		if named := topology.CheckVersion(name) == nil; !named {
 			return value, nil
 		}
 		owner, _, err := p.env.Journal.Version(ctx, s.Project, name)
