@@ -75,6 +75,15 @@ func TestRestoreWaitsForTheCancelledAttempt(t *testing.T) {
 	st.nothing(st.begin(release.RestoreBeta, "pub-2"))
 }
 
+// An attempt that failed is over: whoever puts back need not wait for its deadline.
+func TestRestoreAfterAFailureAtOnce(t *testing.T) {
+	st := newStory(t)
+	st.merge(0)
+	st.do(st.begin(release.Publish, "pub-1"))
+	st.do(release.Fail{By: "publisher", Instance: "pub-1", Reason: "refused", At: st.now})
+	st.do(st.begin(release.RestoreBeta, "pub-2"))
+}
+
 // I11: an instance whose attempt was taken over can not fail the release of the one that is at it now.
 func TestFailureOfALostAttempt(t *testing.T) {
 	st := claimed(t, 0) // pro-1
@@ -150,6 +159,34 @@ func TestTooEarlyIsAnError(t *testing.T) {
 	// A promoter that acted on an ineffective claim must hear of it.
 	st.fails(release.Finish{Work: release.Promote, At: st.now}, release.ErrPhase)
 	st.fails(st.begin(release.Promote, "x"), release.ErrPhase)
+}
+
+// A project that leaves staging as it is has nothing to put back.
+func TestNothingIsPutBackWhereItIsNotWanted(t *testing.T) {
+	st := soaking(t, 0)
+	st.s.Policy.PutBack = false
+	st.answer(st.ask(release.Cancel, "ana"), "cancelled")
+	if st.s.Needs(release.RestoreBeta) || st.s.Needs(release.RestoreStaging) {
+		t.Error("it is put back")
+	}
+	st.nothing(st.begin(release.RestoreBeta, "pub-1"))
+}
+
+// When a release ended is what its command says, or else the broker's timestamp of the record.
+func TestEndHasATime(t *testing.T) {
+	for _, given := range []time.Time{{}, noon().Add(-time.Minute)} {
+		want := given
+		if given.IsZero() {
+			want = noon()
+		}
+		for _, c := range []release.Command{release.Finish{Work: release.Promote, At: given}, release.Fail{By: "promoter", At: given}} {
+			st := claimed(t, 0)
+			st.do(c)
+			if !st.s.End.At.Equal(want) {
+				t.Errorf("%T at %v: ended at %s, want %s", c, given, st.s.End.At, want)
+			}
+		}
+	}
 }
 
 // What was begun after an effective claim is not put back: it may be with everybody already.

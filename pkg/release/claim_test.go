@@ -118,6 +118,18 @@ func TestUnreadableCancelAndHoldAreObeyed(t *testing.T) {
 	}
 }
 
+// I10: an auditor who comes when all is over finds a promotion of an ineffective claim.
+func TestSettleFindsAWrongPromotion(t *testing.T) {
+	st := soaking(t, 0)
+	cancel := st.ask(release.Cancel, "ana")
+	st.do(st.alarm())
+	st.do(release.Finish{Work: release.Promote, Value: "1.4.0", At: st.now}) // by a promoter that does not settle
+	st.in(release.Promoted)
+	if stop := st.s.Settle([]release.Request{cancel}); len(stop) != 1 {
+		t.Errorf("settled afterwards to %+v, want the cancel", stop)
+	}
+}
+
 // I10: an ineffective claim leaves nothing behind; the next claim is a claim of its own, with its own sequence.
 func TestIneffectiveClaimIsForgotten(t *testing.T) {
 	st := soaking(t, 2*time.Hour)

@@ -154,7 +154,7 @@ func (j *judgement) attempt(was release.State, m message) {
 func (j *judgement) claim(i int, m message) {
 	w, was := j.w, j.records[i-1].state
 	begun := m.event.(release.WasBegun)
-	if was.Expedited == nil {
+	if !j.expedited(i) {
 		need := was.Delay()
 		if ran := j.ran(i); ran < need {
 			j.say("I3", "claimed after a soak of %s, wanted %s", ran, need)
@@ -204,6 +204,20 @@ func (j *judgement) claim(i int, m message) {
 // stops says in words of its own which requests stop a claim that they come before.
 func stops(r release.Request) bool {
 	return r.Verb == release.Cancel || r.Verb == release.Hold || r.Verb == release.Extend && r.Invalid == "" && r.By > 0 && r.By <= release.MaxExtend
+}
+
+// expedited tells whether somebody expedited before record i, and nobody asked for time since.
+func (j *judgement) expedited(i int) bool {
+	expedited := false
+	for _, m := range j.records[:i] {
+		switch m.event.(type) {
+		case release.WasExpedited:
+			expedited = true
+		case release.WasHeld, release.WasExtended:
+			expedited = false
+		}
+	}
+	return expedited
 }
 
 // lastStart is when the clock of the soak was started last before record i.

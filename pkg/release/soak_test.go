@@ -58,6 +58,18 @@ func TestDelayIsNeverNegative(t *testing.T) {
 	}
 }
 
+// I3: who asks for more time, or holds, takes the haste of an expedite away.
+func TestExtendTakesTheHasteAway(t *testing.T) {
+	for _, v := range []release.Verb{release.Extend, release.Hold} {
+		st := soaking(t, 2*time.Hour)
+		st.answer(st.ask(release.Expedite, "ana"), "expedited")
+		st.do(st.ask(v, "bob"))
+		if st.s.Ready(st.now) || st.s.Expedited != nil {
+			t.Errorf("expedited, then %s: ready %t, expedited %v", v, st.s.Ready(st.now), st.s.Expedited)
+		}
+	}
+}
+
 // I3: an extension of a release that is due already gives the time that it asks for, counted from the request.
 func TestExtendWhenOverdueCountsFromTheRequest(t *testing.T) {
 	for _, racing := range []bool{false, true} {
