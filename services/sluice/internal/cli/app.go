@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -93,7 +94,12 @@ func (a *app) run(ctx context.Context, args []string) Code {
 	return Wrong
 }
 
+// complain prints an error. Several, as a project file may have, stand one in a line, each with its place first.
 func (a *app) complain(err error) {
+	if text := err.Error(); strings.Contains(text, "\n") {
+		a.say("%s", text)
+		return
+	}
 	a.say("%s %v", a.errStyle.Red("sluice:"), err)
 }
 

@@ -188,33 +188,46 @@ func (c *client) refusal() error {
 }
 
 func (c *client) notAllowed(err error) error {
-	_, what, _ := strings.Cut(err.Error(), "Permissions Violation ")
-	return fmt.Errorf("the NATS server %s does not allow this user a %s", c.name(),
-		strings.ToLower(strings.Replace(what, "for ", "", 1)))
+	_, what, _ := strings.Cut(err.Error(), "Permissions Violation for ") // Publish to "…", or Subscription to "…"
+	verb, rest, _ := strings.Cut(what, " ")
+	return fmt.Errorf("the NATS server %s does not allow this user a %s %s", c.name(), strings.ToLower(verb), rest)
 }
 
-// publish stores a message on SLUICE and returns its sequence. When it returns an error but the last, nothing is stored.
-func (c *client) publish(ctx context.Context, subject string, body []byte) (uint64, error) {
+// guard ends a context, with the reason as its cause, when the broker says that it does not allow something. It would not
+// answer otherwise.
+func (c *client) guard(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
-	defer close(done)
 	go func() {
 		select {
 		case err := <-c.denied:
 			cancel(c.notAllowed(err))
-		case <-done:
+		case <-ctx.Done():
 		}
 	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// denial is why a guarded context ended, if the broker did not allow something.
+func denial(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return nil
+}
+
+// publish stores a message on SLUICE and returns its sequence. When it returns an error but the last, nothing is stored.
+func (c *client) publish(ctx context.Context, subject string, body []byte) (uint64, error) {
+	ctx, cancel := c.guard(ctx)
+	defer cancel()
 	ack, err := c.js.Publish(ctx, subject, body, jetstream.WithExpectStream(topology.StreamSluice))
-	switch {
+	switch why := denial(ctx); {
 	case err == nil && ack.Stream == topology.StreamSluice && ack.Sequence != 0 && !ack.Duplicate:
 		return ack.Sequence, nil
 	case err == nil:
 		return 0, fmt.Errorf("%s is not stored: the acknowledgement is of stream %q, sequence %d, duplicate %t",
 			subject, ack.Stream, ack.Sequence, ack.Duplicate)
-	case context.Cause(ctx) != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), ctx.Err()):
-		return 0, context.Cause(ctx)
+	case why != nil:
+		return 0, why
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		return 0, c.unprepared(jetstream.ErrStreamNotFound)
 	}

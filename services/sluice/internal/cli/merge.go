@@ -97,7 +97,7 @@ func (a *app) handIn(ctx context.Context, m merging) error {
 			m.event.Commit, m.project)
 		return a.followMerge(ctx, c, m, known)
 	}
-	if err := a.handOver(ctx, c, &m); err != nil { // without a time limit: an artifact may be large
+	if err := a.handOver(ctx, c, &m); err != nil {
 		return err
 	}
 	data, err := releasepb.EncodeMergeEvent(m.event)
@@ -210,8 +210,6 @@ func (c *client) earlier(ctx context.Context, m merging) (handedIn, error) {
 	return c.waiting(ctx, m)
 }
 
-func (a *app) uploaded(format string, args ...any) { a.say("artifact "+format, args...) }
-
 // handOver puts a file into the bucket, unless it is there, or checks that the object is.
 func (a *app) handOver(ctx context.Context, c *client, m *merging) error {
 	if m.file == "" {
@@ -233,7 +231,7 @@ func (a *app) handOver(ctx context.Context, c *client, m *merging) error {
 	}
 	m.event.Artifact = catalog.Unique(m.file, digest)
 	if there, err := c.catalog.Digest(ctx, m.event.Artifact); err == nil && there == digest {
-		a.uploaded("%s is there already, %s", filepath.Base(m.file), digest)
+		a.say("artifact %s is there already, %s", filepath.Base(m.file), digest)
 		return nil
 	}
 	f, err := os.Open(m.file)
@@ -241,14 +239,16 @@ func (a *app) handOver(ctx context.Context, c *client, m *merging) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	put, err := c.catalog.Put(ctx, m.event.Artifact, f)
+	guarded, cancel := c.guard(ctx) // without a time limit: an artifact may be large
+	defer cancel()
+	put, err := c.catalog.Put(guarded, m.event.Artifact, f)
 	if err != nil {
-		return err
+		return cmp.Or(denial(guarded), err)
 	}
 	if put != digest {
 		return fmt.Errorf("--artifact %s changed while it was read: try again", m.file)
 	}
-	a.uploaded("%s is handed in, %d bytes, %s", filepath.Base(m.file), size, digest)
+	a.say("artifact %s is handed in, %d bytes, %s", filepath.Base(m.file), size, digest)
 	return nil
 }
 

@@ -130,7 +130,7 @@ func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, se
 	if e, err := c.journal.LoadAt(ctx, found.ID, seq); err == nil {
 		found.Entry = e
 		if s := e.State; s.Phase.Ended() && s.Folded < seq { // the end is final: nothing to wait for
-			return fail(Refused, "too late to %s: %s was %s", q.verb, show.Title(s), show.Outcome(s, e.At))
+			return tooLate(s, q, e.At)
 		}
 	}
 	waiting, cancel := context.WithTimeout(ctx, q.timeout)
@@ -154,10 +154,21 @@ func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, se
 	return a.unanswered(ctx, c, found, q, seq)
 }
 
+func tooLate(s release.State, q ask, now time.Time) error {
+	verb := "was "
+	if s.Phase == release.Failed {
+		verb = ""
+	}
+	return fail(Refused, "too late to %s: %s %s%s", q.verb, show.Title(s), verb, show.Outcome(s, now))
+}
+
 func (a *app) tellAnswer(r journal.Record, q ask, seq uint64) error {
 	s := r.State
 	if refused, ok := r.Event.(release.WasRefused); ok && refused.Seq == seq {
-		return fail(Refused, "%s is not to be had for %s: %s", q.verb, show.Title(s), refused.Said.Reason)
+		if s.Phase.Ended() {
+			return tooLate(s, q, r.At)
+		}
+		return fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
 	}
 	title := fmt.Sprintf("%s %s: ", show.Title(s), s.Release)
 	switch e := r.Event.(type) {
@@ -190,7 +201,7 @@ func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask
 	s := e.State
 	switch claimed := s.Phase == release.Promoting && s.Claim < seq; {
 	case s.Phase.Ended():
-		return fail(Refused, "too late to %s: %s was %s", q.verb, show.Title(s), show.Outcome(s, e.At))
+		return tooLate(s, q, e.At)
 	case q.verb.Stops() && !claimed:
 		a.say("no service answered within %s", q.timeout)
 		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured", called(found), q.verb, seq)

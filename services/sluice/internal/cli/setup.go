@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -88,13 +91,7 @@ anything, and may be run again. It needs a user with all rights in the account o
 				return err
 			}
 			defer c.close()
-			if err := topology.Ensure(ctx, c.js, o); err != nil {
-				if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
-					return fmt.Errorf("the NATS server %s has no JetStream for this user: use the admin of the services' account", c.name())
-				}
-				if why := c.refusal(); why != nil {
-					return fmt.Errorf("%w: use the admin of the services' account", why)
-				}
+			if err := c.ensure(ctx, o); err != nil {
 				return err
 			}
 			return a.print("the streams of Sluice are ready %s", c.name())
@@ -102,6 +99,29 @@ anything, and may be run again. It needs a user with all rights in the account o
 	}
 	cmd.Flags().IntVar(&o.Replicas, "replicas", 0, "replicas of every stream: 1, 3 or 5 (what is there; 1 for new streams)")
 	return cmd
+}
+
+// ensure makes the streams. It insists while the broker does not answer, which a cluster that starts does not; so a user of
+// another account, who can look at what people look at and gets no answer about the rest, is told first.
+func (c *client) ensure(ctx context.Context, o topology.Options) error {
+	const admin = "use the admin of the services' account"
+	ctx, cancel := c.guard(ctx)
+	defer cancel()
+	_, err := c.js.Stream(ctx, topology.StreamSluice)
+	if err == nil {
+		_, err = c.js.Stream(ctx, topology.StreamTimers)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return fmt.Errorf("the NATS server %s lets this user make no streams: %s", c.name(), admin)
+		}
+	}
+	err = topology.Ensure(ctx, c.js, o)
+	switch why := denial(ctx); {
+	case why != nil:
+		return fmt.Errorf("%w: %s", why, admin)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("the NATS server %s lets this user make no streams (%w): %s", c.name(), err, admin)
+	}
+	return err
 }
 
 func (a *app) apply() *cobra.Command {
@@ -174,12 +194,11 @@ func (a *app) applyOne(cmd *cobra.Command, c *client, path string, src []byte) e
 	if err != nil && !errors.Is(err, catalog.ErrUnknownProject) && !errors.As(err, &wrong) {
 		return err
 	}
-	_, revision, err := c.catalog.Apply(cmd.Context(), path, src)
+	guarded, cancel := c.guard(cmd.Context())
+	defer cancel()
+	_, revision, err := c.catalog.Apply(guarded, path, src)
 	if err != nil {
-		if why := c.refusal(); why != nil {
-			return why
-		}
-		return err
+		return cmp.Or(denial(guarded), err)
 	}
 	switch before {
 	case revision:
@@ -212,11 +231,7 @@ func (a *app) version() *cobra.Command {
 				text += ")"
 			}
 			text += fmt.Sprintf(", %s %s/%s", info.GoVersion, runtime.GOOS, runtime.GOARCH)
-			for _, dep := range info.Deps {
-				if dep.Path == "github.com/nats-io/nats-server/v2" {
-					text += ", nats-server " + dep.Version
-				}
-			}
+			text += ", embeds nats-server v" + up.BrokerVersion
 			return a.print("%s", text)
 		},
 	}

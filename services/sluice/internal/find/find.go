@@ -55,6 +55,9 @@ func (f *Finder) Release(ctx context.Context, name string) (Found, error) {
 		return f.occupant(ctx, name)
 	}
 	if digits, ok := prefix(name); ok {
+		if len(digits) < leastPrefix {
+			return Found{}, fmt.Errorf("%q is no project, and too short for an id: give at least %d characters of it", name, leastPrefix)
+		}
 		return f.prefix(ctx, name, digits)
 	}
 	return Found{}, f.Unknown(ctx, name, "a release or a project")
@@ -165,10 +168,14 @@ func (f *Finder) Pending(ctx context.Context, id string) (bool, error) {
 type vacantError struct {
 	project string
 	instead []string // what there is
+	ended   string   // the newest release, if it has ended
 }
 
 func (e *vacantError) Error() string {
-	if len(e.instead) == 0 {
+	switch {
+	case len(e.instead) == 0 && e.ended != "":
+		return fmt.Sprintf("nothing of %s is in staging or on the way there: its newest release is %s", e.project, e.ended)
+	case len(e.instead) == 0:
 		return fmt.Sprintf("nothing of %s is in staging or on the way there: see `sluice status %s`", e.project, e.project)
 	}
 	return fmt.Sprintf("nothing of %s is in staging: name a release by its id; there is %s", e.project, strings.Join(e.instead, ", "))
@@ -191,7 +198,11 @@ func (f *Finder) occupant(ctx context.Context, name string) (Found, error) {
 			}
 		}
 	}
-	if newest, err := f.Journal.Newest(ctx, name); err == nil {
+	newest, err := f.Journal.Newest(ctx, name)
+	if err != nil && !errors.Is(err, journal.ErrNone) {
+		return Found{}, err
+	}
+	if err == nil {
 		others = append(others, newest.Release)
 	}
 	all, err := f.Journal.LoadAll(ctx, slices.Concat(owners, others))
@@ -206,10 +217,14 @@ func (f *Finder) occupant(ctx context.Context, name string) (Found, error) {
 	vacant := &vacantError{project: name}
 	for _, id := range slices.Compact(append(owners, others...)) {
 		s := all[id].State
-		if s.Phase == release.None || s.Phase.Ended() {
-			continue
+		what := fmt.Sprintf("%s (%s, %s)", id, text(s.Version), s.Phase)
+		switch {
+		case s.Phase == release.None:
+		case !s.Phase.Ended():
+			vacant.instead = append(vacant.instead, what)
+		case id == newest.Release:
+			vacant.ended = what
 		}
-		vacant.instead = append(vacant.instead, fmt.Sprintf("%s (%s, %s)", id, text(s.Version), s.Phase))
 	}
 	return Found{}, vacant
 }
@@ -224,7 +239,7 @@ func text(version string) string {
 // prefix tells whether name can be the beginning of an id, and returns its digits without hyphens.
 func prefix(name string) (string, bool) {
 	digits := strings.ReplaceAll(strings.ToLower(name), "-", "")
-	return digits, len(digits) >= leastPrefix && len(digits) <= 32 && strings.Trim(digits, "0123456789abcdef") == ""
+	return digits, len(digits) > 0 && len(digits) <= 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 // aheadMost is how far the clock that made an id may be ahead of the broker's.

@@ -28,6 +28,9 @@ const (
 	lookAtStore = time.Second
 )
 
+// BrokerVersion is the version of the embedded NATS server.
+const BrokerVersion = server.VERSION
+
 // broker is the embedded NATS server.
 type broker struct {
 	srv       *server.Server

@@ -1,0 +1,351 @@
+package sluice_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/natstest"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/pkg/topology/accounts"
+	"github.com/sluice-gate/sluice/services/sluice"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sluice": func() { os.Exit(sluice.Main()) }})
+}
+
+// patience bounds every wait of a script. It is generous: two slow cores may run the race detector.
+const patience = 60 * time.Second
+
+// TestScripts runs testdata/script over the real binary. Scripts have these commands of their own:
+//
+//	start ARG...      runs `sluice up --data data` on free ports until it is up, and sets NATS_URL and HTTP_URL
+//	stop [SIGNAL]     sends it SIGTERM, or that, and waits for its end; its error output is then in up.err
+//	broker [KIND]     runs a broker without services: as `sluice up` has it, or "users" (nobody is let in without a password),
+//	                  or "plain" (no accounts, no streams); "broker stop" ends it
+//	until ID PHASE    waits for a phase of a release
+//	code N CMD ARG…   runs a command that must end with that exit code
+//	let NAME          sets a variable to what the last command printed
+//	get URL           prints what is there
+//	watch ARG…        runs `sluice status --watch`
+//	saw REGEXP        waits until it has printed that
+//	unwatch           interrupts it, which must end it without an error
+func TestScripts(t *testing.T) {
+	cli := natstest.CLI(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, "TZ=UTC", "USER=ana", "HOME="+e.WorkDir, "GORACE="+os.Getenv("GORACE"))
+			for i, v := range e.Vars {
+				if path, ok := strings.CutPrefix(v, "PATH="); ok {
+					e.Vars[i] = "PATH=" + path + string(os.PathListSeparator) + filepath.Dir(cli)
+				}
+			}
+			w := &world{t: t}
+			e.Values[w.key()] = w
+			e.Defer(w.end)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start":  start,
+			"stop":   stop,
+			"broker": broker,
+			"until":  until,
+			"code":   code,
+			"let":    let,
+			"get":    get,
+
+			"watch": watch, "saw": saw, "unwatch": unwatch,
+		},
+	})
+}
+
+// world is what runs for one script.
+type world struct {
+	t      *testing.T
+	up     *process
+	broker *natstest.Server
+	watch  *watcher
+}
+
+type worldKey struct{}
+
+func (*world) key() any { return worldKey{} }
+
+func worldOf(ts *testscript.TestScript) *world {
+	w, ok := ts.Value(worldKey{}).(*world)
+	if !ok {
+		ts.Fatalf("no world")
+	}
+	return w
+}
+
+func (w *world) end() {
+	if w.up != nil {
+		_ = w.up.cmd.Process.Kill()
+		<-w.up.done
+	}
+	if w.watch != nil {
+		_ = w.watch.cmd.Process.Kill()
+		_ = w.watch.cmd.Wait()
+	}
+	if w.broker != nil {
+		w.broker.Stop()
+	}
+}
+
+// process is a running `sluice up`.
+type process struct {
+	cmd  *exec.Cmd
+	up   chan struct{} // closed when it says that it is up
+	done chan struct{} // closed when it has ended
+	err  error
+
+	mu     sync.Mutex
+	stderr bytes.Buffer
+}
+
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// read keeps what the process says, and closes up at the end of the greeting.
+func (p *process) read(lines *bufio.Scanner) {
+	defer close(p.done)
+	greeted := false
+	for lines.Scan() {
+		p.mu.Lock()
+		p.stderr.WriteString(lines.Text() + "\n")
+		p.mu.Unlock()
+		if !greeted && strings.HasPrefix(lines.Text(), "Ctrl-C stops it") {
+			greeted = true
+			close(p.up)
+		}
+	}
+	p.err = p.cmd.Wait()
+}
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	w := worldOf(ts)
+	if w.up != nil {
+		ts.Fatalf("sluice up runs already")
+	}
+	path, err := exec.LookPath("sluice")
+	ts.Check(err)
+	cmd := command(ts, path, append([]string{"up", "--data", "data", "--listen", "127.0.0.1:0"}, args...)...)
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	p := &process{cmd: cmd, up: make(chan struct{}), done: make(chan struct{})}
+	go p.read(bufio.NewScanner(stderr))
+	select {
+	case <-p.up:
+	case <-p.done:
+		if !neg {
+			ts.Fatalf("sluice up ended: %v\n%s", p.err, p.said())
+		}
+		ts.Check(os.WriteFile(ts.MkAbs("up.err"), []byte(p.said()), 0o600))
+		return
+	case <-time.After(patience):
+		_ = cmd.Process.Kill()
+		ts.Fatalf("sluice up is not up after %s\n%s", patience, p.said())
+	}
+	w.up = p
+	if neg {
+		ts.Fatalf("sluice up is up")
+	}
+	data, err := os.ReadFile(ts.MkAbs("data/up.json"))
+	ts.Check(err)
+	var at struct{ NATS, HTTP string }
+	ts.Check(json.Unmarshal(data, &at))
+	ts.Setenv("NATS_URL", at.NATS)
+	ts.Setenv("HTTP_URL", at.HTTP)
+	ts.Setenv("PORT", strings.TrimPrefix(at.NATS, "nats://"))
+	ts.Setenv("UP_PID", strconv.Itoa(cmd.Process.Pid))
+}
+
+// command is a process with the script's directory and environment.
+func command(ts *testscript.TestScript, path string, args ...string) *exec.Cmd {
+	cmd := exec.Command(path, args...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"PATH", "HOME", "TZ", "USER", "TMPDIR", "GORACE", "NATS_URL"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	return cmd
+}
+
+func stop(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	if w.up == nil {
+		ts.Fatalf("sluice up does not run")
+	}
+	sig := syscall.SIGTERM
+	if len(args) > 0 {
+		sig = map[string]syscall.Signal{"KILL": syscall.SIGKILL, "INT": syscall.SIGINT}[args[0]]
+	}
+	ts.Check(w.up.cmd.Process.Signal(sig))
+	select {
+	case <-w.up.done:
+	case <-time.After(patience):
+		ts.Fatalf("sluice up does not stop\n%s", w.up.said())
+	}
+	p := w.up
+	w.up = nil
+	ts.Check(os.WriteFile(ts.MkAbs("up.err"), []byte(p.said()), 0o600))
+	if p.err != nil && sig != syscall.SIGKILL {
+		ts.Fatalf("sluice up ended with %v\n%s", p.err, p.said())
+	}
+}
+
+func broker(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	kind := strings.Join(args, " ")
+	if kind == "stop" {
+		w.broker.Stop()
+		w.broker = nil
+		return
+	}
+	options := []natstest.Option{natstest.Listen(), natstest.Dir(ts.MkAbs("data/jetstream"))}
+	if kind != "plain" {
+		options = append(options, natstest.Configure(func(o *server.Options) error {
+			return accounts.Embed(o, kind != "users", func(user string) string { return "secret-of-" + user })
+		}))
+	}
+	w.broker = natstest.One(w.t, options...)
+	ts.Setenv("NATS_URL", w.broker.URL())
+	if kind == "plain" {
+		return
+	}
+	nc, err := w.broker.Connect(nats.UserInfo(accounts.Admin, "secret-of-admin"))
+	ts.Check(err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ts.Check(topology.Ensure(ctx, js, topology.Options{}))
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	nc, err := nats.Connect(ts.Getenv("NATS_URL"))
+	ts.Check(err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	j, err := journal.Open(ctx, js, "test")
+	ts.Check(err)
+	var story []string
+	err = j.Follow(ctx, args[0], 0, func(r journal.Record) bool {
+		story = append(story, r.Type)
+		return string(r.State.Phase) != args[1]
+	}, func(error) error { return nil })
+	if err != nil {
+		ts.Fatalf("%s never became %s: %s: %v", args[0], args[1], strings.Join(story, ", "), err)
+	}
+}
+
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s\n[stdout]\n%s[stderr]\n%s", got, args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+func let(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get(args[0])
+	ts.Check(err)
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("%s: %s\n%s", args[0], resp.Status, body)
+	}
+	_, err = ts.Stdout().Write(body)
+	ts.Check(err)
+}
+
+// watcher is a running `sluice status --watch`.
+type watcher struct {
+	cmd   *exec.Cmd
+	lines chan string
+}
+
+func watch(ts *testscript.TestScript, _ bool, args []string) {
+	path, err := exec.LookPath("sluice")
+	ts.Check(err)
+	cmd := command(ts, path, append([]string{"status", "--watch"}, args...)...)
+	stdout, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	w := &watcher{cmd: cmd, lines: make(chan string, 1000)}
+	go func() {
+		defer close(w.lines)
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			w.lines <- lines.Text()
+		}
+	}()
+	worldOf(ts).watch = w
+}
+
+func saw(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile(args[0])
+	timeout := time.After(patience)
+	var had []string
+	for {
+		select {
+		case line, ok := <-worldOf(ts).watch.lines:
+			if ok && want.MatchString(line) {
+				return
+			}
+			had = append(had, line)
+			if ok {
+				continue
+			}
+		case <-timeout:
+		}
+		ts.Fatalf("never saw %s in\n%s", args[0], strings.Join(had, "\n"))
+	}
+}
+
+func unwatch(ts *testscript.TestScript, _ bool, _ []string) {
+	w := worldOf(ts)
+	ts.Check(w.watch.cmd.Process.Signal(os.Interrupt))
+	ts.Check(w.watch.cmd.Wait())
+	w.watch = nil
+}
