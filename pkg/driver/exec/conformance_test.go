@@ -2,10 +2,14 @@ package exec
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -17,32 +21,46 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
+// TestMain builds the program that the tests run, beside the test binary, where [program] finds it.
 func TestMain(m *testing.M) {
-	drivertest.Main(m, map[string]drivertest.Child{
-		"program": program, "killed": killed, "environ": printEnviron, "leaver": leaver, "server": server, "stubborn": stubborn, "flood": flood,
-	})
+	path, err := programPath()
+	if err != nil {
+		panic(err)
+	}
+	build := osexec.Command("go", "build", "-o", path, "./internal/program")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("go build ./internal/program: %v\n%s", err, out))
+	}
+	status := m.Run()
+	_ = os.Remove(path)
+	os.Exit(status)
 }
 
-// killed is a service that makes the call on its standard input with the program that kills it.
-func killed(args []string) int {
-	call, err := drivertest.DecodeCall(os.Stdin)
-	if err == nil {
-		var d *Driver
-		if d, err = New(project.Exec{Command: args[2:], Env: map[string]string{"PROGRAM_KILLS_AT": args[1]}}, driver.Role(args[0])); err == nil {
-			_, err = call.Run(context.Background(), d)
-		}
-	}
+func programPath() (string, error) {
+	self, err := os.Executable()
+	return filepath.Join(filepath.Dir(self), "exec-test-program"), err
+}
+
+// program is a command line of the program.
+func program(t *testing.T, args ...string) []string {
+	t.Helper()
+	path, err := programPath()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		t.Fatal(err)
 	}
-	return 0
+	return append([]string{path}, args...)
+}
+
+// holds is what the program keeps.
+type holds struct {
+	Channel  *struct{ Release, Content string }
+	Versions map[string]string
 }
 
 func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 	t.Helper()
 	dir := t.TempDir()
-	command := drivertest.ChildCommand(t, "program", dir)
+	command := program(t, "keep", dir)
 	open := func(t *testing.T, c project.Exec) *Driver {
 		t.Helper()
 		c.Command = command
@@ -67,7 +85,7 @@ func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 		},
 		Kill: func(t *testing.T, n int, call drivertest.Call) bool {
 			t.Helper()
-			service := append(drivertest.ChildCommand(t, "killed", string(role), strconv.Itoa(n)), command...)
+			service := append(program(t, "serve", string(role), strconv.Itoa(n)), command...)
 			end, out, err := drivertest.RunChild(t.Context(), call, service)
 			if err != nil {
 				t.Fatal(err)
@@ -94,9 +112,13 @@ func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 
 func state(t *testing.T, dir string) drivertest.State {
 	t.Helper()
-	h, err := readHolds(dir)
-	if err != nil {
-		t.Fatalf("the program's state is torn: %v", err)
+	h := holds{Versions: map[string]string{}}
+	b, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &h)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the program's state is torn: %v\n%s", err, b)
 	}
 	s := drivertest.State{Stored: h.Versions}
 	if h.Channel != nil {
@@ -183,14 +205,17 @@ func (c *controlled) listen(t *testing.T) string {
 func TestConformance(t *testing.T) {
 	const blind = "a command can not be asked without being run"
 	for _, role := range []driver.Role{driver.Publish, driver.Deploy, driver.Promote} {
+		lacks := map[drivertest.Check]string{
+			drivertest.Look:       blind,
+			drivertest.LostAnswer: "the exit status of a command is not lost while the service lives, and Killed is for when it does not",
+		}
+		if role != driver.Deploy {
+			lacks[drivertest.Hostile] = "the fields reach the command in the same way in every role: it is shown for deploy"
+		}
 		t.Run(string(role), func(t *testing.T) {
 			drivertest.Run(t, drivertest.Subject{
-				Role: role,
-				New:  func(t *testing.T) drivertest.Peer { t.Helper(); return newPeer(t, role) },
-				Lacks: map[drivertest.Check]string{
-					drivertest.Look:       blind,
-					drivertest.LostAnswer: "the exit status of a command is not lost while the service lives, and Killed is for when it does not",
-				},
+				Role: role, Lacks: lacks,
+				New: func(t *testing.T) drivertest.Peer { t.Helper(); return newPeer(t, role) },
 			})
 		})
 	}

@@ -14,15 +14,22 @@ import (
 	"testing"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
-	"github.com/sluice-gate/sluice/pkg/driver/drivertest"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
+
+// seen is what the program reports.
+type seen struct {
+	Args, Environ         []string
+	Dir                   string
+	Input, Artifact       []byte
+	ArtifactMode, DirMode os.FileMode
+}
 
 // watchedRun runs the driver's command that reports what it saw.
 func watchedRun(t *testing.T, c project.Exec, role driver.Role, call func(d *Driver) error, args ...string) (seen, map[string]string) {
 	t.Helper()
 	report := filepath.Join(t.TempDir(), "seen.json")
-	c.Command = drivertest.ChildCommand(t, "environ", append([]string{report}, args...)...)
+	c.Command = program(t, append([]string{"report", report}, args...)...)
 	d, err := New(c, role)
 	if err != nil {
 		t.Fatal(err)

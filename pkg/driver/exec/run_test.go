@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
-	"github.com/sluice-gate/sluice/pkg/driver/drivertest"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -90,7 +89,7 @@ func TestServerIsLeftRunning(t *testing.T) {
 	for _, mode := range []string{"group", "session"} {
 		w := watch(t)
 		ended := make(chan error)
-		go func() { ended <- Run(t.Context(), project.Exec{Command: w.command("leaver", "0", mode)}, nil) }()
+		go func() { ended <- Run(t.Context(), project.Exec{Command: w.command("leave", "0", mode)}, nil) }()
 		conn := w.connected()
 		if err := <-ended; err != nil {
 			t.Errorf("%s: %v", mode, err)
@@ -107,7 +106,7 @@ func TestChildrenOfAFailedCommandAreStopped(t *testing.T) {
 	for _, mode := range []string{"group", "session", "cleared"} {
 		w := watch(t)
 		ended := make(chan error)
-		go func() { ended <- Run(t.Context(), project.Exec{Command: w.command("leaver", "3", mode)}, nil) }()
+		go func() { ended <- Run(t.Context(), project.Exec{Command: w.command("leave", "3", mode)}, nil) }()
 		w.wantDead(w.connected())
 		if err := <-ended; err == nil || !strings.HasSuffix(err.Error(), "exit status 3; the end of its output:\nthe server runs") {
 			t.Errorf("%s: %v", mode, err)
@@ -120,7 +119,7 @@ func TestStoppedWithItsChildren(t *testing.T) {
 		w := watch(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- Run(ctx, project.Exec{Command: w.command("leaver", "hang", mode)}, nil) }()
+		go func() { ended <- Run(ctx, project.Exec{Command: w.command("leave", "hang", mode)}, nil) }()
 		conn := w.connected()
 		w.wantAlive(conn, 'p')
 		cancel()
@@ -138,7 +137,7 @@ func TestStubbornChildrenAreKilled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() {
-			ended <- runFor(ctx, project.Exec{Command: w.command("leaver", "hang", mode, "stubborn")}, nil, 10*time.Millisecond)
+			ended <- runFor(ctx, project.Exec{Command: w.command("leave", "hang", mode, "stubborn")}, nil, 10*time.Millisecond)
 		}()
 		conn := w.connected()
 		cancel()
@@ -154,7 +153,7 @@ func TestExitZeroAfterSIGTERMIsNoSuccess(t *testing.T) {
 	w := watch(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan error)
-	go func() { ended <- Run(ctx, project.Exec{Command: w.command("stubborn")}, nil) }()
+	go func() { ended <- Run(ctx, project.Exec{Command: w.command("obey")}, nil) }()
 	w.connected()
 	shutdown := errors.New("the service shuts down")
 	cancel(shutdown)
@@ -214,7 +213,7 @@ func exitThreads() {
 }
 
 func TestOutputIsBounded(t *testing.T) {
-	err := Run(t.Context(), project.Exec{Command: drivertest.ChildCommand(t, "flood")}, nil)
+	err := Run(t.Context(), project.Exec{Command: program(t, "flood")}, nil)
 	var failure *Failure
 	if !errors.As(err, &failure) {
 		t.Fatal(err)
@@ -309,7 +308,7 @@ func TestMarked(t *testing.T) {
 	w := watch(t)
 	ended := make(chan error)
 	vars := []Var{{"SLUICE_RELEASE", "a=b"}}
-	go func() { ended <- Run(t.Context(), project.Exec{Command: w.command("leaver", "0", "session")}, vars) }()
+	go func() { ended <- Run(t.Context(), project.Exec{Command: w.command("leave", "0", "session")}, vars) }()
 	conn := w.connected()
 	if err := <-ended; err != nil {
 		t.Fatal(err)

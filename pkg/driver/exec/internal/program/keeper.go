@@ -1,4 +1,4 @@
-package exec
+package main
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 )
 
-// holds is what the test's program keeps: the way that a well-behaved command of a user's would.
+// holds is what the program keeps.
 type holds struct {
 	Channel  *deployed         `json:"channel"`
 	Versions map[string]string `json:"versions"` // version -> contents
@@ -36,44 +36,25 @@ func readHolds(dir string) (holds, error) {
 	return h, err
 }
 
-// program is the command of the conformance tests. It keeps its state in the directory args[0], and does what doc.go asks of
-// commands: it finds out by version and digest that its work is done, and undoes only what is there.
-func program(args []string) int {
-	p := &run{dir: args[0]}
-	err := p.run()
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(os.Stderr, err)
-	var status exit
-	if errors.As(err, &status) {
-		return int(status)
-	}
-	return 1
-}
-
-// exit is an error with an exit status.
-type exit int
-
-func (e exit) Error() string { return "exit " + strconv.Itoa(int(e)) }
-
-type run struct {
+// keeper keeps its state in a directory, and does what package exec asks of commands: it finds out by version and digest that
+// its work is done, and undoes only what is there.
+type keeper struct {
 	dir     string
 	holds   holds
 	writes  int
 	control net.Conn
 }
 
-func (p *run) run() error {
+func (p *keeper) run() error {
 	if want := os.Getenv("PROGRAM_WANTS_TOKEN"); want != "" && os.Getenv("PROGRAM_TOKEN") != want {
-		return fmt.Errorf("the token %s is wrong: %w", os.Getenv("PROGRAM_TOKEN"), exit(exitConfig))
+		return fmt.Errorf("the token %s is wrong: %w", os.Getenv("PROGRAM_TOKEN"), exit(78))
 	}
 	if os.Getenv("PROGRAM_OUTAGE") != "" {
 		return fmt.Errorf("no route to host: %w", exit(75))
 	}
 	if socket := os.Getenv("PROGRAM_CONTROL"); socket != "" {
 		var err error
-		if p.control, err = net.Dial("unix", socket); err != nil {
+		if p.control, err = dial(socket); err != nil {
 			return err
 		}
 	}
@@ -87,13 +68,13 @@ func (p *run) run() error {
 	if p.holds, err = readHolds(p.dir); err != nil {
 		return err
 	}
-	if os.Getenv("SLUICE_ACTION") == restore {
+	if os.Getenv("SLUICE_ACTION") == "restore" {
 		return p.restore()
 	}
 	return p.deploy()
 }
 
-func (p *run) deploy() error {
+func (p *keeper) deploy() error {
 	version, digest := os.Getenv("SLUICE_VERSION"), os.Getenv("SLUICE_DIGEST")
 	content, err := os.ReadFile(os.Getenv("SLUICE_ARTIFACT_PATH"))
 	if err != nil {
@@ -101,10 +82,10 @@ func (p *run) deploy() error {
 	}
 	there, ok := p.holds.Versions[version]
 	if ok && there != string(content) {
-		return fmt.Errorf("version %q is there with other contents: %w", version, exit(exitData))
+		return fmt.Errorf("version %q is there with other contents: %w", version, exit(65))
 	}
 	if now := p.holds.Channel; now != nil && os.Getenv("SLUICE_ACTION") == string(driver.Promote) && driver.Newer(now.Version, version) {
-		return fmt.Errorf("the channel is at %q already: %w", now.Version, exit(exitData))
+		return fmt.Errorf("the channel is at %q already: %w", now.Version, exit(65))
 	}
 	if !ok {
 		p.holds.Versions[version] = string(content)
@@ -115,7 +96,7 @@ func (p *run) deploy() error {
 	return p.pointTo(&deployed{Release: os.Getenv("SLUICE_RELEASE"), Version: version, Digest: digest, Content: string(content)})
 }
 
-func (p *run) restore() error {
+func (p *keeper) restore() error {
 	now := p.holds.Channel
 	if now == nil || now.Release != os.Getenv("SLUICE_UNDO_RELEASE") || now.Digest != os.Getenv("SLUICE_UNDO_DIGEST") {
 		return nil
@@ -126,7 +107,7 @@ func (p *run) restore() error {
 	return p.deploy()
 }
 
-func (p *run) pointTo(to *deployed) error {
+func (p *keeper) pointTo(to *deployed) error {
 	now := p.holds.Channel
 	if now == to || now != nil && to != nil && *now == *to {
 		return nil
@@ -136,7 +117,7 @@ func (p *run) pointTo(to *deployed) error {
 }
 
 // save is one write.
-func (p *run) save() error {
+func (p *keeper) save() error {
 	p.writes++
 	if os.Getenv("PROGRAM_KILLS_AT") == strconv.Itoa(p.writes) {
 		if err := syscall.Kill(os.Getppid(), syscall.SIGKILL); err != nil {
