@@ -99,7 +99,8 @@ func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 // state reads the directory as a web server's users see it: the channel file, what it leads to, and every file there is.
 func state(t *testing.T, parent string, role driver.Role) drivertest.State {
 	t.Helper()
-	root, channel := filepath.Join(parent, "served"), map[driver.Role]string{driver.Publish: "beta", driver.Promote: "latest"}[role]
+	root := filepath.Join(parent, "served")
+	channel := map[driver.Role]string{driver.Publish: "beta", driver.Deploy: "staging", driver.Promote: "latest"}[role]
 	s := drivertest.State{Stored: map[string]string{}}
 	b, err := os.ReadFile(filepath.Join(root, "channels", "tracer", channel+".json"))
 	if err == nil {
@@ -148,6 +149,13 @@ func TestConformancePublish(t *testing.T) {
 	drivertest.Run(t, drivertest.Subject{
 		Role: driver.Publish, Lacks: lacks(),
 		New: func(t *testing.T) drivertest.Peer { t.Helper(); return newPeer(t, driver.Publish) },
+	})
+}
+
+func TestConformanceDeploy(t *testing.T) {
+	drivertest.Run(t, drivertest.Subject{
+		Role: driver.Deploy, Lacks: lacks(),
+		New: func(t *testing.T) drivertest.Peer { t.Helper(); return newPeer(t, driver.Deploy) },
 	})
 }
 

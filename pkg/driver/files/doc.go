@@ -29,7 +29,7 @@
 //     written. A cancelled beta keeps its version, as on a package registry.
 //   - The bytes on disk are hashed each time before a channel is pointed to them. What soaked is what is promoted.
 //   - In the promote role a channel moves to a newer version only, by semantic versioning. In the publish role it moves to
-//     the last merge, which may be a fix of an older line. Undo may go back in both.
+//     the last merge, which may be a fix of an older line, and so in the deploy role. Undo may go back in all.
 //   - Undo acts when the channel file names this release. The same artifact put there by a later release is not this release's.
 //
 // # What fails and what then

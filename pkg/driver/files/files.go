@@ -11,11 +11,12 @@ import (
 
 // The channels of a role when the project file names none.
 const (
-	BetaChannel   = "beta"
-	LatestChannel = "latest"
+	BetaChannel    = "beta"
+	StagingChannel = "staging"
+	LatestChannel  = "latest"
 )
 
-// Driver publishes to, or promotes on, one channel of a directory. It is a driver.Publisher.
+// Driver publishes to, deploys to, or promotes on one channel of a directory. It is a driver.Publisher.
 type Driver struct {
 	root    string
 	channel string
@@ -27,19 +28,21 @@ type Driver struct {
 
 var _ driver.Publisher = (*Driver)(nil)
 
-// New makes the driver of a directory, for the publish or the promote role. It touches nothing; the directory is made by the first
-// write.
+// New makes the driver of a directory. It touches nothing; the directory is made by the first write.
 func New(c project.Files, role driver.Role) (*Driver, error) {
-	channel := c.Channel
-	switch {
-	case c.Dir == "":
+	if c.Dir == "" {
 		return nil, driver.Refusef("files: no directory is given")
-	case role == driver.Publish && channel == "":
-		channel = BetaChannel
-	case role == driver.Promote && channel == "":
-		channel = LatestChannel
-	case role != driver.Publish && role != driver.Promote:
-		return nil, driver.Refusef("files: a directory can publish and promote, not %s", role)
+	}
+	channel := c.Channel
+	if channel == "" {
+		switch role {
+		case driver.Publish:
+			channel = BetaChannel
+		case driver.Deploy:
+			channel = StagingChannel
+		case driver.Promote:
+			channel = LatestChannel
+		}
 	}
 	if err := checkChannel(channel); err != nil {
 		return nil, err

@@ -280,8 +280,8 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %v, want a refusal", name, err)
 		}
 	}
-	if _, err := New(project.Files{Dir: "d"}, driver.Deploy); !driver.IsRefused(err) {
-		t.Errorf("deploy: %v, want a refusal", err)
+	if _, err := New(project.Files{Dir: "d"}, "sell"); !driver.IsRefused(err) {
+		t.Errorf("a role that there is not: %v, want a refusal", err)
 	}
 }
 
@@ -313,7 +313,7 @@ func TestWaitingForTheLock(t *testing.T) {
 // Processes publish at once, while a reader reads: it never sees a torn channel, nor one that leads to bytes that are not there.
 func TestManyProcesses(t *testing.T) {
 	b := setup(t)
-	const processes, releases = 4, 12
+	const processes, releases = 4, 6
 	var calls []drivertest.Call
 	for i := range processes * releases {
 		content := strings.Repeat(fmt.Sprintf("bytes of 1.%d.0. ", i), 2000)
