@@ -49,7 +49,12 @@ func evolveProperty(t *rapid.T) {
 			held := *s.Held
 			before.Held = &held
 		}
-		after := release.Evolve(s, e).Stamp(uint64(i)+1, noon())
+		folded := release.Evolve(s, e)
+		attempts := maps.Clone(folded.Attempts)
+		after := folded.Stamp(uint64(i)+1, noon())
+		if !maps.Equal(attempts, folded.Attempts) {
+			t.Fatalf("stamping changed the state it was given: %+v, was %+v", folded.Attempts, attempts)
+		}
 		if !reflect.DeepEqual(s, before) {
 			t.Fatalf("%T changed the state it was given: %+v, was %+v", e, s, before)
 		}

@@ -255,15 +255,26 @@ func TestWatchedWhileHeldIsNoSoak(t *testing.T) {
 	if !ok || held.Holding.Unwatched < 105*time.Minute || held.Holding.Unwatched > 110*time.Minute {
 		t.Fatalf("watched for %s: %+v", a.Watched, held.Holding)
 	}
-	st.after(time.Hour)
-	r := st.ask(release.Resume, "ana")
-	st.answer(r, "resumed")
-	st.due(r.At.Add(held.Holding.Unwatched))
-	watch(110 * time.Minute)
-	a = st.alarm()
-	a.Watched = st.s.Watched(beats)
-	if e := st.do(a); e.Name() != "promoting" {
-		t.Fatalf("watched for %s: %s", a.Watched, e.Name())
+	for _, there := range []bool{false, true} { // the watcher comes back, but is gone again after the resume; then it stays
+		watch(10 * time.Hour)
+		r := st.ask(release.Resume, "ana")
+		st.answer(r, "resumed")
+		st.due(r.At.Add(held.Holding.Unwatched))
+		if there {
+			watch(110 * time.Minute)
+		}
+		st.after(st.s.Due.Sub(st.now))
+		a = st.alarm()
+		a.Watched = st.s.Watched(beats)
+		switch e := st.do(a); {
+		case there && e.Name() != "promoting":
+			t.Fatalf("watched for %s: %s", a.Watched, e.Name())
+		case !there:
+			held, ok = e.(release.WasHeld)
+			if !ok || held.Holding.Unwatched < 100*time.Minute {
+				t.Fatalf("watched for %s: %s %+v", a.Watched, e.Name(), e)
+			}
+		}
 	}
 }
 
