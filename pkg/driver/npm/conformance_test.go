@@ -4,11 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +40,7 @@ func TestConformance(t *testing.T) {
 					if packages%2 == 0 {
 						p.cfg.Package = "@acme/" + p.cfg.Package
 					}
-					p.seed(t)
+					seed(t, registry, p.cfg.Package)
 					return p.hooks()
 				},
 			}
@@ -54,42 +52,12 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// quick are waits for a registry on the loopback.
-func quick() waits {
-	return waits{first: 4 * time.Millisecond, tries: 5, show: 5 * time.Second, settle: 5 * time.Millisecond}
-}
-
-func withWaits(w waits) Option { return func(o *options) { o.waits = w } }
-
-func withTransport(rt http.RoundTripper) Option { return func(o *options) { o.transport = rt } }
-
 // peer is one package on the registry.
 type peer struct {
 	registry *npmtest.Registry
 	role     driver.Role
 	cfg      project.NPM
 	contents map[string]string // by integrity, as a version never changes
-}
-
-// seed publishes a first version, which latest points to.
-func (p *peer) seed(t *testing.T) {
-	t.Helper()
-	seed(t, p.registry, p.cfg.Package)
-}
-
-func seed(t *testing.T, registry *npmtest.Registry, name string) {
-	t.Helper()
-	r, err := newRegistry(project.NPM{Registry: registry.URL, TokenFile: tokenFile(t, registry.Token)}, http.DefaultTransport, quick())
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, err := openTarball(npmtest.Pack(t, name, "0.0.1", map[string]string{"content": "first"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.publish(t.Context(), first, latest, "", ""); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (p *peer) tag() string {
@@ -233,15 +201,5 @@ func unpack(t testing.TB, packed []byte) map[string]string {
 			t.Fatal(err)
 		}
 		files[head.Name] = string(b)
-	}
-}
-
-// facts is a release of the given package.
-func facts(version string, packed []byte) driver.Facts {
-	return driver.Facts{
-		Release: "01970000-0000-7000-8000-000000000001", Project: "tracer", Attempt: 1, Commit: strings.Repeat("a", 40), Version: version,
-		Artifact: driver.Artifact{Name: "tracer-" + version + ".tgz", Digest: driver.Digest(packed), Open: func(context.Context) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(packed)), nil
-		}},
 	}
 }
