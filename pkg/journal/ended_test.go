@@ -1,6 +1,10 @@
 package journal_test
 
 import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,15 +13,32 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/release"
 )
+
+// gate lets a client in while it is open.
+type gate struct {
+	server  *natstest.Server
+	shut    atomic.Bool
+	refused chan struct{}
+}
+
+func (g *gate) InProcessConn() (net.Conn, error) {
+	if g.shut.Load() {
+		g.refused <- struct{}{}
+		return nil, errors.New("the gate is shut")
+	}
+	return g.server.InProcessConn()
+}
 
 // TestUntilEndedMissesNothing: the release ends while the listener's connection is gone.
 func TestUntilEndedMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := single(t).setup(t)
 		e := b.soaking(t)
-		nc := b.server.Conn(t, quiet(), nats.ReconnectWait(10*time.Second))
+		g := &gate{server: b.server, refused: make(chan struct{}, 100)}
+		nc := b.server.Conn(t, quiet(), nats.InProcessServer(g), nats.CustomReconnectDelay(func(int) time.Duration { return 7 * time.Minute }))
 		js, err := jetstream.New(nc)
 		if err != nil {
 			t.Fatal(err)
@@ -26,12 +47,12 @@ func TestUntilEndedMissesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel, err := j.UntilEnded(b.ctx, b.id)
+		ctx, cancel, err := j.UntilEnded(t.Context(), b.id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer cancel()
-		gone := nc.StatusChanged(nats.RECONNECTING)
+		g.shut.Store(true)
 		id, err := nc.GetClientID()
 		if err != nil {
 			t.Fatal(err)
@@ -39,12 +60,13 @@ func TestUntilEndedMissesNothing(t *testing.T) {
 		if err := b.server.NATS().DisconnectClientByID(id); err != nil {
 			t.Fatal(err)
 		}
-		<-gone
+		<-g.refused
 		b.append(t, e, release.WasCancelled{})
+		g.shut.Store(false)
 		began := time.Now()
-		ended(t, b, ctx)
-		if took := time.Since(began); took > 10*time.Second+100*time.Millisecond {
-			t.Errorf("it took %s, most of it not for the connection", took)
+		<-ctx.Done()
+		if took := time.Since(began); took > 7*time.Minute+time.Second || !errors.Is(context.Cause(ctx), release.ErrEnded) {
+			t.Errorf("it took %s, most of it not for the connection: %v", took, context.Cause(ctx))
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // followAgain bounds how long Follow goes without looking when it hears nothing.
-const followAgain = 2 * time.Second
+const followAgain = 5 * time.Second
 
 // Follow calls see for every record of a release's journal from a sequence of the stream on, in order and once, those that
 // are stored already and those that come, until see returns false or ctx ends; then its error is that of ctx. A release

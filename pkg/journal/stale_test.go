@@ -131,6 +131,24 @@ func TestDoConcludesFromTheLeader(t *testing.T) {
 	}
 }
 
+// TestDoGoesOnFromTheLeader after a conflict: it was a replica that lags behind, and may lag for long.
+func TestDoGoesOnFromTheLeader(t *testing.T) {
+	b := single(t).setup(t)
+	e := b.soaking(t)
+	hold := b.ask(t, release.Hold, "ana", "wait")
+	m, j := b.meddle(t)
+	m.set(hooks{lag: func(ask int) uint64 {
+		if ask < 10 && ask != 1 { // ask 1 reads back what was appended
+			return e.Seq - 1
+		}
+		return 0
+	}})
+	got, did, err := j.Do(b.ctx, b.id, release.Request{Verb: release.Hold, Seq: hold, At: e.At}, "test")
+	if err != nil || !did || got.State.Phase != release.Held || m.asked() != 2 {
+		t.Fatal(got, did, err, m.asked())
+	}
+}
+
 // TestAppendReadsItsRecordBack also from a replica that does not have it yet.
 func TestAppendReadsItsRecordBack(t *testing.T) {
 	b := single(t).setup(t)
