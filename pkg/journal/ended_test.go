@@ -3,8 +3,6 @@ package journal_test
 import (
 	"context"
 	"errors"
-	"net"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,32 +11,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
-	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/release"
 )
-
-// gate lets a client in while it is open.
-type gate struct {
-	server  *natstest.Server
-	shut    atomic.Bool
-	refused chan struct{}
-}
-
-func (g *gate) InProcessConn() (net.Conn, error) {
-	if g.shut.Load() {
-		g.refused <- struct{}{}
-		return nil, errors.New("the gate is shut")
-	}
-	return g.server.InProcessConn()
-}
 
 // TestUntilEndedMissesNothing: the release ends while the listener's connection is gone.
 func TestUntilEndedMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := single(t).setup(t)
 		e := b.soaking(t)
-		g := &gate{server: b.server, refused: make(chan struct{}, 100)}
-		nc := b.server.Conn(t, quiet(), nats.InProcessServer(g), nats.CustomReconnectDelay(func(int) time.Duration { return 7 * time.Minute }))
+		nc := b.server.Conn(t, quiet(), nats.CustomReconnectDelay(func(int) time.Duration { return 7 * time.Minute }))
 		js, err := jetstream.New(nc)
 		if err != nil {
 			t.Fatal(err)
@@ -52,7 +33,7 @@ func TestUntilEndedMissesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cancel()
-		g.shut.Store(true)
+		gone := nc.StatusChanged(nats.RECONNECTING)
 		id, err := nc.GetClientID()
 		if err != nil {
 			t.Fatal(err)
@@ -60,9 +41,8 @@ func TestUntilEndedMissesNothing(t *testing.T) {
 		if err := b.server.NATS().DisconnectClientByID(id); err != nil {
 			t.Fatal(err)
 		}
-		<-g.refused
+		<-gone
 		b.append(t, e, release.WasCancelled{})
-		g.shut.Store(false)
 		began := time.Now()
 		<-ctx.Done()
 		if took := time.Since(began); took > 7*time.Minute+time.Second || !errors.Is(context.Cause(ctx), release.ErrEnded) {
