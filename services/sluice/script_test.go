@@ -41,7 +41,8 @@ const patience = 60 * time.Second
 // TestScripts runs testdata/script over the real binary. Scripts have these commands of their own:
 //
 //	start ARG...      runs `sluice up --data data` on free ports until it is up, and sets NATS_URL and HTTP_URL
-//	stop [SIGNAL]     sends it SIGTERM, or that, and waits for its end; its error output is then in up.err
+//	stop [HOW]        sends it SIGTERM, or INT or KILL, or SIGTERM twice (TWICE), and waits for its end, which must be in
+//	                  order unless it was killed; its error output is then in up.err
 //	broker [KIND]     runs a broker without services: as `sluice up` has it, or "users" (nobody is let in without a password),
 //	                  or "plain" (no accounts, no streams); "broker stop" ends it
 //	until ID PHASE    waits for a phase of a release
@@ -119,6 +120,7 @@ func (w *world) end() {
 type process struct {
 	cmd  *exec.Cmd
 	up   chan struct{} // closed when it says that it is up
+	down chan struct{} // closed when it says that it stops
 	done chan struct{} // closed when it has ended
 	err  error
 
@@ -135,7 +137,7 @@ func (p *process) said() string {
 // read keeps what the process says, and closes up at the end of the greeting.
 func (p *process) read(lines *bufio.Scanner) {
 	defer close(p.done)
-	greeted := false
+	greeted, stopping := false, false
 	for lines.Scan() {
 		p.mu.Lock()
 		p.stderr.WriteString(lines.Text() + "\n")
@@ -143,6 +145,10 @@ func (p *process) read(lines *bufio.Scanner) {
 		if !greeted && strings.HasPrefix(lines.Text(), "Ctrl-C stops it") {
 			greeted = true
 			close(p.up)
+		}
+		if !stopping && strings.Contains(lines.Text(), "with a second signal") {
+			stopping = true
+			close(p.down)
 		}
 	}
 	p.err = p.cmd.Wait()
@@ -159,7 +165,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	p := &process{cmd: cmd, up: make(chan struct{}), done: make(chan struct{})}
+	p := &process{cmd: cmd, up: make(chan struct{}), down: make(chan struct{}), done: make(chan struct{})}
 	go p.read(bufio.NewScanner(stderr))
 	select {
 	case <-p.up:
@@ -202,11 +208,22 @@ func stop(ts *testscript.TestScript, _ bool, args []string) {
 	if w.up == nil {
 		ts.Fatalf("sluice up does not run")
 	}
-	sig := syscall.SIGTERM
-	if len(args) > 0 {
-		sig = map[string]syscall.Signal{"KILL": syscall.SIGKILL, "INT": syscall.SIGINT}[args[0]]
+	how := strings.Join(args, " ")
+	sig, ok := map[string]syscall.Signal{
+		"": syscall.SIGTERM, "TWICE": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
+	}[how]
+	if !ok {
+		ts.Fatalf("stop %s: which signal?", how)
 	}
 	ts.Check(w.up.cmd.Process.Signal(sig))
+	if how == "TWICE" {
+		select {
+		case <-w.up.down:
+		case <-time.After(patience):
+			ts.Fatalf("sluice up does not say that it stops\n%s", w.up.said())
+		}
+		ts.Check(w.up.cmd.Process.Signal(sig))
+	}
 	select {
 	case <-w.up.done:
 	case <-time.After(patience):
@@ -215,7 +232,11 @@ func stop(ts *testscript.TestScript, _ bool, args []string) {
 	p := w.up
 	w.up = nil
 	ts.Check(os.WriteFile(ts.MkAbs("up.err"), []byte(p.said()), 0o600))
-	if p.err != nil && sig != syscall.SIGKILL {
+	killed := how == "TWICE" || how == "KILL"
+	var exit *exec.ExitError
+	switch {
+	case killed && errors.As(p.err, &exit) && !exit.Exited(): // by the signal
+	case killed || p.err != nil:
 		ts.Fatalf("sluice up ended with %v\n%s", p.err, p.said())
 	}
 }

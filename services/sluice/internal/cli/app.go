@@ -74,7 +74,7 @@ func Main() Code {
 }
 
 func (a *app) run(ctx context.Context, args []string) Code {
-	root := a.root()
+	root := a.root() //nolint:contextcheck // each command gets the context from cobra
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -134,8 +134,17 @@ project alone: then it is the one that occupies staging.
 
 Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or too late, 7 not decided yet.`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return fmt.Errorf("there is no command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+			}
+			return fmt.Errorf("there is no command %q: see sluice --help", args[0])
+		},
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run it:"},
@@ -143,7 +152,7 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 		&cobra.Group{ID: groupLook, Title: "Look:"},
 		&cobra.Group{ID: groupDecide, Title: "Decide:"},
 	)
-	a.connect.flags(root.PersistentFlags())
+	connectionFlags(&a.connect, root.PersistentFlags())
 	root.AddCommand(a.up(), a.init(), a.apply(), a.merge(), a.status(), a.log(), a.version())
 	root.AddCommand(a.requests()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

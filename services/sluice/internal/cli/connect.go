@@ -28,7 +28,7 @@ type connection struct {
 	server, user, passwordEnv, creds, context string
 }
 
-func (c *connection) flags(set *pflag.FlagSet) {
+func connectionFlags(c *connection, set *pflag.FlagSet) {
 	set.StringVar(&c.server, "server", "", "NATS `URLs`, comma-separated (NATS_URL; "+nats.DefaultURL+")")
 	set.StringVar(&c.user, "user", "", "NATS `user` (NATS_USER)")
 	set.StringVar(&c.passwordEnv, "password-env", "NATS_PASSWORD", "`name` of the environment variable with its password")

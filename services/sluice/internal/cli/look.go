@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/board"
-	"github.com/sluice-gate/sluice/services/sluice/internal/find"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -79,15 +77,14 @@ func (v *view) choose(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
 	}
-	var found find.Found
-	err := errors.New("not looked for")
-	if !strings.Contains(name, "@") && topology.CheckRelease(name) != nil {
-		if err = v.client.find.Project(ctx, name); err == nil {
-			v.project = name
-			return nil
-		}
+	if known, err := v.client.find.Known(ctx, name); err != nil {
+		return err
+	} else if known {
+		v.project = name
+		return nil
 	}
-	if found, err = v.client.find.Release(ctx, name); err != nil {
+	found, err := v.client.find.Release(ctx, name)
+	if err != nil {
 		return err
 	}
 	if found.Entry.Seq == 0 {
@@ -199,7 +196,7 @@ func (v *view) width() int {
 	if !ok || !v.outStyle.Terminal {
 		return 0
 	}
-	width, _, err := term.GetSize(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		return 0
 	}

@@ -239,7 +239,7 @@ func (a *app) handOver(ctx context.Context, c *client, m *merging) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	guarded, cancel := c.guard(ctx) // without a time limit: an artifact may be large
+	guarded, cancel := c.guard(ctx)  // without a time limit: an artifact may be large
 	defer cancel()
 	put, err := c.catalog.Put(guarded, m.event.Artifact, f)
 	if err != nil {

@@ -204,13 +204,14 @@ func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask
 		return tooLate(s, q, e.At)
 	case q.verb.Stops() && !claimed:
 		a.say("no service answered within %s", q.timeout)
-		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured", called(found), q.verb, seq)
+		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",
+			called(found), q.verb, seq)
 	case q.verb.Stops():
 		return fail(TimedOut, "no answer within %s: the promotion was claimed before; the %s is stored at sequence %d, see `sluice log %s`",
 			q.timeout, q.verb, seq, show.First(found.ID))
 	}
-	return fail(TimedOut, "no answer within %s (is the promoter running?): the %s is stored at sequence %d and will be answered, see `sluice log %s`",
-		q.timeout, q.verb, seq, show.First(found.ID))
+	return fail(TimedOut, "no answer within %s (is the promoter running?): the %s is stored at sequence %d and will be answered, "+
+		"see `sluice log %s`", q.timeout, q.verb, seq, show.First(found.ID))
 }
 
 // called is a release's project, version and id.

@@ -47,7 +47,7 @@ func (f *Finder) Release(ctx context.Context, name string) (Found, error) {
 	if p, version, ok := strings.Cut(name, "@"); ok {
 		return f.version(ctx, p, version)
 	}
-	known, err := f.known(ctx, name)
+	known, err := f.Known(ctx, name)
 	if err != nil {
 		return Found{}, err
 	}
@@ -85,16 +85,17 @@ func (f *Finder) Read(ctx context.Context, name string) (Found, error) {
 
 // Project checks that there is such a project.
 func (f *Finder) Project(ctx context.Context, name string) error {
-	known, err := f.known(ctx, name)
+	known, err := f.Known(ctx, name)
 	if err != nil || known {
 		return err
 	}
 	return f.Unknown(ctx, name, "a project")
 }
 
-func (f *Finder) known(ctx context.Context, name string) (bool, error) {
-	if topology.CheckProject(name) != nil {
-		return false, nil
+// Known tells whether there is such a project.
+func (f *Finder) Known(ctx context.Context, name string) (bool, error) {
+	if project.Safe(name) != nil || topology.CheckRelease(name) == nil {
+		return false, nil //nolint:nilerr // not a project's name
 	}
 	_, _, err := f.Catalog.Current(ctx, name)
 	var wrong project.Errors

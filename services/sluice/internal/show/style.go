@@ -17,7 +17,7 @@ type Style struct {
 
 // StyleOf is the style of a stream: coloured when it is a terminal, unless NO_COLOR is set or the terminal is a dumb one.
 func StyleOf(f *os.File, getenv func(string) string) Style {
-	terminal := term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	terminal := term.IsTerminal(int(f.Fd()))
 	return Style{Terminal: terminal, Colour: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
 }
 

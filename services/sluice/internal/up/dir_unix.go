@@ -23,5 +23,5 @@ func freeBytes(path string) (uint64, error) {
 	if err := syscall.Statfs(path, &s); err != nil {
 		return 0, err
 	}
-	return s.Bavail * uint64(s.Bsize), nil //nolint:gosec,unconvert // a block size is positive; its type differs by system
+	return s.Bavail * uint64(s.Bsize), nil //nolint:gosec // a block size is positive
 }

@@ -76,6 +76,11 @@ func Run(ctx context.Context, cfg Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return metrics.Serve(ctx, health, all.connected) })
 	group.Go(func() error { return b.watch(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		cfg.Log.Info("stopping", zap.Duration("at_most", service.DrainGrace), zap.String("at_once", "with a second signal"))
+		return nil
+	})
 	all.run(ctx, group)
 	metrics.Ready(true)
 	banner(cfg.Banner, dir, b, at, projects)
@@ -85,12 +90,14 @@ func Run(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// stopped hides the error of a start that was interrupted.
+// stopped hides the error of a start that was interrupted: it did what it was told.
 func stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // file is a project file that was read and understood.
