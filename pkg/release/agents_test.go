@@ -187,15 +187,17 @@ func (a *agent) promoter(e message, n int) {
 func (a *agent) alarm(s release.State) release.Alarm {
 	w := a.world
 	c := release.Alarm{At: w.now, Instance: a.name, Timeout: patience, Before: "1.3.0"}
-	c.Watched = s.Watched(w.beats)
-	if a.flaw.countsHeldTime {
-		c.Watched = release.Watched(w.beats, s.SoakFrom, s.Due, release.BeatInterval(s.Delay()))
-	}
-	if a.flaw.ignoresWatch {
-		c.Watched = s.Delay()
-	}
 	if a.flaw.clockIsFast {
 		c.At = c.At.Add(time.Minute)
+	}
+	switch {
+	case c.At.Before(s.Due): // nobody reads heartbeats for an early alarm
+	case a.flaw.countsHeldTime:
+		c.Watched = release.Watched(w.beats, s.SoakFrom, s.Due, release.BeatInterval(s.Delay()))
+	case a.flaw.ignoresWatch:
+		c.Watched = s.Delay()
+	default:
+		c.Watched = s.Watched(w.beats)
 	}
 	if w.dice.roll("too new", 20) == 19 {
 		c.TooNew = "2.0.0"
