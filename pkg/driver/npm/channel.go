@@ -80,8 +80,10 @@ func (c channel) packageName(ctx context.Context, f driver.Facts) (string, error
 	return t.name, nil
 }
 
-// look is Driver.Look for a release whose version on this channel is version. make builds what that version must hold.
-func (c channel) look(ctx context.Context, f driver.Facts, version string, make func(*tarball) (*tarball, error)) (driver.Seen, error) {
+// look is Driver.Look for a release whose version on this channel is version. build makes what that version must hold.
+func (c channel) look(
+	ctx context.Context, f driver.Facts, version string, build func(*tarball) (*tarball, error),
+) (driver.Seen, error) {
 	name, err := c.packageName(ctx, f)
 	if err != nil {
 		return driver.Seen{}, err
@@ -98,7 +100,7 @@ func (c channel) look(ctx context.Context, f driver.Facts, version string, make 
 	if err != nil {
 		return driver.Seen{}, err
 	}
-	want, err := make(artifact)
+	want, err := build(artifact)
 	if err != nil {
 		return driver.Seen{}, err
 	}

@@ -201,7 +201,8 @@ func (c channel) undo(ctx context.Context, f driver.Facts, version string, back 
 	case now == back.Value:
 		return done, nil
 	case now != version:
-		done.Note = fmt.Sprintf("%s of %s points to %s by now, not to this release's %s: it is left alone", c.tag, name, orNothing(now), version)
+		done.Note = fmt.Sprintf("%s of %s points to %s by now, not to this release's %s: it is left alone",
+			c.tag, name, orNothing(now), version)
 		return done, nil
 	}
 	if err := c.registry.point(ctx, name, c.tag, back.Value, func(now string) error {

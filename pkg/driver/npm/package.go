@@ -30,14 +30,14 @@ func (r *registry) versions(ctx context.Context, name string) (map[string]publis
 	}
 	// The abbreviated form, for installers: it is a fraction of the size, and has what is wanted here.
 	const accept = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
-	_, err := r.readJSON(ctx, r.address(name), accept, &packument)
+	err := r.readJSON(ctx, r.address(name), accept, &packument)
 	return packument.Versions, err
 }
 
 // tags are a package's dist-tags; none when the registry does not know the package.
 func (r *registry) tags(ctx context.Context, name string) (map[string]string, error) {
 	tags := map[string]string{}
-	_, err := r.readJSON(ctx, r.address("-", "package", name, "dist-tags"), "application/json", &tags)
+	err := r.readJSON(ctx, r.address("-", "package", name, "dist-tags"), "application/json", &tags)
 	return tags, err
 }
 
@@ -172,7 +172,8 @@ func (r *registry) try(ctx context.Context, method, to string, body []byte, ther
 // busy tells whether an answer is one that registries give for a package that somebody else is writing, or for a version that
 // is there and does not show yet. npm's says 403 for the latter: "You cannot publish over the previously published versions".
 func (a *answer) busy() bool {
-	return a.status == http.StatusConflict || a.status == http.StatusForbidden && bytes.Contains(bytes.ToLower(a.body), []byte("cannot publish over"))
+	return a.status == http.StatusConflict ||
+		a.status == http.StatusForbidden && bytes.Contains(bytes.ToLower(a.body), []byte("cannot publish over"))
 }
 
 // publish uploads a package under a tag, and returns when the registry lists it. Contents that are there already under that

@@ -221,12 +221,13 @@ func (p *publisher) firstVersion(ctx context.Context, t *tarball, was shown) (no
 	if tags[latest] == t.version {
 		return firstNote(t, "latest was removed, and is back"), nil
 	}
-	return fmt.Sprintf("%s is new to the registry, which pointed latest to its first version, the beta %s; latest is removed again", t.name, t.version), nil
+	return fmt.Sprintf("%s is new to the registry, which pointed latest to its first version, the beta %s; latest is removed again",
+		t.name, t.version), nil
 }
 
 func firstNote(t *tarball, why string) string {
-	note := fmt.Sprintf("%s is new to the registry, which points latest to its first version and does not let go of it: until a promotion, npm install %s gets the beta %s",
-		t.name, t.name, t.version)
+	note := fmt.Sprintf("%s is new to the registry, which points latest to its first version and does not let go of it: "+
+		"until a promotion, npm install %s gets the beta %s", t.name, t.name, t.version)
 	if why != "" {
 		note += " (" + why + ")"
 	}

@@ -107,7 +107,8 @@ func (r *registry) address(elements ...string) string {
 	return to
 }
 
-// send makes one request, and reads at most most bytes of what a GET brings. The token is read for it now, and only goes along when to is on the registry's own origin.
+// send makes one request, and reads at most most bytes of what a GET brings. The token is read for it now, and only goes along
+// when to is on the registry's own origin.
 func (r *registry) send(ctx context.Context, method, to string, body []byte, accept string, most int64) (*answer, error) {
 	timeout := readTimeout
 	if method != http.MethodGet {
@@ -198,16 +199,16 @@ func (r *registry) read(ctx context.Context, to, accept string, most int64) (*an
 	})
 }
 
-// readJSON reads a URL into a value and reports whether it was there.
-func (r *registry) readJSON(ctx context.Context, to, accept string, into any) (bool, error) {
+// readJSON reads a URL into a value, and leaves that as it is when there is nothing.
+func (r *registry) readJSON(ctx context.Context, to, accept string, into any) error {
 	a, err := r.read(ctx, to, accept, maxPackument)
 	if err != nil || !a.ok() {
-		return false, err
+		return err
 	}
 	if err := json.Unmarshal(a.body, into); err != nil {
-		return false, fmt.Errorf("the registry's answer to GET %s is not what it should be: %w", to, err)
+		return fmt.Errorf("the registry's answer to GET %s is not what it should be: %w", to, err)
 	}
-	return true, nil
+	return nil
 }
 
 // said is the error for an answer that is no success.

@@ -101,7 +101,8 @@ func withVersion(name string, doc []byte, from, to string) ([]byte, error) {
 	return replace(doc, to, places...), nil
 }
 
-// resized is the header block of a file, for other data of the given size: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
+// resized is the header block of a file, for other data of the given size. The fields are those of ustar:
+// https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
 func resized(archive []byte, f file, size int) ([]byte, error) {
 	const (
 		sizeAt, sizeEnd = 124, 136
@@ -112,17 +113,29 @@ func resized(archive []byte, f file, size int) ([]byte, error) {
 	}
 	head := bytes.Clone(archive[f.start-block : f.start])
 	stated, err := strconv.ParseInt(strings.Trim(string(head[sizeAt:sizeEnd]), " \x00"), 8, 64)
-	if err != nil || stated != f.Size {
+	if err != nil || stated != f.Size || !octal(head[sizeAt:sizeEnd], size) {
 		return nil, driver.Refusef("its archive states the size of %s in a way that can not be edited: build it with npm pack", f.Name)
 	}
-	copy(head[sizeAt:sizeEnd-1], fmt.Sprintf("%011o", size)) // what ends the field stays
-	copy(head[sumAt:sumEnd], "        ")
 	sum := 0
-	for _, b := range head {
+	for i, b := range head {
+		if sumAt <= i && i < sumEnd {
+			b = ' ' // as the sum is defined
+		}
 		sum += int(b)
 	}
-	copy(head[sumAt:sumEnd], fmt.Sprintf("%06o\x00 ", sum))
+	if !octal(head[sumAt:sumEnd], sum) {
+		return nil, driver.Refusef("its archive states the checksum of %s in a way that can not be edited: build it with npm pack", f.Name)
+	}
 	return head, nil
+}
+
+// octal writes a number into a field of a header, with the same end as was there: a NUL, a space, or (npm's way) both. It
+// reports whether the number fits.
+func octal(field []byte, n int) bool {
+	digits := len(bytes.TrimRight(field, " \x00"))
+	text := fmt.Sprintf("%0*o", digits, n)
+	copy(field, text)
+	return len(text) == digits
 }
 
 // prove returns nil when two packages are the same but for their version: the same files in the same order with the same

@@ -86,11 +86,12 @@ func validVersion(what, version string) error {
 }
 
 // packageName is what npm lets be published (npm's validate-npm-package-name), upper case included: old packages have it.
-var packageName = regexp.MustCompile(`^(?:@[A-Za-z0-9-][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var packageName = regexp.MustCompile(`^(?:@[A-Za-z0-9~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*$`)
 
 func validName(name string) error {
 	const most = 214
-	if len(name) > most || !packageName.MatchString(name) || strings.EqualFold(name, "node_modules") || strings.EqualFold(name, "favicon.ico") {
+	reserved := strings.EqualFold(name, "node_modules") || strings.EqualFold(name, "favicon.ico")
+	if len(name) > most || !packageName.MatchString(name) || reserved {
 		return driver.Refusef("%s is not a name that npm lets a package have", driver.Quote(name))
 	}
 	return nil
