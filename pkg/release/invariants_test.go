@@ -159,10 +159,10 @@ func (j *judgement) claim(i int, m message) {
 		if ran := j.ran(i); ran < need {
 			j.say("I3", "claimed after a soak of %s, wanted %s", ran, need)
 		}
-		if covered := w.covered(was.StagedAt, m.at, release.BeatInterval(need)*5/2); covered < need*release.MinCoverage/100 {
+		slack := release.BeatInterval(need) * 5 / 2 // what a heartbeat vouches for
+		if covered := w.covered(was.StagedAt, m.at, slack); covered < need*release.MinCoverage/100-slack {
 			j.say("I4", "claimed after %s watched of %s", covered, need)
 		}
-		slack := release.BeatInterval(need) * 5 / 2
 		from := j.lastStart(i)
 		rest := was.Due.Sub(from) // since the clock was started last
 		if covered := w.covered(from, was.Due, slack); covered < rest-need*(100-release.MinCoverage)/100-slack {

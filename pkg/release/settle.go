@@ -41,9 +41,10 @@ func BeatInterval(soak time.Duration) time.Duration {
 // SoakFrom, ascending. Watching goes on while a release is held, but stands in at most for as much of the soak as was over
 // when the clock was started last: what has to run since then has to be watched itself.
 func (s State) Watched(beats []time.Time) time.Duration {
-	interval, started := BeatInterval(s.Delay()), s.Due.Add(-s.Remaining)
-	before := min(Watched(beats, s.SoakFrom, started, interval), max(0, s.Delay()-s.Remaining))
-	return before + Watched(beats, started, s.Due, interval)
+	interval := BeatInterval(s.Delay())
+	before := Watched(beats, s.SoakFrom, s.Due.Add(-s.Remaining), interval)
+	tooMuch := max(0, before-max(0, s.Delay()-s.Remaining))
+	return max(0, Watched(beats, s.SoakFrom, s.Due, interval)-tooMuch)
 }
 
 // Watched is how much of the time between from and to the heartbeats cover. beats are the broker's timestamps, ascending.

@@ -65,6 +65,30 @@ func TestWatched(t *testing.T) {
 	}
 }
 
+// I4: a gap in the heartbeats is no shorter because the clock was started again in the middle of it.
+func TestWatchedOverAResume(t *testing.T) {
+	st := soaking(t, 100*time.Second) // a heartbeat every second vouches for 2.5 seconds
+	st.after(50 * time.Second)
+	st.answer(st.ask(release.Hold, "ana"), "held")
+	st.after(2 * time.Second)
+	st.answer(st.ask(release.Resume, "ana"), "resumed")
+	var beats []time.Time
+	for s := range 103 {
+		if s <= 50 || s >= 54 {
+			beats = append(beats, at(s)...)
+		}
+	}
+	if got := st.s.Watched(beats); got > 98*time.Second || got < 96*time.Second {
+		t.Errorf("watched for %s, want 98s, or what a heartbeat vouches for less", got)
+	}
+	if got := st.s.Watched(at(0)); got != 0 {
+		t.Errorf("with one heartbeat at the beginning: %s", got)
+	}
+	if got := st.s.Watched(nil); got != 0 {
+		t.Errorf("without heartbeats: %s", got)
+	}
+}
+
 // A soak that is shorter than what a beat vouches for is watched if there is a beat near it.
 func TestWatchedShortSoak(t *testing.T) {
 	ends := at(0, 2)
