@@ -38,7 +38,7 @@ type Reader struct {
 
 // Board is what is to be seen at one time.
 type Board struct {
-	Now  time.Time // the broker's
+	Now  time.Time // the broker's, in the zone of this machine
 	Rows []Row     // by project; live ones first, then what ended, newest first
 	Idle []string  // projects that never had a release
 }
@@ -76,7 +76,7 @@ func (r *Reader) Release(ctx context.Context, s release.State) (Row, time.Time, 
 		return Row{}, time.Time{}, err
 	}
 	now, err := r.Journal.Now(ctx)
-	return rows[0], now, err
+	return rows[0], now.Local(), err
 }
 
 func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board, error) {
@@ -104,7 +104,7 @@ func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board,
 	for id, e := range more {
 		all[id] = e
 	}
-	b := Board{Now: now}
+	b := Board{Now: now.Local()}
 	for _, name := range names {
 		rows := pick(all, name, ended)
 		if len(rows) == 0 {

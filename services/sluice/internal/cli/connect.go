@@ -55,7 +55,8 @@ func (c connection) name() string {
 	}
 	var out []string
 	for one := range strings.SplitSeq(c.server, ",") {
-		if u, err := url.Parse(strings.TrimSpace(one)); err == nil && u.User != nil {
+		one = strings.TrimSpace(one)
+		if u, err := url.Parse(one); err == nil && u.User != nil {
 			u.User = url.User(u.User.Username())
 			one = u.String()
 		}

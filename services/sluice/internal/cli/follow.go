@@ -138,11 +138,11 @@ func (a *app) followRelease(ctx, waiting context.Context, c *client, id string, 
 		return ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
 		return fail(TimedOut, "%s is not decided within %s: %s; it goes on, see `sluice log %s`",
-			show.Title(last.State), timeout, show.Outcome(last.State, last.At), show.First(id))
+			show.Title(last.State), timeout, show.Outcome(last.State, last.At.Local()), show.First(id))
 	case err != nil:
 		return err
 	}
-	return ended(last.State, last.At)
+	return ended(last.State, last.At.Local())
 }
 
 func ended(s release.State, now time.Time) error {

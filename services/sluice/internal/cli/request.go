@@ -130,7 +130,7 @@ func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, se
 	if e, err := c.journal.LoadAt(ctx, found.ID, seq); err == nil {
 		found.Entry = e
 		if s := e.State; s.Phase.Ended() && s.Folded < seq { // the end is final: nothing to wait for
-			return tooLate(s, q, e.At)
+			return tooLate(s, q, e.At.Local())
 		}
 	}
 	waiting, cancel := context.WithTimeout(ctx, q.timeout)
@@ -166,7 +166,7 @@ func (a *app) tellAnswer(r journal.Record, q ask, seq uint64) error {
 	s := r.State
 	if refused, ok := r.Event.(release.WasRefused); ok && refused.Seq == seq {
 		if s.Phase.Ended() {
-			return tooLate(s, q, r.At)
+			return tooLate(s, q, r.At.Local())
 		}
 		return fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
 	}
@@ -178,7 +178,7 @@ func (a *app) tellAnswer(r journal.Record, q ask, seq uint64) error {
 		}
 		return a.print("%s", title+"expedited; it is promoted as soon as it can be")
 	case release.WasExtended:
-		return a.print("%sextended by %s; %s", title, show.Left(e.By), show.Outcome(s, r.At))
+		return a.print("%sextended by %s; %s", title, show.Left(e.By), show.Outcome(s, r.At.Local()))
 	case release.WasHeld:
 		if s.Phase != release.Held {
 			return a.print("%swill be held when its soak begins; it is %s", title, s.Phase)
@@ -186,7 +186,7 @@ func (a *app) tellAnswer(r journal.Record, q ask, seq uint64) error {
 	case release.WasResumed, release.WasCancelled, release.WasRefused, release.WasMerged, release.WasBegun, release.WasDone,
 		release.WasQueued, release.WasSoaked, release.WasFailed, release.WasSuperseded, nil:
 	}
-	return a.print("%s%s", title, show.Outcome(s, r.At))
+	return a.print("%s%s", title, show.Outcome(s, r.At.Local()))
 }
 
 // unanswered tells what a stored request is worth while no promoter answers. What is stored before a claim stops it.
@@ -201,7 +201,7 @@ func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask
 	s := e.State
 	switch claimed := s.Phase == release.Promoting && s.Claim < seq; {
 	case s.Phase.Ended():
-		return tooLate(s, q, e.At)
+		return tooLate(s, q, e.At.Local())
 	case q.verb.Stops() && !claimed:
 		a.say("no service answered within %s", q.timeout)
 		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",

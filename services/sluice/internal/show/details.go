@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
-// Details is all that matters of one release.
+// Details is all that matters of one release, in the zone of now.
 func Details(s release.State, beat, now time.Time, st Style) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", st.Bold(Title(s)), st.Phase(s.Phase, Outcome(s, now)))
@@ -27,7 +27,7 @@ func Details(s release.State, beat, now time.Time, st Style) string {
 	if s.Merge.Actor != "" {
 		commit += " by " + s.Merge.Actor
 	}
-	field("commit", "%s, merged %s", commit, Date(s.MergedAt))
+	field("commit", "%s, merged %s", commit, date(s.MergedAt, now))
 	if s.Merge.URL != "" {
 		field("url", "%s", s.Merge.URL)
 	}
@@ -42,13 +42,13 @@ func Details(s release.State, beat, now time.Time, st Style) string {
 		field("staging", "%s", channel(s.Staging.Value, s.Staging))
 	}
 	if s.Phase == release.Soaking {
-		field("due", "%s", Date(s.Due))
+		field("due", "%s", date(s.Due, now))
 		if !beat.IsZero() {
 			field("watched", "last %s ago", Left(now.Sub(beat)))
 		}
 	}
 	if s.Expedited != nil {
-		field("expedited", "%s at %s", said(*s.Expedited), Date(s.Expedited.At))
+		field("expedited", "%s at %s", said(*s.Expedited), date(s.Expedited.At, now))
 	}
 	if s.Phase == release.Promoted {
 		field("latest", "%s", channel(s.Latest.Value, s.Latest))

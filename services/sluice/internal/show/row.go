@@ -21,7 +21,7 @@ type Line struct {
 // missed is how many intervals without a heartbeat mean that nobody watches, as the promoter counts.
 const missedTenths = 25
 
-// LineOf tells of a release what matters now: beat is the watcher's last heartbeat, now the broker's time.
+// LineOf tells of a release what matters now: beat is the watcher's last heartbeat, now the broker's time in the reader's zone.
 func LineOf(s release.State, beat, now time.Time) Line {
 	l := Line{Left: "-", By: s.Merge.Actor, When: "merged " + Clock(s.MergedAt, now), Why: s.Merge.Ref}
 	switch s.Phase {
@@ -138,6 +138,9 @@ func Outcome(s release.State, now time.Time) string {
 	case release.Superseded:
 		return fmt.Sprintf("%s at %s", s.End.Reason, Clock(s.End.At, now))
 	case release.Soaking:
+		if s.Expedited != nil {
+			return "expedited, about to be promoted"
+		}
 		return fmt.Sprintf("soaking, %s left, due %s", Left(s.Due.Sub(now)), Clock(s.Due, now))
 	case release.Held:
 		return fmt.Sprintf("held by %s, %s of the soak left", cmp.Or(s.Held.By, "somebody"), Left(s.Remaining))

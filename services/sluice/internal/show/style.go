@@ -3,6 +3,7 @@ package show
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/term"
 
@@ -13,12 +14,20 @@ import (
 type Style struct {
 	Colour   bool
 	Terminal bool // somebody looks at it
+	Zone     *time.Location
 }
 
-// StyleOf is the style of a stream: coloured when it is a terminal, unless NO_COLOR is set or the terminal is a dumb one.
+// StyleOf is the style of a stream, in the zone of this machine: coloured when it is a terminal, unless NO_COLOR is set or the terminal is a dumb one.
 func StyleOf(f *os.File, getenv func(string) string) Style {
 	terminal := term.IsTerminal(int(f.Fd()))
-	return Style{Terminal: terminal, Colour: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
+	return Style{Zone: time.Local, Terminal: terminal, Colour: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
+}
+
+func (s Style) zone() *time.Location {
+	if s.Zone == nil {
+		return time.UTC
+	}
+	return s.Zone
 }
 
 func (s Style) wrap(code, text string) string {

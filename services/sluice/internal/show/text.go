@@ -32,11 +32,11 @@ func Left(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// Clock is a time in the reader's zone, as short as now allows.
+// Clock is a time in the zone of now, which is the reader's, as short as now allows.
 func Clock(t, now time.Time) string {
-	t, now = t.Local(), now.Local()
+	t = t.In(now.Location())
 	switch {
-	case t.IsZero() || t.Year() < 1971:
+	case t.Year() < 1971: // no time
 		return "-"
 	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
 		return t.Format("15:04:05")
@@ -48,8 +48,8 @@ func Clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// Date is a time in the reader's zone, in full.
-func Date(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+// date is a time in the zone of now, in full.
+func date(t, now time.Time) string { return t.In(now.Location()).Format("2006-01-02 15:04:05 MST") }
 
 // Short returns the beginnings of ids that tell them apart: of an id of version 7, at least the time that it begins with.
 func Short(ids []string) map[string]string {

@@ -18,7 +18,7 @@ type Told struct {
 	More []string // further lines: notes, evidence
 }
 
-// Tell says what a record says.
+// Tell says what a record says, in the zone of its time.
 func Tell(r journal.Record) Told {
 	t := Told{Word: r.Type}
 	now := r.At
@@ -27,7 +27,9 @@ func Tell(r journal.Record) Told {
 		t.Text, t.More = merged(e, r.State)
 	case release.WasBegun:
 		t.Text = begun(e)
-		t.note(e.Plan.Digest)
+		if e.Work == release.Publish {
+			t.note(e.Plan.Digest)
+		}
 	case release.WasDone:
 		t.Text = done(e)
 		t.note(e.Note)
@@ -52,7 +54,7 @@ func Tell(r journal.Record) Told {
 			t.Text = said(e.Said)
 		}
 	case release.WasExtended:
-		t.Text = fmt.Sprintf("by %s %s%s", Left(e.By), said(e.Said), extendedTo(r.State, now))
+		t.Text = fmt.Sprintf("%s more, %s%s", Left(e.By), said(e.Said), extendedTo(r.State, now))
 	case release.WasExpedited:
 		t.Text = said(e.Said)
 	case release.WasCancelled:
@@ -175,7 +177,7 @@ func Timeline(records []journal.Record, st Style) string {
 	var b strings.Builder
 	last := ""
 	for _, r := range records {
-		if day := r.At.Local().Format("Mon 2006-01-02 MST"); day != last {
+		if day := r.At.In(st.zone()).Format("Mon 2006-01-02 MST"); day != last {
 			last = day
 			b.WriteString(st.Dim(day) + "\n")
 		}
@@ -186,13 +188,14 @@ func Timeline(records []journal.Record, st Style) string {
 
 // Moment is one record of a timeline.
 func Moment(r journal.Record, st Style) string {
+	r.At = r.At.In(st.zone())
 	t := Tell(r)
 	var b strings.Builder
 	word := fmt.Sprintf("%-10s", t.Word)
 	if release.Phase(t.Word) == r.State.Phase {
 		word = st.Phase(r.State.Phase, word)
 	}
-	fmt.Fprintf(&b, "  %s  %s  %s  %s\n", r.At.Local().Format("15:04:05.000"), word, t.Text, st.Dim(cause(r)))
+	fmt.Fprintf(&b, "  %s  %s  %s  %s\n", r.At.Format("15:04:05.000"), word, t.Text, st.Dim(cause(r)))
 	indent := strings.Repeat(" ", 2+len("15:04:05.000")+2+10+2)
 	for _, line := range t.More {
 		fmt.Fprintf(&b, "%s%s\n", indent, line)

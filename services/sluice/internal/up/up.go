@@ -51,7 +51,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer dir.close()
 	health, err := service.Listen(ctx, cfg.HTTP)
 	if err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	defer func() { _ = health.Close() }()
 	b, err := startBroker(ctx, dir.instance, filepath.Join(dir.path, storeDir), cfg.Listen, cfg.Log)

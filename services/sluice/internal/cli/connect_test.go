@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+// What names the broker in an error, and in a command to copy, has no password.
+func TestNoPasswordIsTold(t *testing.T) {
+	c := connection{server: "nats://ana:secret@one:4222, tls://two:4222,three"}
+	if got := c.name(); got != "at nats://ana@one:4222,tls://two:4222,three" {
+		t.Errorf("%q", got)
+	}
+	if got := c.arguments(); strings.Contains(got, "secret") {
+		t.Errorf("%q", got)
+	}
+	c = connection{server: "nats://one:4222", user: "ana", creds: "/etc/ana.creds"}
+	if got := c.arguments(); got != " --server nats://one:4222 --user ana --creds /etc/ana.creds" {
+		t.Errorf("%q", got)
+	}
+	c.context = "prod"
+	if got := c.name(); got != "of context prod" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestFlagsBeforeEnvironment(t *testing.T) {
+	t.Setenv("NATS_URL", "nats://env:4222")
+	t.Setenv("NATS_CONTEXT", "env")
+	t.Setenv("NATS_USER", "env")
+	t.Setenv("NATS_CREDS", "env")
+	if got, want := (connection{}).filled(), (connection{server: "nats://env:4222", context: "env", user: "env", creds: "env"}); got != want {
+		t.Errorf("%+v", got)
+	}
+	given := connection{server: "nats://flag:4222", user: "flag", creds: "flag"}
+	if got := given.filled(); got != given {
+		t.Errorf("%+v: a server given by flag is not mixed with a context", got)
+	}
+	if got := (connection{context: "flag"}).filled(); got.context != "flag" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Whoever uses the machine can ask, whatever their name is there.
+func TestActor(t *testing.T) {
+	for user, want := range map[string]string{
+		"ana": "ana", "ana.lee@corp": "ana-lee-corp", "": "somebody", "Ünal": "-nal", strings.Repeat("x", 100): strings.Repeat("x", 64),
+	} {
+		t.Setenv("USER", user)
+		c := &client{}
+		got, err := c.actor("")
+		if err != nil || got != want || topology.CheckActor(got) != nil {
+			t.Errorf("%q: %q, %v", user, got, err)
+		}
+		c.user = "operator"
+		if got, _ := c.actor(""); got != "operator" {
+			t.Errorf("%q: a user of the broker is %q", user, got)
+		}
+	}
+}
