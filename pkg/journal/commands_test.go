@@ -127,7 +127,7 @@ func now(t *testing.T, b *bundle) {
 	}
 }
 
-func ended(t *testing.T, b *bundle, ctx context.Context) {
+func ended(ctx context.Context, t *testing.T, b *bundle) {
 	t.Helper()
 	select {
 	case <-ctx.Done():
@@ -151,7 +151,7 @@ func untilEnded(t *testing.T, b *bundle) {
 		t.Fatal("it ended early")
 	}
 	b.append(t, e, release.WasCancelled{})
-	ended(t, b, ctx)
+	ended(ctx, t, b)
 
 	stopped, cancel, err := j.UntilEnded(b.ctx, newID()) // of a release that is still to come
 	if err != nil {
@@ -170,7 +170,7 @@ func untilEndedAlready(t *testing.T, b *bundle) {
 		t.Fatal(err)
 	}
 	defer cancel()
-	ended(t, b, ctx)
+	ended(ctx, t, b)
 }
 
 // untilNotStored: a plain subscriber also sees what loses its compare-and-set.
@@ -197,7 +197,7 @@ func untilNotStored(t *testing.T, b *bundle) {
 		t.Fatal("it ended by a record that was not stored")
 	}
 	b.append(t, e, release.WasCancelled{})
-	ended(t, b, ctx)
+	ended(ctx, t, b)
 }
 
 // oddTexts: what a driver prints and what a subject holds must not keep an outcome out of the journal.

@@ -34,6 +34,7 @@ func behaviours() map[string]func(*testing.T, *bundle) {
 		"snapshot: malformed requests":                 snapshotMalformed,
 		"snapshot: headers deceive nobody":             snapshotHeaders,
 		"snapshot: header blocks deceive nobody":       snapshotBlocks,
+		"snapshot: header blocks, read by many":        snapshotWalks,
 		"snapshot: tight header blocks neither":        snapshotTight,
 		"snapshot: of more than one answer":            snapshotLarge,
 		"snapshot: of more subjects than an answer":    snapshotMany,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -211,6 +212,30 @@ func snapshotBlocks(t *testing.T, b *bundle) {
 			t.Fatalf("block %q: %d requests, want %d: %+v", block, len(requests), n, requests)
 		}
 	}
+}
+
+// snapshotWalks: for such releases there is one reader at a time, and the others wait.
+func snapshotWalks(t *testing.T, b *bundle) {
+	r := b.raw(t)
+	var all sync.WaitGroup
+	for range 4 {
+		x := &bundle{broker: b.broker, ctx: b.ctx, js: b.js, j: b.j, id: newID()}
+		e := x.merged(t)
+		for i, block := range blocks(x.id, e.Seq) {
+			r.store(topology.Request("hold", x.id, fmt.Sprint("m", i)), block, "")
+		}
+		last := x.ask(t, release.Cancel, "ana", "no")
+		for range 3 {
+			_, j := b.open(b.ctx, t)
+			all.Go(func() {
+				got, requests, err := j.SnapshotAt(b.ctx, x.id, last)
+				if err != nil || got.Seq != e.Seq || len(requests) != len(blocks(x.id, 0))+1 {
+					t.Errorf("%+v, %d requests: %v", got, len(requests), err)
+				}
+			})
+		}
+	}
+	all.Wait()
 }
 
 // snapshotTight: a sender who knows what the broker appends hides it, and makes up for its length by writing the lines before

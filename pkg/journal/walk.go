@@ -9,10 +9,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
+
+// walkConsumer is the only consumer that the journal makes. Its name is fixed, so that a service may be permitted this one and
+// no other: $JS.API.CONSUMER.{CREATE,DELETE,MSG.NEXT}.SLUICE.journal-walk.
+const walkConsumer = "journal-walk"
 
 // walkBatch is how many messages of a walk are asked for at a time.
 const walkBatch = 500
@@ -29,20 +34,15 @@ func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo ui
 	if err != nil {
 		return Entry{}, nil, err
 	}
-	c, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubjects: filters, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from.State.Folded + 1,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 6 * answerWithin,
-	})
-	if err != nil {
+	if err := j.walker(ctx, filters, from.State.Folded+1); err != nil {
 		return Entry{}, nil, fmt.Errorf("walk: %w", err)
 	}
-	name := c.CachedInfo().Name
 	defer func() { // one that can not be deleted goes away by itself
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		_ = j.stream.DeleteConsumer(within, name)
+		_ = j.stream.DeleteConsumer(within, walkConsumer)
 	}()
-	msgs, err := j.pull(ctx, name, goal, upTo != 0)
+	msgs, err := j.pull(ctx, goal, upTo != 0)
 	if err != nil {
 		return Entry{}, nil, fmt.Errorf("walk: %w", err)
 	}
@@ -57,6 +57,27 @@ func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo ui
 		}
 	}
 	return e, requests, nil
+}
+
+// walker makes the consumer of a walk. There is one at a time; whoever comes second waits.
+func (j *Journal) walker(ctx context.Context, filters []string, from uint64) error {
+	cfg := jetstream.ConsumerConfig{
+		Name: walkConsumer, FilterSubjects: filters, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 6 * answerWithin,
+		Metadata: map[string]string{"walk": nuid.Next()}, // so that it is nobody else's, who reads the same
+	}
+	for {
+		err := soon(ctx, func(ctx context.Context) error {
+			_, err := j.stream.CreateConsumer(ctx, cfg)
+			return err
+		})
+		if !errors.Is(err, jetstream.ErrConsumerExists) {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // walkFrom is the journal's record at which a walk begins, and the sequence at which it must arrive: the claim, or the last of
@@ -84,7 +105,7 @@ func (j *Journal) walkFrom(ctx context.Context, filters []string, upTo uint64) (
 
 // pull takes messages from a consumer until it has the one at the sequence goal, and, unless it is to stop there, all that
 // the consumer has.
-func (j *Journal) pull(ctx context.Context, consumer string, goal uint64, stop bool) ([]stored, error) {
+func (j *Journal) pull(ctx context.Context, goal uint64, stop bool) ([]stored, error) {
 	sub, err := j.nc.SubscribeSync(j.nc.NewInbox())
 	if err != nil {
 		return nil, err
@@ -101,7 +122,7 @@ func (j *Journal) pull(ctx context.Context, consumer string, goal uint64, stop b
 	for ordered := 0; ; {
 		if ordered == 0 {
 			ordered = walkBatch
-			if err := j.nc.PublishRequest(j.api+"CONSUMER.MSG.NEXT."+topology.StreamSluice+"."+consumer, sub.Subject, body); err != nil {
+			if err := j.nc.PublishRequest(j.api+"CONSUMER.MSG.NEXT."+topology.StreamSluice+"."+walkConsumer, sub.Subject, body); err != nil {
 				return nil, err
 			}
 		}
@@ -123,7 +144,7 @@ func (j *Journal) pull(ctx context.Context, consumer string, goal uint64, stop b
 		if err != nil {
 			return nil, err
 		}
-		if meta.Sequence.Consumer != uint64(len(out)+1) { //nolint:gosec // a length is not negative
+		if meta.Sequence.Consumer != uint64(len(out)+1) {
 			return nil, fmt.Errorf("it has a gap before sequence %d", meta.Sequence.Stream)
 		}
 		ordered--

@@ -84,7 +84,9 @@ const anID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 func at(n int) time.Time { return time.Date(2026, 1, 2, 3, 4, n, 123456789, time.UTC) }
 
-func someone(n int) release.Said { return release.Said{By: "ana", At: at(n), Reason: "the login is broken"} }
+func someone(n int) release.Said {
+	return release.Said{By: "ana", At: at(n), Reason: "the login is broken"}
+}
 
 func events() []release.Event {
 	attempt := release.Attempt{Number: 2, Instance: "promoter@1", Timeout: 10 * time.Minute, Started: at(4)}

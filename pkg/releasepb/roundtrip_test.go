@@ -128,7 +128,7 @@ func mark(seen map[string]bool, name string, v reflect.Value) {
 		return
 	}
 	seen[name] = true
-	switch v.Kind() { //nolint:exhaustive // the rest has no parts
+	switch v.Kind() {
 	case reflect.Interface, reflect.Pointer:
 		mark(seen, name, v.Elem())
 	case reflect.Map:
