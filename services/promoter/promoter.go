@@ -1,6 +1,6 @@
 // Package promoter is the service that decides: it arms the delay, answers requests, claims, settles, and promotes.
 //
-// Everything it is told (a journal record, a request, an alarm) is a hint to look at one release. What it then does is in
+// Everything it is told (a journal record, a request, an alarm, a verdict) is a hint to look at one release. What it then does is in
 // internal/promote.
 package promoter
 
@@ -26,5 +26,8 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return env.React(ctx, topology.StreamSluice, topology.ConsumerPromoter, p.Look) })
 	group.Go(func() error { return env.React(ctx, topology.StreamTimers, topology.ConsumerPromoterDue, p.Look) })
+	group.Go(func() error {
+		return env.React(ctx, topology.StreamEvidence, topology.ConsumerPromoterJudged, p.Look)
+	})
 	return group.Wait()
 }
