@@ -233,6 +233,10 @@ func (j *judgement) lastStart(i int) time.Time {
 			if was := j.records[k-1].state; m.state.Phase == release.Soaking && e.Said.At.After(was.Due) {
 				start = e.Said.At // it had run out
 			}
+		case release.WasExpedited:
+			if j.records[k-1].state.Phase == release.Held {
+				start = e.Said.At // in case that somebody extends then
+			}
 		}
 	}
 	return start
