@@ -38,6 +38,8 @@ func (j *Journal) Follow(ctx context.Context, id string, from uint64, see func(R
 		return fmt.Errorf("listen to %s: %w", subject, err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
+	connected := j.nc.StatusChanged(nats.CONNECTED)
+	defer j.nc.RemoveStatusListener(connected)
 	for wait := lookSoon; ; {
 		records, err := j.Records(ctx, id, from)
 		if ctx.Err() != nil {
@@ -57,7 +59,7 @@ func (j *Journal) Follow(ctx context.Context, id string, from uint64, see func(R
 				return err
 			}
 		}
-		heard, err := hear(ctx, hint, wait)
+		heard, err := hear(ctx, hint, connected, wait)
 		switch {
 		case err != nil:
 			return err
@@ -69,8 +71,8 @@ func (j *Journal) Follow(ctx context.Context, id string, from uint64, see func(R
 	}
 }
 
-// hear waits for a hint, but not longer than that.
-func hear(ctx context.Context, hint <-chan struct{}, wait time.Duration) (bool, error) {
+// hear waits for a hint, or for the broker to be back, but not longer than that.
+func hear(ctx context.Context, hint <-chan struct{}, connected <-chan nats.Status, wait time.Duration) (bool, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -79,6 +81,8 @@ func hear(ctx context.Context, hint <-chan struct{}, wait time.Duration) (bool, 
 	case <-timer.C:
 		return false, nil
 	case <-hint:
+		return true, nil
+	case <-connected:
 		return true, nil
 	}
 }

@@ -17,7 +17,8 @@ type Style struct {
 	Zone     *time.Location
 }
 
-// StyleOf is the style of a stream, in the zone of this machine: coloured when it is a terminal, unless NO_COLOR is set or the terminal is a dumb one.
+// StyleOf is the style of a stream, in the zone of this machine: coloured when it is a terminal, unless NO_COLOR is set or
+// the terminal is a dumb one.
 func StyleOf(f *os.File, getenv func(string) string) Style {
 	terminal := term.IsTerminal(int(f.Fd()))
 	return Style{Zone: time.Local, Terminal: terminal, Colour: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}

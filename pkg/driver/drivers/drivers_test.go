@@ -1,0 +1,61 @@
+package drivers_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/drivers"
+	"github.com/sluice-gate/sluice/pkg/project"
+)
+
+// Every action that a project file may have is a driver in its role.
+func TestEveryActionOpens(t *testing.T) {
+	const src = `
+project: tracer
+publish: { %[1]s }
+stage:   { %[2]s }
+promote: { %[1]s }
+`
+	for name, c := range map[string][2]string{
+		"npm":   {`npm: { registry: "http://127.0.0.1:1" }`, `exec: { command: ["true"] }`},
+		"files": {`files: { dir: site }`, `files: {}`},
+		"exec":  {`exec: { command: ["true"] }`, `exec: { command: ["true"] }`},
+	} {
+		p, err := project.Parse(name, fmt.Appendf(nil, src, c[0], c[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for role, a := range map[driver.Role]*project.Action{
+			driver.Publish: p.Publish, driver.Deploy: &p.Stage.Action, driver.Promote: p.Promote,
+		} {
+			d, err := drivers.Open(p, *a, role)
+			if err != nil || d == nil {
+				t.Errorf("%s, %s: %v", name, role, err)
+			}
+			if _, ok := d.(driver.Publisher); role == driver.Publish && !ok {
+				t.Errorf("%s does not plan", name)
+			}
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	p := &project.Project{Name: "tracer"}
+	for name, c := range map[string]struct {
+		a    project.Action
+		role driver.Role
+		want string
+	}{
+		"no driver":  {project.Action{}, driver.Publish, "names no driver"},
+		"npm stages": {project.Action{NPM: &project.NPM{}}, driver.Deploy, "not deploy"},
+		"no dir":     {project.Action{Files: &project.Files{}}, driver.Publish, "no directory"},
+		"no command": {project.Action{Exec: &project.Exec{}}, driver.Publish, "command"},
+	} {
+		d, err := drivers.Open(p, c.a, c.role)
+		if d != nil || !driver.IsRefused(err) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %v", name, d, err)
+		}
+	}
+}
