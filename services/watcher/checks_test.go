@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -264,6 +265,34 @@ func TestTheTombstoneOutlastsTheBroker(t *testing.T) {
 		sleep(5 * time.Minute)
 		w.server.Start(t)
 		w.staging.set("/healthz", http.StatusOK) // too late
+		sleep(2 * time.Second)
+		contains(t, s.tombstone().Reason, "3 times in a row")
+	})
+}
+
+// It is published as long as the release has not ended: a claim may turn out to be ineffective.
+func TestTheTombstoneIsPublishedDuringAClaim(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.start("w")
+		s := w.soak("tracer", 2*time.Hour, healthCheck)
+		sleep(time.Minute)
+		w.server.Stop()
+		w.staging.set("/healthz", http.StatusInternalServerError)
+		sleep(5 * time.Minute)
+		w.server.Start(t)
+		first, err := w.server.Connect() // before the watcher is back
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer first.Close()
+		js, err := jetstream.New(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.journal, err = journal.Open(w.Context(), js, "test"); err != nil {
+			t.Fatal(err)
+		}
+		s.do(release.WasBegun{Work: release.Promote})
 		sleep(2 * time.Second)
 		contains(t, s.tombstone().Reason, "3 times in a row")
 	})

@@ -23,7 +23,8 @@ func TestTwoInstancesProbeOnce(t *testing.T) {
 		if n := len(s.beats()); n > 125 {
 			t.Errorf("%d heartbeats", n)
 		}
-		if n := w.staging.count(); n > 725 {
+		// Each may be given a record of the release at once. Then both watch until one sees the other's heartbeat.
+		if n := w.staging.count(); n > 720+16 {
 			t.Errorf("%d probes, want about 720", n)
 		}
 	})

@@ -6,12 +6,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -20,6 +22,7 @@ import (
 // realWorld is a world without a bubble, and with staging on the network.
 func realWorld(t *testing.T) *world {
 	t.Helper()
+	emptyPools()
 	w := newWorld(t)
 	w.staging = nil
 	t.Cleanup(w.end)
@@ -103,4 +106,33 @@ func TestRealSignal(t *testing.T) {
 	judged()
 	t.Logf("cancelled %s after the signal", time.Since(began))
 	r.tombstone()
+}
+
+// On a replicated stream what is heard is stored only milliseconds later.
+func TestRealSignalOnACluster(t *testing.T) {
+	emptyPools()
+	c := natstest.Cluster(t, 3)
+	w := newWorldOn(t, nil, func() (*nats.Conn, error) {
+		return nats.Connect(c.URLs(), nats.MaxReconnects(-1))
+	}, topology.Options{Replicas: 3})
+	t.Cleanup(w.end)
+	c.Wait(t)
+	for range 5 {
+		beat, judged := listen(w, "sluice.heartbeat.*"), listen(w, "sluice.judged.*")
+		w.start("w")
+		r := w.soak("tracer", 12*time.Hour, errorsCheck) // the next heartbeat would come in five minutes
+		beat()
+		w.signal("tracer", r.id, "boom")
+		judged()
+		// The leader knows; a replica may lag behind.
+		ask := fmt.Sprintf(`{"last_by_subj":%q}`, topology.Request("cancel", r.id, "watcher"))
+		m, err := w.js.Conn().Request("$JS.API.STREAM.MSG.GET."+topology.StreamSluice, []byte(ask), 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(m.Data), `"message"`) {
+			t.Errorf("no tombstone: %s", m.Data)
+		}
+		w.drain("w")
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) { natstest.Main(m) }
 type world struct {
 	testing.TB
 	server  *natstest.Server
+	connect func() (*nats.Conn, error)
 	js      jetstream.JetStream
 	journal *journal.Journal
 	catalog *catalog.Catalog
@@ -53,15 +55,25 @@ type running struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	server := natstest.One(t)
+	return newWorldOn(t, server, func() (*nats.Conn, error) { return server.Connect() }, topology.Options{})
+}
+
+// newWorldOn is a world on a broker that is there; server is nil for a cluster.
+func newWorldOn(t testing.TB, server *natstest.Server, connect func() (*nats.Conn, error), o topology.Options) *world {
+	t.Helper()
 	w := &world{
-		TB: t, server: natstest.One(t), log: zap.NewNop(), staging: &staging{status: map[string]int{}}, running: map[string]*running{},
+		TB: t, server: server, connect: connect, log: zap.NewNop(), staging: &staging{status: map[string]int{}}, running: map[string]*running{},
 		noFiles: map[string]bool{},
 	}
 	if testing.Verbose() {
 		w.log = zaptest.NewLogger(t)
 	}
-	w.js = natstest.Topology(t, w.server.Conn(t))
-	var err error
+	nc, err := connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.js = natstest.Topology(t, nc, o)
 	if w.journal, err = journal.Open(t.Context(), w.js, "test"); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +86,7 @@ func newWorld(t testing.TB) *world {
 // bubble runs a test in simulated time.
 func bubble(t *testing.T, f func(w *world)) {
 	t.Helper()
+	emptyPools()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.end()
@@ -81,10 +94,17 @@ func bubble(t *testing.T, f func(w *world)) {
 	})
 }
 
+// emptyPools drops what sync.Pools hold: the NATS client keeps timers in one, and a timer that was made in one bubble must
+// not be used in another, nor outside. What was in a pool for two collections is gone.
+func emptyPools() {
+	runtime.GC()
+	runtime.GC()
+}
+
 // start starts an instance of the watcher and waits until it has done what it does at its start.
 func (w *world) start(instance string) {
 	w.Helper()
-	nc, err := w.server.Connect()
+	nc, err := w.connect()
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -115,7 +135,9 @@ func (w *world) kill(instance string) {
 	r := w.running[instance]
 	r.nc.Close()
 	r.stop()
-	<-r.done
+	if err := <-r.done; err != nil {
+		w.Logf("%s was killed: %v", instance, err)
+	}
 	delete(w.running, instance)
 }
 
@@ -136,7 +158,9 @@ func (w *world) end() {
 		w.drain(instance)
 	}
 	w.js.Conn().Close()
-	w.server.Stop()
+	if w.server != nil {
+		w.server.Stop()
+	}
 }
 
 // soaking is a release in its soak.

@@ -18,6 +18,10 @@ type Duty struct {
 	Between time.Duration
 }
 
+// firstBeat is how long a release may be without any heartbeat before whoever knows of it steps in: the instance that was
+// given it sends one at once, unless it died with the hint in its hand.
+const firstBeat = 5 * time.Second
+
 // Mine tells whether the instance is to watch. One watches and the others stand by: an instance steps in when nobody has sent
 // a heartbeat for one and a half intervals. Looking every half interval, it sends its first no later than two intervals
 // after the last, and a gap of two and a half is still covered (see [release.Watched]).
@@ -33,11 +37,18 @@ func (d Duty) Mine() bool {
 	if another {
 		return false
 	}
-	since := d.SoakAt
-	if d.LastAt.After(since) {
-		since = d.LastAt
+	if d.Last == "" {
+		return d.Asked || d.Now.Sub(d.SoakAt) >= min(silence, firstBeat)
 	}
-	return d.Asked || d.Last == d.Me || d.Now.Sub(since) >= silence
+	return d.Asked || d.Last == d.Me || d.Now.Sub(d.LastAt) >= silence
+}
+
+// Again is when an instance that stands by asks itself again.
+func (d Duty) Again() time.Duration {
+	if d.Last == "" {
+		return min(d.Between/2, firstBeat)
+	}
+	return d.Between / 2
 }
 
 // Watchable tells whether a release is to be watched. From staged on the beta runs in staging and the soak counts, also

@@ -19,14 +19,16 @@ func TestDuty(t *testing.T) {
 		change(&d)
 		return d
 	}
+	young := now.Add(-4 * time.Second)
 	fresh, stale := now.Add(-80*time.Second), now.Add(-90*time.Second)
 	for name, c := range map[string]struct {
 		duty judge.Duty
 		want bool
 	}{
 		"nobody ever":                        {base, true},
-		"nobody yet, the soak is young":      {with(func(d *judge.Duty) { d.SoakAt = fresh }), false},
-		"nobody yet, given to me":            {with(func(d *judge.Duty) { d.SoakAt = fresh; d.Asked = true }), true},
+		"nobody yet, the soak is young":      {with(func(d *judge.Duty) { d.SoakAt = young }), false},
+		"nobody yet, for a while":            {with(func(d *judge.Duty) { d.SoakAt = fresh }), true},
+		"nobody yet, given to me":            {with(func(d *judge.Duty) { d.SoakAt = young; d.Asked = true }), true},
 		"another watches":                    {with(func(d *judge.Duty) { d.Last = "a"; d.LastAt = fresh }), false},
 		"another watches, given to me":       {with(func(d *judge.Duty) { d.Last = "a"; d.LastAt = fresh; d.Asked = true }), false},
 		"another is silent":                  {with(func(d *judge.Duty) { d.Last = "a"; d.LastAt = stale }), true},
@@ -79,7 +81,7 @@ func TestSomebodyAlwaysWatches(t *testing.T) {
 					d := judge.Duty{
 						Me: i.name, Active: i.active, SoakAt: noon(), Now: now, Between: beat, Last: last.Last, LastAt: last.LastAt,
 					}
-					i.active, i.next = d.Mine(), now.Add(beat/2)
+					i.active, i.next = d.Mine(), now.Add(d.Again())
 					if i.active {
 						beats = append(beats, now)
 						last.Last, last.LastAt, i.next = i.name, now, now.Add(beat)

@@ -48,13 +48,13 @@ func (r *watch) beat(ctx context.Context) (wait time.Duration, err error) {
 	if !r.looking(ctx) {
 		return interval, nil // a probe that comes back wakes it
 	}
-	if mine, err := r.mine(ctx); err != nil {
+	if mine, again, err := r.mine(ctx); err != nil {
 		return 0, err
 	} else if !mine {
 		r.log.Info("another instance watches it: standing by")
 		r.asked.Store(false)
 		r.rest()
-		return interval / 2, nil
+		return again, nil
 	}
 	body, err := releasepb.EncodeHeartbeat(releasepb.Heartbeat{
 		Release: r.id, Instance: r.env.Instance, Checks: len(r.on.checks),

@@ -53,6 +53,7 @@ type watch struct {
 	failures int            // steps that failed, in a row
 	verdict  *judge.Verdict // of the check that failed first
 	told     bool           // the tombstone is stored, by whomever
+	blind    bool           // it was said that there is no project file
 	on       *duty          // nil: standing by
 	probes   sync.WaitGroup
 }
@@ -179,9 +180,9 @@ func (r *watch) next(ctx context.Context) (wait time.Duration, over bool, err er
 // watching watches, if it is this instance's turn.
 func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	if r.on == nil {
-		mine, err := r.mine(ctx)
+		mine, again, err := r.mine(ctx)
 		if err != nil || !mine {
-			return r.interval() / 2, err
+			return again, err
 		}
 		if err := r.begin(ctx); err != nil {
 			return 0, err
@@ -204,11 +205,11 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 
 func (r *watch) interval() time.Duration { return release.BeatInterval(r.entry.State.Delay()) }
 
-// mine asks whether it is this instance that watches.
-func (r *watch) mine(ctx context.Context) (bool, error) {
+// mine asks whether it is this instance that watches, and if not, when to ask again.
+func (r *watch) mine(ctx context.Context) (mine bool, again time.Duration, err error) {
 	now, ok := r.clock.now()
 	if !ok {
-		return false, errors.New("the broker's time is not known yet")
+		return false, 0, errors.New("the broker's time is not known yet")
 	}
 	d := judge.Duty{
 		Me: r.env.Instance, Active: r.on != nil, Asked: r.asked.Load(),
@@ -216,10 +217,10 @@ func (r *watch) mine(ctx context.Context) (bool, error) {
 	}
 	last, err := r.env.Journal.LastBeat(ctx, r.id)
 	if err != nil && !errors.Is(err, journal.ErrNone) {
-		return false, err
+		return false, 0, err
 	}
 	d.Last, d.LastAt = last.Instance, last.At
-	return d.Mine(), nil
+	return d.Mine(), d.Again(), nil
 }
 
 // begin starts to watch.
@@ -231,7 +232,8 @@ func (r *watch) begin(ctx context.Context) error {
 	}
 	p, err := r.env.Catalog.At(ctx, s.Project, s.Policy.Revision)
 	if err != nil {
-		if errors.Is(err, catalog.ErrUnknownProject) && r.failures == 0 {
+		if errors.Is(err, catalog.ErrUnknownProject) && !r.blind {
+			r.blind = true
 			r.judgement(ctx, topology.Evidence(r.id), "", false, probe.Line("can not look: "+err.Error()), 0, s.StagedAt)
 		}
 		return err
