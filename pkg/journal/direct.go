@@ -61,19 +61,15 @@ func (j *Journal) ask(ctx context.Context, stream string, g get) (answer, error)
 	if err != nil {
 		return answer{}, err
 	}
-	inbox := j.nc.NewInbox()
-	sub, err := j.nc.SubscribeSync(inbox)
-	if err != nil {
-		return answer{}, err
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	if err := j.nc.PublishRequest(j.api+"DIRECT.GET."+stream, inbox, body); err != nil {
+	p, done := j.inbox.expect()
+	defer done()
+	if err := j.nc.PublishRequest(j.api+"DIRECT.GET."+stream, p.subject, body); err != nil {
 		return answer{}, err
 	}
 	var a answer
 	var before uint64
 	for {
-		m, err := next(ctx, sub)
+		m, err := next(ctx, p.next)
 		if err != nil {
 			return answer{}, fmt.Errorf("the answer broke off after %d messages: %w", len(a.msgs), err)
 		}
@@ -116,14 +112,17 @@ func (a *answer) end(m *nats.Msg, status string, before uint64) error {
 		return nil
 	case status == "413":
 		return errTooMany
+	case status == "503" && description == "":
+		return nats.ErrNoResponders
 	default:
 		return fmt.Errorf("the broker says %s %s", status, description)
 	}
 }
 
-func next(ctx context.Context, sub *nats.Subscription) (m *nats.Msg, err error) {
+// next waits for the next message of an answer.
+func next(ctx context.Context, from func(context.Context) (*nats.Msg, error)) (m *nats.Msg, err error) {
 	err = soon(ctx, func(ctx context.Context) error {
-		m, err = sub.NextMsgWithContext(ctx)
+		m, err = from(ctx)
 		return err
 	})
 	return m, err

@@ -36,8 +36,10 @@ type Journal struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	api     string // the prefix of the broker's API subjects, with the dot
+	inbox   *inbox
 	stream  jetstream.Stream
 	service string
+	flaw    flaw // nothing, but in the builds that the race must catch
 }
 
 // Entry is a release as the last record of its journal tells it.
@@ -50,13 +52,17 @@ type Entry struct {
 	unknown []byte // fields of the state that a newer version wrote; they are carried on
 }
 
-// Open binds to the stream. service names the instance in every record that it appends.
+// Open binds to the stream, for as long as the connection lasts. service names the instance in every record that it appends.
 func Open(ctx context.Context, js jetstream.JetStream, service string) (*Journal, error) {
 	s, err := js.Stream(ctx, topology.StreamSluice)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", topology.StreamSluice, err)
 	}
-	return &Journal{nc: js.Conn(), js: js, api: apiPrefix(js.Options()), stream: s, service: service}, nil
+	in, err := openInbox(js.Conn())
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", topology.StreamSluice, err)
+	}
+	return &Journal{nc: js.Conn(), js: js, api: apiPrefix(js.Options()), inbox: in, stream: s, service: service}, nil
 }
 
 // Load reads the release. ErrNone when it has no journal. On a replicated stream the answer may be a little behind; what is
@@ -116,6 +122,9 @@ func (j *Journal) SnapshotAt(ctx context.Context, id string, least uint64) (Entr
 		if err != nil {
 			return Entry{}, nil, fmt.Errorf("read %s: %w", id, err)
 		}
+		if flawed && e.State.Phase == release.Promoting {
+			requests = nil // this answer has the claim: it would settle it rightly
+		}
 		return e, requests, nil
 	}
 }
@@ -138,6 +147,9 @@ func (j *Journal) snapshot(ctx context.Context, id string, filters []string, upT
 func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error) {
 	id, claim := e.State.Release, e.State.Claim
 	filters := journalAndRequests(id)
+	if flawed {
+		return j.flaw.settle(e), nil
+	}
 	if e.State.Phase != release.Promoting || claim == 0 || filters == nil {
 		return nil, fmt.Errorf("settle %q: it is %s: %w", id, e.State.Phase, release.ErrPhase)
 	}
@@ -179,9 +191,16 @@ func (j *Journal) Append(ctx context.Context, e Entry, ev release.Event, cause s
 	m.Header.Set(HeaderProject, state.Project)
 	m.Header.Set(HeaderCause, cause)
 	m.Header.Set(HeaderFolded, fmt.Sprint(state.Folded))
-	seq, err := j.compareAndSet(ctx, m, e.Seq)
+	last := e.Seq
+	if flawed {
+		last = j.flaw.guard(m, e, ev)
+	}
+	seq, err := j.compareAndSet(ctx, m, last)
 	if err != nil {
 		return Entry{}, fmt.Errorf("append %s to the journal of %s: %w", ev.Name(), state.Release, err)
+	}
+	if flawed {
+		j.flaw.claimed(ctx, j, state, seq)
 	}
 	return j.own(ctx, seq)
 }

@@ -1,0 +1,41 @@
+//go:build flaw_stale
+
+package journal
+
+import (
+	"context"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/sluice-gate/sluice/pkg/release"
+)
+
+const flawed = true
+
+// flaw settles by whatever is answered right after the claim was acknowledged, though a replica that lags behind may have
+// answered, which does not know the claim, nor the cancel before it.
+type flaw struct{}
+
+func (f *flaw) settle(e Entry) []release.Request {
+	stop, _ := answers.Load(e.State.Release)
+	requests, _ := stop.([]release.Request)
+	return requests
+}
+
+func (*flaw) guard(_ *nats.Msg, e Entry, _ release.Event) uint64 { return e.Seq }
+
+func (*flaw) claimed(ctx context.Context, j *Journal, s release.State, seq uint64) {
+	if s.Phase != release.Promoting || s.Claim != 0 {
+		return
+	}
+	msgs, err := j.multiLast(ctx, journalAndRequests(s.Release), seq, 0)
+	if err != nil {
+		return
+	}
+	_, requests, _ := split(msgs, s.Release)
+	s.Claim = seq
+	answers.Store(s.Release, s.Settle(requests))
+}
+
+var answers sync.Map // by release, for both promoters of the race
