@@ -39,9 +39,9 @@ type stored struct {
 
 // answer is a whole answer to a get.
 type answer struct {
-	msgs []stored
-	more bool   // the answer was full; ask again after the last sequence
-	upTo uint64 // multi_last: the last sequence that the answering replica looked at
+	msgs    []stored
+	pending int    // how many more there are: the answer was full, ask again after the last sequence
+	upTo    uint64 // multi_last: the last sequence that the answering replica looked at
 }
 
 // errHidden: a sender made a subject or a header that a direct read does not show as it is.
@@ -103,7 +103,9 @@ func (a *answer) end(m *nats.Msg, status string, before uint64) error {
 		if last != before {
 			return fmt.Errorf("the answer lost its end: it goes up to sequence %d, and %d arrived", last, before)
 		}
-		a.more = pending > 0 && len(a.msgs) > 0
+		if a.pending = int(pending); len(a.msgs) == 0 && pending > 0 { //nolint:gosec // a stream has fewer messages
+			return errors.New("an answer without messages that says there are some")
+		}
 		if m.Header.Get("Nats-UpTo-Sequence") != "" {
 			a.upTo, err = number(m, "Nats-UpTo-Sequence")
 		}

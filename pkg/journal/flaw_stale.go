@@ -33,7 +33,11 @@ func (*flaw) claimed(ctx context.Context, j *Journal, s release.State, seq uint6
 	if err != nil {
 		return
 	}
-	_, requests, _ := split(msgs, s.Release)
+	_, found, _ := split(msgs, s.Release)
+	var requests []release.Request
+	for _, r := range found {
+		requests = append(requests, r.Request)
+	}
 	s.Claim = seq
 	answers.Store(s.Release, s.Settle(requests))
 }

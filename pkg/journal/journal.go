@@ -31,7 +31,7 @@ const (
 	HeaderFolded  = "Sluice-Folded"
 )
 
-// Journal reads and appends journals over one connection. It keeps nothing in memory and is safe for concurrent use.
+// Journal reads and appends journals over one connection. It remembers nothing of them and is safe for concurrent use.
 type Journal struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
