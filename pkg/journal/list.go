@@ -260,7 +260,7 @@ func (j *Journal) scan(ctx context.Context, g get, see func(stored) (bool, error
 				return err
 			}
 		}
-		if !a.more {
+		if a.pending == 0 {
 			return nil
 		}
 		g.Seq, g.StartTime = a.msgs[len(a.msgs)-1].Seq+1, nil

@@ -54,6 +54,7 @@ func journalAndRequests(id string) []string {
 func (j *Journal) multiLast(ctx context.Context, filters []string, upTo, least uint64) ([]stored, error) {
 	g := get{MultiLast: filters, UpTo: upTo}
 	var out []stored
+	var total int
 	for {
 		a, err := j.ask(ctx, topology.StreamSluice, g)
 		if err != nil {
@@ -65,9 +66,20 @@ func (j *Journal) multiLast(ctx context.Context, filters []string, upTo, least u
 			}
 			continue
 		}
+		if len(out) == 0 {
+			total = len(a.msgs) + a.pending
+		}
 		out = append(out, a.msgs...)
-		if !a.more {
+		switch {
+		case len(out) == total:
 			return out, nil
+		case len(out) > total:
+			return nil, fmt.Errorf("%d messages, and %d were announced", len(out), total)
+		case len(a.msgs) == 0:
+			if err := pause(ctx); err != nil {
+				return nil, stale(err)
+			}
+			continue
 		}
 		upTo = a.upTo // all parts from before the same sequence
 		g.Seq, g.UpTo = out[len(out)-1].Seq+1, upTo
@@ -99,7 +111,7 @@ func (j *Journal) between(ctx context.Context, stream, subject string, from uint
 		if n := len(a.msgs); n > 0 {
 			g.Seq, g.StartTime = a.msgs[n-1].Seq+1, nil
 		}
-		if a.more {
+		if a.pending > 0 {
 			continue
 		}
 		if err := pause(ctx); err != nil {

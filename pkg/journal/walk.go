@@ -126,7 +126,7 @@ func (j *Journal) pull(ctx context.Context, goal uint64, stop bool) ([]stored, e
 				return nil, err
 			}
 		}
-		m, err := next(ctx, sub)
+		m, err := next(ctx, sub.NextMsgWithContext)
 		if errors.Is(err, nats.ErrNoResponders) { // the consumer is so new that this node does not know of it yet
 			if err := pause(ctx); err != nil {
 				return nil, err
