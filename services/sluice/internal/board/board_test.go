@@ -112,6 +112,7 @@ func soaking() []release.Command { return promote()[:5] }
 func TestBoard(t *testing.T) {
 	b := setup(t, "router", "tracer", "zebra")
 	b.merge("tracer", "older", cancel())
+	b.merge("tracer", "slow", release.Begin{Work: release.Publish, Instance: "i"}) // merged first, and still under way
 	good := b.merge("tracer", "good", promote()...)
 	b.merge("tracer", "bad", cancel())
 	holder := b.merge("tracer", "holder", soaking()...)
@@ -126,12 +127,12 @@ func TestBoard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.shows(all, "router only cancelled, tracer holder soaking, tracer waits queued, tracer fresh merged, tracer bad cancelled, zebra idle")
+	b.shows(all, "router only cancelled, tracer holder soaking, tracer waits queued, tracer slow publishing, tracer fresh merged, tracer bad cancelled, zebra idle")
 	one, err := b.r.Project(t.Context(), "tracer", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.shows(one, "tracer holder soaking, tracer waits queued, tracer fresh merged, tracer bad cancelled, tracer good promoted")
+	b.shows(one, "tracer holder soaking, tracer waits queued, tracer slow publishing, tracer fresh merged, tracer bad cancelled, tracer good promoted")
 }
 
 // A lane that several projects share names releases of all of them.
