@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -145,21 +144,13 @@ func split(msgs []stored, id string) (e Entry, requests []asked, err error) {
 // maxActor bounds the name that a sender gave itself, in bytes.
 const maxActor = 64
 
-// request reads a message on one of the request subjects of a release. Its sender may have named itself in a way that is
-// none of our names, "ana@corp" for one: the broker has acknowledged it, so it counts like any other.
+// request reads a message on one of the request subjects of a release.
 func request(m stored, id string) (release.Request, bool) {
-	s, err := topology.ParseSubject(m.Subject)
-	actor := s.Actor
-	if err != nil {
-		if i := strings.LastIndexByte(m.Subject, '.'); i >= 0 {
-			s, err = topology.ParseSubject(m.Subject[:i])
-			actor = releasepb.Line(m.Subject[i+1:], maxActor)
-		}
-	}
+	s, err := topology.ParseStored(m.Subject)
 	if err != nil || s.Kind != topology.KindRequest || s.Release != id {
 		return release.Request{}, false
 	}
-	return releasepb.DecodeRequest(release.Verb(s.Verb), actor, m.Seq, m.At, m.Data), true
+	return releasepb.DecodeRequest(release.Verb(s.Verb), releasepb.Line(s.Actor, maxActor), m.Seq, m.At, m.Data), true
 }
 
 func entry(m stored) (Entry, error) {

@@ -80,6 +80,9 @@ type Config struct {
 	Grace time.Duration
 	// Observe is called after every handled hint; nil: nobody counts.
 	Observe func(h Hint, took time.Duration, err error)
+	// Stray keeps a message whose subject is none of ours, with the reason, before its delivery ends: an acknowledged cancel of
+	// something that is no release, for one. nil: it is only logged.
+	Stray func(ctx context.Context, raw string, seq uint64, data []byte, why error) error
 }
 
 const (
@@ -143,10 +146,9 @@ type loop struct {
 
 // take has the message handled when it is its release's turn.
 func (l *loop) take(ctx, work context.Context, m jetstream.Msg) {
-	subject, err := topology.ParseSubject(m.Subject())
+	subject, err := topology.ParseStored(m.Subject())
 	if err != nil {
-		l.cfg.Log.Warn("skipped a message on a subject that is none of ours", zap.Error(err))
-		_ = m.Term()
+		l.all.Go(func() { l.stray(work, m, err) })
 		return
 	}
 	key := subject.Release
@@ -161,6 +163,21 @@ func (l *loop) take(ctx, work context.Context, m jetstream.Msg) {
 		defer l.all.Done()
 		l.one(ctx, work, m)
 	})
+}
+
+// stray ends the delivery of a message that no release is named by, once it is kept.
+func (l *loop) stray(work context.Context, m jetstream.Msg, why error) {
+	meta, err := m.Metadata()
+	if err == nil && l.cfg.Stray != nil {
+		err = l.cfg.Stray(work, m.Subject(), meta.Sequence.Stream, m.Data(), why)
+	}
+	if err != nil {
+		l.cfg.Log.Warn("could not keep a message on a subject that is none of ours, trying again", zap.Error(err))
+		_ = m.NakWithDelay(firstAgain)
+		return
+	}
+	l.cfg.Log.Warn("refused a message on a subject that is none of ours", zap.Error(why))
+	_ = m.TermWithReason("refused")
 }
 
 func (l *loop) one(ctx, work context.Context, m jetstream.Msg) {
@@ -242,7 +259,7 @@ func hint(m jetstream.Msg) (Hint, error) {
 	if err != nil {
 		return Hint{}, err
 	}
-	subject, err := topology.ParseSubject(m.Subject())
+	subject, err := topology.ParseStored(m.Subject())
 	return Hint{
 		Subject: subject, Raw: m.Subject(), Stream: meta.Stream, Seq: meta.Sequence.Stream, At: meta.Timestamp,
 		Data: m.Data(), Delivered: meta.NumDelivered,

@@ -58,6 +58,7 @@ func (e Env) React(ctx context.Context, stream, durable string, handle react.Han
 	}
 	return react.Run(ctx, react.Config{
 		Consumer: consumer, Handle: handle, Turns: e.turns, Log: e.Log.With(zap.String("consumer", durable)), Grace: DrainGrace,
+		Stray:   e.stray,
 		Observe: func(_ react.Hint, took time.Duration, err error) { e.Metrics.hint(e.Name, durable, took, err) },
 	})
 }

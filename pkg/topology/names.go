@@ -290,6 +290,19 @@ func ParseSubject(s string) (Subject, error) {
 	return out, nil
 }
 
+// ParseStored is [ParseSubject] for what the broker has acknowledged. The sender of a request may have named itself in a way
+// that is none of our names, "ana@corp" for one: it counts like any other, and Actor is as it was sent, not safe.
+func ParseStored(s string) (Subject, error) {
+	out, err := ParseSubject(s)
+	if i := strings.LastIndexByte(s, '.'); err != nil && i >= 0 {
+		if named, cut := ParseSubject(s[:i]); cut == nil && named.Kind == KindRequest && named.Actor == "" {
+			named.Actor = s[i+1:]
+			return named, nil
+		}
+	}
+	return out, err
+}
+
 // CheckRelease returns nil for a canonical UUID: lowercase, with hyphens.
 func CheckRelease(id string) error {
 	if !validRelease(id) {

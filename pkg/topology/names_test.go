@@ -195,3 +195,27 @@ func TestRequestFiltersMatchAReleasesRequestsOnly(t *testing.T) {
 		t.Error("filters were built from a wildcard")
 	}
 }
+
+func TestParseStored(t *testing.T) {
+	t.Parallel()
+	const id = "01890a5d-ac96-774b-bcce-b302099a8057"
+	for subject, actor := range map[string]string{
+		"sluice.cancel." + id:               "",
+		"sluice.cancel." + id + ".ana":      "ana",
+		"sluice.cancel." + id + ".ana@corp": "ana@corp",
+		"sluice.extend." + id + ".$(x)":     "$(x)",
+	} {
+		s, err := ParseStored(subject)
+		if err != nil || s.Kind != KindRequest || s.Release != id || s.Actor != actor {
+			t.Errorf("%s: %+v, %v", subject, s, err)
+		}
+	}
+	for _, subject := range []string{
+		"", ".", "sluice.cancel.tracer", "sluice.cancel.tracer.ana", "sluice.cancel." + id + ".ana.b@c", "sluice.release." + id + ".ana",
+		"sluice.merge.Tracer", "sluice.merge.tracer.ana", "sluice.signal.tracer.ana",
+	} {
+		if s, err := ParseStored(subject); err == nil {
+			t.Errorf("%s: is %+v", subject, s)
+		}
+	}
+}

@@ -329,15 +329,21 @@ func (c *composed) until(id string, p release.Phase) release.State {
 
 func (c *composed) untilState(id, what string, ok func(release.State) bool) release.State {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	return follow(c, c.journal, id, what, ok)
+}
+
+// follow waits for a release to be in a state for which ok is true.
+func follow(t testing.TB, j *journal.Journal, id, what string, ok func(release.State) bool) release.State {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var last release.State
-	err := c.journal.Follow(ctx, id, 0, func(r journal.Record) bool {
+	err := j.Follow(ctx, id, 0, func(r journal.Record) bool {
 		last = r.State
 		return !ok(last)
 	}, func(error) error { return nil })
 	if err != nil {
-		c.Fatalf("release %s never became %s: it is %s (%s): %v", id, what, last.Phase, last.End.Reason, err)
+		t.Fatalf("release %s never became %s: it is %s (%s): %v", id, what, last.Phase, last.End.Reason, err)
 	}
 	return last
 }

@@ -14,12 +14,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/react"
@@ -84,11 +87,29 @@ func check(m releasepb.MergeEvent) error {
 	if err == nil && m.Version != "" {
 		err = topology.CheckVersion(m.Version)
 	}
-	if err == nil && m.Artifact == "" {
-		err = fmt.Errorf("artifact is missing: name an object in %s", topology.BucketArtifacts)
+	if err == nil {
+		err = checkArtifact(m.Artifact)
+	}
+	if err == nil && m.Digest != "" {
+		_, err = driver.DigestHex(m.Digest)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return nil
+}
+
+// checkArtifact refuses what can not be the name of an object. The object store makes a subject of the name, and a client that
+// asks for one that is too long loses its connection, again at every delivery.
+func checkArtifact(name string) error {
+	const most = 512
+	switch {
+	case name == "":
+		return fmt.Errorf("artifact is missing: name an object in %s", topology.BucketArtifacts)
+	case len(name) > most:
+		return fmt.Errorf("artifact %s is %d bytes long, at most %d are allowed", driver.Quote(name), len(name), most)
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("artifact %s: want a name on one line, of characters that print", driver.Quote(name))
 	}
 	return nil
 }
