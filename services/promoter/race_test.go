@@ -1,12 +1,14 @@
 package promoter_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,10 +74,9 @@ func TestRace(t *testing.T) {
 	v := r.judge()
 	t.Logf("%d releases, %d promoted, %d cancelled, %d held; %d requests, %d stored before a claim that they stopped; %d step-downs, %d broker restarts",
 		v.releases, v.promoted, v.cancelled, v.held, v.requests, v.ineffective, r.stepDowns.Load(), r.restarts.Load())
-	for i, violation := range v.violations {
-		if i == 20 {
-			break
-		}
+	slices.Sort(v.violations) // "promoted although …" before what follows from it
+	slices.Reverse(v.violations)
+	for _, violation := range v.violations[:min(20, len(v.violations))] {
 		t.Errorf("violation: %s", violation)
 	}
 	if len(v.violations) > 0 {
@@ -95,23 +96,31 @@ func TestRaceCatches(t *testing.T) {
 	}
 	for _, flaw := range []string{"flaw_stale", "flaw_wildcard"} {
 		t.Run(flaw, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags="+flaw, "-run=^TestRace$", ".")
-			cmd.Env = append(os.Environ(), "SLUICE_RACE_RELEASES=3000")
-			out, err := cmd.CombinedOutput()
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) {
-				t.Fatalf("the race with %s did not fail: %v\n%s", flaw, err, out)
+			said := ""
+			for range 4 { // the flaw shows in one release of a thousand or so
+				cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags="+flaw, "-run=^TestRace$", ".")
+				cmd.Env = append(os.Environ(), "SLUICE_RACE_RELEASES=3000")
+				if flaw == "flaw_wildcard" { // its guard sees requests without a name only
+					cmd.Env = append(cmd.Env, "SLUICE_RACE_ACTORS=,")
+				}
+				out, err := cmd.CombinedOutput()
+				var exit *exec.ExitError
+				if err != nil && !errors.As(err, &exit) {
+					t.Fatal(err)
+				}
+				if said = string(out); strings.Contains(said, "violation: promoted although") {
+					return
+				}
 			}
-			if !strings.Contains(string(out), "violation: promoted although") {
-				t.Fatalf("the race with %s failed for another reason:\n%s", flaw, out)
-			}
+			t.Errorf("the race does not catch %s:\n%s", flaw, said)
 		})
 	}
 }
 
 const (
 	atOnce = 1000
-	spread = 400 * time.Millisecond // requests come within this time of the due time
+	spread = 400 * time.Millisecond // some requests come within this time of the due time,
+	moment = 5 * time.Millisecond   // and most within this time of the claim
 )
 
 type race struct {
@@ -122,10 +131,11 @@ type race struct {
 	journal  *journal.Journal
 	revision string
 	effects  *effects
+	actors   []string
 
-	mu      sync.Mutex
-	onClaim map[string]func() // by release: called when its claim is on its way
-	acked   map[uint64]string // by sequence: the subject of every request that the broker acknowledged
+	mu     sync.Mutex
+	onLook map[string]chan struct{} // by release: closed when a promoter is about to claim it
+	acked  map[uint64]string        // by sequence: the subject of every request that the broker acknowledged
 
 	stepDowns, restarts atomic.Int64
 }
@@ -134,8 +144,10 @@ func newRace(t *testing.T) *race {
 	t.Helper()
 	r := &race{
 		t: t, cluster: natstest.Cluster(t, 3), effects: &effects{done: map[string]int{}},
-		onClaim: map[string]func(){}, acked: map[uint64]string{},
+		actors: strings.Split(cmp.Or(os.Getenv("SLUICE_RACE_ACTORS"), ",ana,lee"), ","),
+		onLook: map[string]chan struct{}{}, acked: map[uint64]string{},
 	}
+	r.effects.look = r.looked
 	for range 3 {
 		nc := r.cluster.Conn(t, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
 			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // brokers come and go here
@@ -156,9 +168,6 @@ func newRace(t *testing.T) *race {
 	}
 	src := "project: race\npromote: { exec: { command: [counted] } }\n"
 	if _, r.revision, err = files.Apply(t.Context(), "race.yaml", []byte(src)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.conns[2].Subscribe("sluice.release.*", r.sawRecord); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2 {
@@ -192,37 +201,30 @@ func (r *race) one(ctx context.Context) error {
 		Release: id, Project: "race", Phase: release.Staged, Version: "1.0.0", StagedAt: due, SoakFrom: due,
 		Policy: release.Policy{Revision: r.revision, Lane: "race"},
 	}}
+	about := make(chan struct{})
+	r.mu.Lock()
+	r.onLook[id] = about
+	r.mu.Unlock()
 	var stoppers sync.WaitGroup
 	for range rand.IntN(4) {
 		verb := []release.Verb{release.Cancel, release.Hold, release.Extend}[rand.IntN(3)]
-		actor := []string{"", "ana", "lee"}[rand.IntN(3)]
-		if rand.IntN(2) == 0 { // when the claim is under way
-			claimed := make(chan struct{})
-			r.mu.Lock()
-			before := r.onClaim[id]
-			r.onClaim[id] = func() {
-				if before != nil {
-					before()
-				}
-				close(claimed)
-			}
-			r.mu.Unlock()
+		actor := r.actors[rand.IntN(len(r.actors))]
+		wait := time.Duration(rand.Int64N(int64(spread)))
+		if rand.IntN(4) > 0 { // most of them come within a moment of the claim
+			wait = time.Duration(rand.Int64N(int64(moment)))
 			stoppers.Go(func() {
 				select {
-				case <-claimed:
-					r.stop(ctx, verb, id, actor)
-				case <-time.After(2 * spread):
+				case <-about:
+				case <-time.After(4 * spread):
 				}
+				<-time.After(wait)
+				r.stop(ctx, verb, id, actor)
 			})
 			continue
 		}
-		at := due.Add(time.Duration(rand.Int64N(int64(spread))))
 		stoppers.Go(func() {
-			select {
-			case <-time.After(time.Until(at)):
-				r.stop(ctx, verb, id, actor)
-			case <-ctx.Done():
-			}
+			<-time.After(time.Until(due.Add(wait)))
+			r.stop(ctx, verb, id, actor)
 		})
 	}
 	if err := again(ctx, func() error {
@@ -237,7 +239,7 @@ func (r *race) one(ctx context.Context) error {
 	stoppers.Wait()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(time.Minute)
+	limit := time.After(4 * time.Minute) // the broker is often without a leader, and forgets what it was asked
 	for {
 		e, err := r.journal.Load(ctx, id)
 		if err == nil && (e.State.Phase.Ended() || e.State.Phase == release.Held) {
@@ -265,23 +267,20 @@ func (r *race) stop(ctx context.Context, verb release.Verb, id, actor string) {
 	r.acked[ack.Sequence] = subject
 }
 
-func (r *race) sawRecord(m *nats.Msg) {
-	if m.Header.Get(journal.HeaderEvent) != string(release.Promoting) {
-		return
-	}
-	id := strings.TrimPrefix(m.Subject, "sluice.release.")
+// looked is called when a promoter looks at the target, which is the last that it does before it claims.
+func (r *race) looked(id string) {
 	r.mu.Lock()
-	f := r.onClaim[id]
-	delete(r.onClaim, id)
+	about := r.onLook[id]
+	delete(r.onLook, id)
 	r.mu.Unlock()
-	if f != nil {
-		f()
+	if about != nil {
+		close(about)
 	}
 }
 
 // breakThings makes the stream's leader step down again and again, and once in a while stops a broker and starts it again.
 func (r *race) breakThings(ctx context.Context) {
-	tick := time.NewTicker(2 * time.Second)
+	tick := time.NewTicker(4 * time.Second)
 	defer tick.Stop()
 	for i := 1; ; i++ {
 		select {
@@ -289,7 +288,7 @@ func (r *race) breakThings(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if i%5 == 2 {
+		if i%5 == 3 {
 			node := i % r.cluster.Len()
 			r.cluster.StopNode(node)
 			r.cluster.StartNode(r.t, node)
@@ -313,11 +312,14 @@ func again(ctx context.Context, f func() error) error {
 
 // effects is a target that counts how often a release was really promoted.
 type effects struct {
+	look func(id string)
 	mu   sync.Mutex
 	done map[string]int
 }
 
-func (e *effects) Look(context.Context, driver.Facts) (driver.Seen, error) {
+func (e *effects) Look(_ context.Context, f driver.Facts) (driver.Seen, error) {
+	e.look(f.Release)
+	<-time.After(time.Duration(rand.Int64N(int64(moment))))
 	return driver.Seen{}, nil
 }
 
