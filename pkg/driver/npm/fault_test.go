@@ -263,11 +263,33 @@ func testSlowToShow(t *testing.T, registry *npmtest.Registry) {
 		b.wantTags("latest", "0.0.1", "beta", f.Beta)
 	}
 
-	w := quick()
-	w.show = 50 * time.Millisecond
-	b := newBench(t, registry, "slow-never", project.Republish, withWaits(w))
+	// A publish that went through although the answer says 403, and that does not show yet.
+	b := newBench(t, registry, "slow-403", project.Republish)
 	seed(t, registry, b.cfg.Package)
 	f := b.plan("1.4.0", b.pack("1.4.0", nil))
+	left := 0
+	b.front.Faults(func(r *http.Request) npmtest.Fault {
+		switch {
+		case r.Method == http.MethodPut:
+			left = 3
+			return afterwards(http.StatusForbidden)
+		case left > 0 && r.URL.Path == "/slow-403":
+			left--
+			return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				_, _ = w.Write([]byte(`{"versions":{"0.0.1":{}}}`))
+			}
+		}
+		return nil
+	})
+	if b.beta(f); left != 0 {
+		t.Errorf("%d reads were not made", left)
+	}
+
+	w := quick()
+	w.show = 50 * time.Millisecond
+	b = newBench(t, registry, "slow-never", project.Republish, withWaits(w))
+	seed(t, registry, b.cfg.Package)
+	f = b.plan("1.4.0", b.pack("1.4.0", nil))
 	stale(b, 1000)
 	_, err := b.publish.Do(t.Context(), f)
 	b.wantAgain(err, "does not list it after 50ms")
@@ -323,6 +345,33 @@ func testMovedMeanwhile(t *testing.T, registry *npmtest.Registry) {
 		f := b.plan("1.4.0", b.pack("1.4.0", nil))
 		b.beta(f)
 		interfere(b, "/latest", false, func() { tag(t, registry, "moved-back", latest, "0.0.1") })
+		if done, err := b.promote.Do(t.Context(), f); err != nil || done.Value != "1.4.0" {
+			t.Errorf("%+v, %v", done, err)
+		}
+		b.wantTags("latest", "1.4.0", "beta", "1.4.0")
+	})
+	t.Run("back, later", func(t *testing.T) { // after the driver has read its own write: repaired
+		t.Parallel()
+		b := newBench(t, registry, "moved-later", project.Retag)
+		seed(t, registry, "moved-later")
+		f := b.plan("1.4.0", b.pack("1.4.0", nil))
+		b.beta(f)
+		reads := -1 // since the write
+		b.front.Faults(func(r *http.Request) npmtest.Fault {
+			if r.Method == http.MethodPut && reads < 0 {
+				reads = 0
+			}
+			if r.Method == http.MethodGet && reads >= 0 {
+				reads++
+			}
+			if reads != 2 {
+				return nil
+			}
+			return func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+				tag(t, registry, "moved-later", latest, "0.0.1")
+				pass.ServeHTTP(w, r)
+			}
+		})
 		if done, err := b.promote.Do(t.Context(), f); err != nil || done.Value != "1.4.0" {
 			t.Errorf("%+v, %v", done, err)
 		}

@@ -1,6 +1,7 @@
 package npm
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -312,6 +313,11 @@ func testRedirects(t *testing.T, registry *npmtest.Registry) {
 		http.Redirect(w, r, registry.URL+r.URL.String(), http.StatusTemporaryRedirect)
 	}))
 	t.Cleanup(elsewhere.Close)
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return asked
+	}
 	away := func(status int) npmtest.Fault {
 		return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			http.Redirect(w, r, elsewhere.URL+r.URL.String(), status)
@@ -326,7 +332,7 @@ func testRedirects(t *testing.T, registry *npmtest.Registry) {
 		_, err := b.publish.Do(t.Context(), f)
 		b.wantRefused(err, "it redirects")
 	}
-	if asked != 0 {
+	if count() != 0 {
 		t.Error("a write was redirected")
 	}
 	b.front.Faults(func(r *http.Request) npmtest.Fault {
@@ -339,9 +345,25 @@ func testRedirects(t *testing.T, registry *npmtest.Registry) {
 	if _, err := b.promote.Do(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if asked == 0 || leaked != "" {
-		t.Errorf("%d redirected requests, with the tokens %q", asked, leaked)
+	// The registry keeps its tarballs at another origin.
+	f = b.plan("1.5.0", b.pack("1.5.0", nil))
+	b.front.Faults(func(r *http.Request) npmtest.Fault {
+		if r.URL.Path != "/redirects" || r.Method != http.MethodGet {
+			return nil
+		}
+		return func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+			rec := httptest.NewRecorder()
+			r.Header.Set("Accept-Encoding", "identity")
+			pass.ServeHTTP(rec, r)
+			_, _ = w.Write(bytes.ReplaceAll(rec.Body.Bytes(), []byte(b.front.URL), []byte(elsewhere.URL)))
+		}
+	})
+	b.beta(f)
+	redirected := count()
+	if _, err := b.promote.Do(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	if redirected == 0 || count() == redirected || leaked != "" {
+		t.Errorf("%d redirected requests, %d with those for tarballs, with the tokens %q", redirected, count(), leaked)
 	}
 }
