@@ -27,14 +27,15 @@
 // restore is what follows a cancel. The facts above are then those of the earlier release, that is, of what shall be
 // there afterwards: a script that deploys SLUICE_ARTIFACT_PATH whatever the action does the right thing. All but
 // SLUICE_PROJECT, SLUICE_ATTEMPT, SLUICE_IDEMPOTENCY_KEY and SLUICE_RUN are empty when there was no earlier release: stop what
-// runs, or exit 65. SLUICE_UNDO_RELEASE, SLUICE_UNDO_VERSION, SLUICE_UNDO_BETA and SLUICE_UNDO_DIGEST name what is taken
+// runs, or exit 1. SLUICE_UNDO_RELEASE, SLUICE_UNDO_VERSION, SLUICE_UNDO_BETA and SLUICE_UNDO_DIGEST name what is taken
 // away. A command whose outside can be used by others compares them with what it finds there, and when that is
 // something else it changes nothing and exits 0.
 //
 // # What the command says
 //
-// Exit status 0 is success. 65 (EX_DATAERR) and 78 (EX_CONFIG) are a refusal: trying again is pointless. Any other, and a
-// death by signal, is a failure that may be tried again. So is a timeout. The error ends with the last 4 KiB of what the command
+// Exit status 0 is success. 75 (EX_TEMPFAIL) and a death by signal are failures that pass: the command is run again, until the
+// action's timeout is over. Any other status fails the release at once: a deploy script that failed is not repeated for
+// ten minutes, and whoever waits for it is told now. The error ends with the last 4 KiB of what the command
 // wrote to its output and error output, without terminal control sequences, and with the values of its env_from variables
 // replaced by ***, wherever they stood as they are; values of fewer than four bytes are not looked for, encoded ones
 // (base64) not recognized.

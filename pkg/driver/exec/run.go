@@ -26,10 +26,9 @@ const (
 	killing   = 500 * time.Millisecond // for processes to disappear after SIGKILL
 )
 
-// Exit statuses by which a command refuses.
 const (
-	exitData   = 65 // EX_DATAERR
-	exitConfig = 78 // EX_CONFIG
+	exitTemporary = 75 // EX_TEMPFAIL: the command asks to be run again
+	bySignal      = -1 // what os.ProcessState says of a command that a signal ended
 )
 
 // Failure is a command that did not succeed. A refusal wraps it too.
@@ -99,11 +98,10 @@ func runFor(ctx context.Context, c project.Exec, vars []Var, grace time.Duration
 	}
 	p.stop(mark, grace)
 	switch err := failed(nil, "failed with %s", p.state); p.state.ExitCode() {
-	case exitData, exitConfig:
-		err.What = fmt.Sprintf("refused with %s", p.state)
-		return driver.Refusef("%w", err)
-	default:
+	case exitTemporary, bySignal:
 		return err
+	default:
+		return driver.Refusef("%w", err)
 	}
 }
 

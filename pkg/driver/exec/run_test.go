@@ -24,11 +24,11 @@ func TestExitStatus(t *testing.T) {
 		message string
 	}{
 		"exit 0":                           {},
-		"echo out; echo err >&2; exit 3":   {false, "the command \"sh\" failed with exit status 3; the end of its output:\nout\nerr"},
-		"exit 1":                           {false, "the command \"sh\" failed with exit status 1"},
+		"echo out; echo err >&2; exit 3":   {true, "the command \"sh\" failed with exit status 3; the end of its output:\nout\nerr"},
+		"exit 1":                           {true, "the command \"sh\" failed with exit status 1"},
 		"exit 75":                          {false, "the command \"sh\" failed with exit status 75"},
-		"echo no such region >&2; exit 65": {true, "the command \"sh\" refused with exit status 65; the end of its output:\nno such region"},
-		"exit 78":                          {true, "the command \"sh\" refused with exit status 78"},
+		"echo no such region >&2; exit 65": {true, "the command \"sh\" failed with exit status 65; the end of its output:\nno such region"},
+		"exit 78":                          {true, "the command \"sh\" failed with exit status 78"},
 		"kill -KILL $$":                    {false, "the command \"sh\" failed with signal: killed"},
 	} {
 		err := Run(t.Context(), shell(script), nil)
