@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/pkg/topology/accounts"
 )
 
 // These run in real time, with a real HTTP server and a real command.
@@ -134,5 +136,47 @@ func TestRealSignalOnACluster(t *testing.T) {
 			t.Errorf("no tombstone: %s", m.Data)
 		}
 		w.drain("w")
+	}
+}
+
+// The rights of the watcher's user are enough, and a signal comes from an application in the account OPS.
+func TestRealAccounts(t *testing.T) {
+	emptyPools()
+	server := natstest.One(t, natstest.Listen(), natstest.Configure(func(o *server.Options) error {
+		return accounts.Embed(o, false, func(user string) string { return "secret-" + user })
+	}))
+	var refused atomic.Value
+	as := func(user string, options ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect(server.URL(), append(options, nats.UserInfo(user, "secret-"+user),
+			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused.Store(user + ": " + err.Error()) }))...)
+	}
+	w := newWorldOn(t, server, func() (*nats.Conn, error) { return as(accounts.Admin) }, topology.Options{})
+	t.Cleanup(w.end)
+	w.staging = nil
+	w.connect = func() (*nats.Conn, error) {
+		return as(accounts.Watcher, nats.CustomInboxPrefix(topology.InboxPrefix(accounts.Watcher)))
+	}
+	app, err := as(accounts.App, nats.CustomInboxPrefix(topology.InboxPrefix(accounts.App)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer app.Close()
+	beat, judged := listen(w, "sluice.heartbeat.*"), listen(w, "sluice.judged.*")
+	for range 2 {
+		w.start("w")
+		r := w.soak("tracer", time.Hour, errorsCheck)
+		beat()
+		w.drain("w")
+		w.start("w") // finds it by its lane
+		beat()
+		if _, err := app.Request(topology.Signal("tracer", r.id), []byte("boom"), 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		judged()
+		r.tombstone()
+		w.drain("w")
+	}
+	if err := refused.Load(); err != nil {
+		t.Errorf("the broker refused %s", err)
 	}
 }
