@@ -3,13 +3,14 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 // Do obeys a command: it loads the release, decides, and appends what was decided. When somebody else appends first it
-// loads and decides again, until ctx ends. It returns the release as it is then, and whether anything was appended; the
+// loads and decides again, until its patience or ctx ends. It returns the release as it is then, and whether anything was appended; the
 // latter also with an error, when it came after some of several events. cause is the message that led to it.
 //
 // Appending is safe on a release that is read a little behind; concluding that there is nothing to append is not. So that
@@ -20,7 +21,7 @@ import (
 // harmless.
 func (j *Journal) Do(ctx context.Context, id string, c release.Command, cause string) (Entry, bool, error) {
 	appended, sure := false, false
-	for {
+	for n := again(0); ; {
 		e, err := j.doLoad(ctx, id, c, sure)
 		if err != nil {
 			return e, appended, err
@@ -40,8 +41,8 @@ func (j *Journal) Do(ctx context.Context, id string, c release.Command, cause st
 		if !errors.Is(err, ErrConflict) {
 			return e, appended, err
 		}
-		if err := pause(ctx); err != nil {
-			return e, appended, err
+		if err := n.pause(ctx); err != nil {
+			return e, appended, fmt.Errorf("%w: %w", ErrConflict, err)
 		}
 		sure = true // what was read was behind
 	}

@@ -105,12 +105,13 @@ func (j *Journal) SnapshotAt(ctx context.Context, id string, least uint64) (Entr
 	if filters == nil {
 		return Entry{}, nil, fmt.Errorf("release %q: an unsafe name: %w", id, ErrNone)
 	}
+	var n again
 	for {
 		e, requests, err := j.snapshot(ctx, id, filters, 0, least)
 		if err == nil && e.Seq == 0 {
 			// ErrNone is final, so the leader has the word.
 			if _, err = j.leaderLast(ctx, topology.StreamSluice, filters[0]); err == nil {
-				if err = pause(ctx); err == nil {
+				if err = n.pause(ctx); err == nil {
 					continue
 				}
 				err = stale(err)
@@ -143,7 +144,8 @@ func (j *Journal) snapshot(ctx context.Context, id string, filters []string, upT
 }
 
 // Settle decides the claim of a promoting release: it returns the requests that make it ineffective, or none when it is
-// effective. It asks until the answer contains the claim; when ctx ends before, the error wraps ErrStale.
+// effective. It asks until the answer contains the claim. When ctx ends before, or no answer had it for ten seconds, the error
+// wraps ErrStale.
 func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error) {
 	id, claim := e.State.Release, e.State.Claim
 	filters := journalAndRequests(id)
@@ -153,12 +155,12 @@ func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error
 	if e.State.Phase != release.Promoting || claim == 0 || filters == nil {
 		return nil, fmt.Errorf("settle %q: it is %s: %w", id, e.State.Phase, release.ErrPhase)
 	}
-	for asked := 0; ; asked++ {
+	for n := again(0); ; {
 		at, requests, err := j.snapshot(ctx, id, filters, claim, 0)
 		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
 			at, requests, err = j.walk(ctx, id, filters, claim)
 		}
-		if err != nil && asked > 0 && ctx.Err() != nil {
+		if err != nil && n > 0 && ctx.Err() != nil {
 			err = stale(err)
 		}
 		if err != nil {
@@ -167,7 +169,7 @@ func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error
 		if at.Seq == claim {
 			return at.State.Settle(requests), nil
 		}
-		if err := pause(ctx); err != nil {
+		if err := n.pause(ctx); err != nil {
 			return nil, fmt.Errorf("settle %s: %w", id, stale(err))
 		}
 	}
@@ -207,7 +209,7 @@ func (j *Journal) Append(ctx context.Context, e Entry, ev release.Event, cause s
 
 // own reads back a record that was just stored: only the broker knows its timestamp.
 func (j *Journal) own(ctx context.Context, seq uint64) (Entry, error) {
-	for {
+	for n := again(0); ; {
 		var m *jetstream.RawStreamMsg
 		err := soon(ctx, func(ctx context.Context) (err error) {
 			m, err = j.stream.GetMsg(ctx, seq)
@@ -219,7 +221,7 @@ func (j *Journal) own(ctx context.Context, seq uint64) (Entry, error) {
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return Entry{}, fmt.Errorf("read back sequence %d: %w", seq, err)
 		}
-		if err := pause(ctx); err != nil { // a lagging replica
+		if err := n.pause(ctx); err != nil { // a lagging replica
 			return Entry{}, fmt.Errorf("read back sequence %d: %w", seq, stale(err))
 		}
 	}

@@ -54,19 +54,20 @@ func (j *Journal) multiLast(ctx context.Context, filters []string, upTo, least u
 	g := get{MultiLast: filters, UpTo: upTo}
 	var out []stored
 	var total int
+	var n again
 	for {
 		a, err := j.ask(ctx, topology.StreamSluice, g)
 		if err != nil {
 			return nil, err
 		}
-		if upTo == 0 && len(a.msgs) > 0 && a.upTo < least {
-			if err := pause(ctx); err != nil {
+		if g.UpTo == 0 && len(a.msgs) > 0 && a.upTo < least {
+			if err := n.pause(ctx); err != nil {
 				return nil, stale(err)
 			}
 			continue
 		}
 		if len(out) == 0 {
-			total = len(a.msgs) + a.pending
+			total, g.UpTo = len(a.msgs)+a.pending, a.upTo // all parts as of the same sequence
 		}
 		out = append(out, a.msgs...)
 		switch {
@@ -75,13 +76,12 @@ func (j *Journal) multiLast(ctx context.Context, filters []string, upTo, least u
 		case len(out) > total:
 			return nil, fmt.Errorf("%d messages, and %d were announced", len(out), total)
 		case len(a.msgs) == 0:
-			if err := pause(ctx); err != nil {
+			if err := n.pause(ctx); err != nil {
 				return nil, stale(err)
 			}
 			continue
 		}
-		upTo = a.upTo // all parts from before the same sequence
-		g.Seq, g.UpTo = out[len(out)-1].Seq+1, upTo
+		g.Seq = out[len(out)-1].Seq + 1
 	}
 }
 
@@ -94,6 +94,7 @@ const batch = 10_000
 func (j *Journal) between(ctx context.Context, stream, subject string, from uint64, start *time.Time, to uint64) ([]stored, error) {
 	g := get{Batch: batch, Next: subject, Seq: from, StartTime: start}
 	var out []stored
+	var n again
 	for {
 		a, err := j.ask(ctx, stream, g)
 		if err != nil {
@@ -107,13 +108,13 @@ func (j *Journal) between(ctx context.Context, stream, subject string, from uint
 				return out, nil
 			}
 		}
-		if n := len(a.msgs); n > 0 {
-			g.Seq, g.StartTime = a.msgs[n-1].Seq+1, nil
+		if len(a.msgs) > 0 {
+			g.Seq, g.StartTime = a.msgs[len(a.msgs)-1].Seq+1, nil
 		}
 		if a.pending > 0 {
 			continue
 		}
-		if err := pause(ctx); err != nil {
+		if err := n.pause(ctx); err != nil {
 			return nil, fmt.Errorf("read %s: %w", subject, stale(err))
 		}
 	}
@@ -186,10 +187,20 @@ func (j *Journal) unfolded(ctx context.Context, e Entry, last []asked) ([]releas
 	return out, nil
 }
 
-// stale says that time ran out while only replicas that lag behind answered.
+// stale says that only replicas that lag behind answered, until time or patience ran out.
 func stale(err error) error { return fmt.Errorf("%w: %w", ErrStale, err) }
 
-func pause(ctx context.Context) error {
+// again counts how often was asked in vain: of a replica that lags behind for one.
+type again int
+
+// mostAgain bounds it: ten seconds of pauses. A caller that has more time than that can come back.
+const mostAgain = 2000
+
+// pause waits before the next time.
+func (n *again) pause(ctx context.Context) error {
+	if *n++; *n > mostAgain {
+		return fmt.Errorf("asked %d times", mostAgain)
+	}
 	t := time.NewTimer(pauseBetween)
 	defer t.Stop()
 	select {

@@ -3,7 +3,10 @@ package journal_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -115,6 +118,73 @@ func TestReadsFromAReplicaThatLagsBehind(t *testing.T) {
 				t.Error("nothing was read")
 			}
 		})
+	}
+}
+
+// TestNobodyWaitsForEver for a replica that does not catch up, whatever time there is.
+func TestNobodyWaitsForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := single(t).setup(t)
+		e := b.soaking(t)
+		b.ask(t, release.Hold, "ana", "wait")
+		c := b.append(t, e, claim())
+		m, j := b.meddle(t)
+		ctx := t.Context()
+		m.b.ctx = ctx
+		for name, do := range map[string]func() error{
+			"settle":      func() error { _, err := j.Settle(ctx, c); return err },
+			"load at":     func() error { _, err := j.LoadAt(ctx, b.id, c.Seq); return err },
+			"snapshot at": func() error { _, _, err := j.SnapshotAt(ctx, b.id, c.Seq); return err },
+			"append":      func() error { _, err := j.Append(ctx, c, release.WasHeld{}, "test"); return err },
+		} {
+			m.set(hooks{lag: func(int) uint64 { return e.Seq }})
+			began := time.Now()
+			if err := do(); !errors.Is(err, journal.ErrStale) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if took := time.Since(began); took < 5*time.Second || took > time.Minute {
+				t.Errorf("%s took %s", name, took)
+			}
+		}
+	})
+}
+
+// TestPartsOfAnAnswerFromAReplicaThatLagsBehind: the first part of an answer comes from a replica that has all of it, and for
+// the next one another is asked.
+func TestPartsOfAnAnswerFromAReplicaThatLagsBehind(t *testing.T) {
+	b := single(t).setup(t)
+	e := b.soaking(t)
+	var want []uint64
+	body := strings.Repeat("y", 200<<10)
+	for i := range 30 {
+		want = append(want, b.ask(t, release.Hold, fmt.Sprint("a", i), body))
+	}
+	c := b.append(t, e, claim())
+	for _, last := range []uint64{1, want[10], c.Seq - 1} {
+		m, j := b.meddle(t)
+		m.set(hooks{lag: func(ask int) uint64 {
+			if ask == 1 || ask == 2 {
+				return last
+			}
+			return 0
+		}})
+		_, requests, err := j.Snapshot(b.ctx, b.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, requests, want...)
+		m, j = b.meddle(t)
+		m.set(hooks{lag: func(ask int) uint64 {
+			if ask == 1 {
+				return last
+			}
+			return 0
+		}})
+		stop, err := j.Settle(b.ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, stop, want...)
 	}
 }
 

@@ -66,7 +66,7 @@ func (j *Journal) walker(ctx context.Context, filters []string, from uint64) err
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 6 * answerWithin,
 		Metadata: map[string]string{"walk": nuid.Next()}, // so that it is nobody else's, who reads the same
 	}
-	for {
+	for n := again(0); ; {
 		err := soon(ctx, func(ctx context.Context) error {
 			_, err := j.stream.CreateConsumer(ctx, cfg)
 			return err
@@ -74,7 +74,7 @@ func (j *Journal) walker(ctx context.Context, filters []string, from uint64) err
 		if !errors.Is(err, jetstream.ErrConsumerExists) {
 			return err
 		}
-		if err := pause(ctx); err != nil {
+		if err := n.pause(ctx); err != nil {
 			return err
 		}
 	}
@@ -119,6 +119,7 @@ func (j *Journal) pull(ctx context.Context, goal uint64, stop bool) ([]stored, e
 		return nil, err
 	}
 	var out []stored
+	var n again
 	for ordered := 0; ; {
 		if ordered == 0 {
 			ordered = walkBatch
@@ -128,7 +129,7 @@ func (j *Journal) pull(ctx context.Context, goal uint64, stop bool) ([]stored, e
 		}
 		m, err := next(ctx, sub.NextMsgWithContext)
 		if errors.Is(err, nats.ErrNoResponders) { // the consumer is so new that this node does not know of it yet
-			if err := pause(ctx); err != nil {
+			if err := n.pause(ctx); err != nil {
 				return nil, err
 			}
 			ordered = 0
