@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,14 +103,13 @@ func (c *composed) log(name string) string {
 func (c *composed) command(name string, more ...string) *exec.Cmd {
 	c.Helper()
 	s := c.project.Services[name]
-	program, args := "", append(append([]string{}, s.Command...), more...)
+	program, args := c.server, []string{"--config", "", "--addr", "127.0.0.1", "--port", port(c.broker), "--http_port", port(c.monitor)}
 	if name == theBroker {
-		program = c.server
-		args = append([]string{args[0], c.mounted(args[1])}, "--addr", "127.0.0.1", "--port", port(c.broker), "--http_port", port(c.monitor))
+		args[1] = c.mounted(brokerConfig(c, s))
 	} else {
-		program, args = filepath.Join(binaries(c), path.Base(args[0])), args[1:]
+		program, args = filepath.Join(binaries(c), path.Base(s.Command[0])), slices.Concat(s.Command[1:], more)
 	}
-	cmd := exec.Command(program, args...) //nolint:noctx,gosec // stopped by stop or end; our own binaries
+	cmd := exec.Command(program, args...)
 	cmd.Dir = c.dir
 	for _, inherited := range []string{"PATH", "GORACE"} {
 		cmd.Env = append(cmd.Env, inherited+"="+os.Getenv(inherited))
@@ -296,13 +296,13 @@ func (c *composed) connect(user string, more ...nats.Option) jetstream.JetStream
 // as runs the sluice command as a user, and returns what it prints.
 func (c *composed) as(user string, args ...string) string {
 	c.Helper()
-	return c.run(user, exec.CommandContext(c.Context(), filepath.Join(binaries(c), "sluice"), args...)) //nolint:gosec // our own binary
+	return c.run(user, exec.CommandContext(c.Context(), filepath.Join(binaries(c), "sluice"), args...))
 }
 
 // nats runs the real nats command as a user, and returns what it prints.
 func (c *composed) nats(user string, args ...string) string {
 	c.Helper()
-	return c.run(user, exec.CommandContext(c.Context(), c.cli, args...)) //nolint:gosec // installed by the test
+	return c.run(user, exec.CommandContext(c.Context(), c.cli, args...))
 }
 
 func (c *composed) run(user string, cmd *exec.Cmd) string {

@@ -128,7 +128,7 @@ func newNATSCLI(t *testing.T) *natsCLI {
 }
 
 func (n *natsCLI) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(n.t.Context(), n.cli, args...) //nolint:gosec // installed by the test
+	cmd := exec.CommandContext(n.t.Context(), n.cli, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.home, "NATS_URL=" + n.url()}
 	return cmd
 }
