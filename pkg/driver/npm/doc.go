@@ -5,7 +5,8 @@
 // The registry. A version, once published, never changes: so a version that is there with our bytes is our effect, whoever
 // wrote it and whether or not its answer arrived, and one that is there with other bytes is refused for ever. A channel is a
 // dist-tag: a name that points to a version and can be moved. Registries have no compare-and-set for it. So a tag is read
-// right before it is moved and again afterwards, and what is found then decides.
+// right before it is moved and again afterwards, and what is found then decides. Everybody's channel is looked at once more
+// after a while (a second, or longer when the registry is slow), against two releases that are promoted at the same time.
 //
 // # The artifact
 //
@@ -37,6 +38,13 @@
 // answers 400 to the removal (github.com/npm/cli/issues/8490); verdaccio 6.8 answers 201, and latest is back at the next look, at the
 // highest version that there is. So a new package's first beta is what "npm install" gets. The driver tries to remove latest, looks,
 // and says what came of it in Done.Note.
+//
+// # Values
+//
+// A channel's value is the version that its tag points to. Done.Before of a repetition is the release's own version, since that is what
+// the repetition found; what was there before is what Plan and Look have said, and going back to the release's own version
+// is no way back: Undo then leaves the tag alone, and says so. A promotion never moves its tag to an older version, also not
+// from a beta that the registry put on latest. A publish moves its tag to any.
 //
 // # What fails and what then
 //

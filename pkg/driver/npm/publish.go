@@ -87,7 +87,7 @@ func (p *publisher) Plan(ctx context.Context, f driver.Facts) (driver.Plan, erro
 	if err != nil {
 		return driver.Plan{}, err
 	}
-	if now := is.tags[p.promote]; now != version && driver.Newer(now, version) && plain(now) == nil {
+	if now := is.tags[p.promote]; now != "" && driver.Newer(now, version) {
 		return driver.Plan{}, driver.Refusef("%s of %s points to %s already, which is newer than %s: it could never be promoted", p.promote, t.name, now, version)
 	}
 	plan := driver.Plan{Version: version, Beta: version, Before: is.tags[p.tag]}

@@ -98,11 +98,12 @@ func redirect(req *http.Request, via []*http.Request) error {
 
 func sameOrigin(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b.Host }
 
-// address is the URL of a path below the registry, whose elements are escaped. A package's name is one element, slash and all.
+// address is the URL of a path below the registry, whose elements are escaped. A package's name is one element, slash and all, which
+// npm writes as "@scope%2fname".
 func (r *registry) address(elements ...string) string {
 	to := r.base
 	for _, e := range elements {
-		to += "/" + strings.ReplaceAll(url.PathEscape(e), "%40", "@")
+		to += "/" + strings.ReplaceAll(url.PathEscape(e), "%2F", "%2f")
 	}
 	return to
 }
