@@ -141,3 +141,23 @@ func TestAgainAfterACancel(t *testing.T) {
 		w.equal("latest", w.channel("tracer", "latest"), "1.0.0")
 	})
 }
+
+// TestOccupantIsNotOutrun: a hint of the occupant comes again while a newer release waits.
+func TestOccupantIsNotOutrun(t *testing.T) {
+	bubble(t, func(w *world) {
+		ids := three(w, "soak: { delay: 1h, collision: newest }")
+		dead := make(chan struct{})
+		w.onRecord(ids[2], release.Staging, func() {
+			w.services[theStager].nc.Close() // before it learns that staging began
+			close(dead)
+		})
+		<-dead
+		w.kill(theStager)
+		four := w.merge("tracer", "1.3.0")
+		w.untilPhase(four, release.Published)
+		w.start(theStager)
+		w.untilPhase(ids[2], release.Promoted)
+		w.untilPhase(four, release.Promoted)
+		w.laneIsFree("tracer")
+	})
+}

@@ -88,11 +88,14 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 	if err != nil {
 		return false, err
 	}
-	if newer, ok := outrun(r, occupant, me, policy); ok {
-		_, _, err := s.env.Journal.Do(ctx, me.Release, release.Displace{Newer: newer, At: h.At}, h.Cause())
-		return false, err
-	}
 	in := lane.Enter(r, me, policy)
+	if !in.Owns && in.Newer == "" && outran(occupant, me, policy) {
+		in.Newer = occupant.Release
+	}
+	if in.Newer != "" {
+		_, _, err := s.env.Journal.Do(ctx, me.Release, release.Displace{Newer: in.Newer, At: h.At}, h.Cause())
+		return false, err // its end takes it out of the lane's record
+	}
 	if err := s.makeWay(ctx, h, e.State, in); err != nil {
 		return false, err
 	}
@@ -102,11 +105,14 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 	switch {
 	case in.Owns:
 		return true, nil
-	case e.State.Phase == release.Merged || e.State.Phase == release.Publishing:
-		return false, nil
 	case in.Refused:
 		why := fmt.Sprintf("lane %s is occupied by %s and the project rejects merges meanwhile", e.State.Policy.Lane, in.Behind)
-		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Fail{By: s.env.Name, Reason: why}, h.Cause())
+		if in.Full {
+			why = fmt.Sprintf("%d releases wait for lane %s already", lane.MaxWaiting, e.State.Policy.Lane)
+		}
+		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Fail{By: s.env.Name, Instance: s.env.Instance, Reason: why}, h.Cause())
+	case e.State.Phase == release.Merged || e.State.Phase == release.Publishing:
+		return false, nil
 	default:
 		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Wait{Behind: in.Behind, At: h.At}, h.Cause())
 	}
@@ -128,13 +134,10 @@ func (s *Stager) occupant(ctx context.Context, r *lane.Record) (release.State, e
 	return release.State{}, nil
 }
 
-// outrun tells whether a newer release of the same project is ahead and the policy keeps only the newest.
-func outrun(r lane.Record, occupant release.State, me lane.Waiting, policy release.Collision) (newer string, ok bool) {
+// outran tells whether the occupant is a newer release of the same project and the policy keeps only the newest.
+func outran(occupant release.State, me lane.Waiting, policy release.Collision) bool {
 	keepsNewest := policy == release.Newest || policy == release.Supersede
-	if keepsNewest && occupant.Release != me.Release && occupant.Project == me.Project && occupant.Merge.Seq > me.Order {
-		return occupant.Release, true
-	}
-	return lane.Displaced(r, me, policy)
+	return keepsNewest && occupant.Project == me.Project && occupant.Merge.Seq > me.Order
 }
 
 // makeWay tells those whom the newcomer displaces, before the lane's record forgets them.
