@@ -135,7 +135,11 @@ func (p *Publisher) unless(ctx context.Context, h react.Hint, e journal.Entry, e
 		return err
 	}
 	p.env.Log.Warn("refused", zap.String("release", e.State.Release), zap.Error(err))
-	_, _, err = p.env.Journal.Do(ctx, e.State.Release, release.Fail{By: p.env.Name, Instance: p.env.Instance, Reason: fmt.Sprintf("publish: %v", err)}, h.Cause())
+	fail := release.Fail{By: p.env.Name, Reason: fmt.Sprintf("publish: %v", err)}
+	if len(e.State.Attempts) > 0 { // only an attempt of ours may fail; another instance may be at work
+		fail.Instance = p.env.Instance
+	}
+	_, _, err = p.env.Journal.Do(ctx, e.State.Release, fail, h.Cause())
 	return err
 }
 

@@ -110,7 +110,7 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 		if in.Full {
 			why = fmt.Sprintf("%d releases wait for lane %s already", lane.MaxWaiting, e.State.Policy.Lane)
 		}
-		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Fail{By: s.env.Name, Instance: s.env.Instance, Reason: why}, h.Cause())
+		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Fail{By: s.env.Name, Reason: why}, h.Cause())
 	case e.State.Phase == release.Merged || e.State.Phase == release.Publishing:
 		return false, nil
 	default:
