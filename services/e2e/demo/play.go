@@ -44,7 +44,7 @@ func play(ctx context.Context, sluice string) (err error) {
 	if err := s.writeProject(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopShop(s.dir)) }()
+	defer func() { err = errors.Join(err, stopShop(context.WithoutCancel(ctx), s.dir)) }()
 	down, err := s.up(ctx)
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (s *stageSet) up(ctx context.Context) (down func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.sluice, //nolint:gosec // our own binary
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.sluice,
 		"up", "--data", filepath.Join(s.dir, "data"), "--listen", address, "--project", s.projectFile())
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -243,7 +243,7 @@ func (s *stageSet) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 func (s *stageSet) quiet(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.sluice, args...) //nolint:gosec // our own binary
+	cmd := exec.CommandContext(ctx, s.sluice, args...)
 	cmd.Env = append(os.Environ(), "NATS_URL="+s.server)
 	return cmd
 }

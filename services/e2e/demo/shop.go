@@ -62,14 +62,14 @@ func deploy(ctx context.Context, args []string) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	if err := stopShop(*dir); err != nil {
+	if err := stopShop(ctx, *dir); err != nil {
 		return err
 	}
 	artifact := os.Getenv("SLUICE_ARTIFACT_PATH")
 	if artifact == "" {
 		return nil
 	}
-	data, err := os.ReadFile(artifact) //nolint:gosec // the path is Sluice's
+	data, err := os.ReadFile(artifact)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func deploy(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	shop := exec.Command(me, "serve", "-addr", *address, "-file", file) //nolint:gosec,noctx // ourselves; it outlives this command
+	shop := exec.Command(me, "serve", "-addr", *address, "-file", file) //nolint:noctx // it outlives this command
 	shop.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := shop.Start(); err != nil {
 		return err
@@ -102,7 +102,7 @@ func deploy(ctx context.Context, args []string) error {
 }
 
 // stopShop stops the shop that deploy started, if it runs.
-func stopShop(dir string) error {
+func stopShop(ctx context.Context, dir string) error {
 	text, err := os.ReadFile(pidFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -115,7 +115,7 @@ func stopShop(dir string) error {
 		return err
 	}
 	for syscall.Kill(pid, syscall.SIGKILL) == nil { // until it is gone, and its port is free
-		if err := pause(context.Background()); err != nil {
+		if err := pause(ctx); err != nil {
 			return err
 		}
 	}
