@@ -20,7 +20,6 @@ func TestKilledAtEveryStep(t *testing.T) {
 		for name, steps := range map[string][]string{"promoted": promoted, "cancelled": cancelled} {
 			for _, step := range steps {
 				t.Run(fmt.Sprintf("%s/%s/%s", victim, name, step), func(t *testing.T) {
-					t.Parallel()
 					bubble(t, func(w *world) {
 						w.apply("tracer", "soak: { delay: 2h }")
 						w.start(all()...)

@@ -81,7 +81,7 @@ func deploy(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	shop := exec.Command(me, "serve", "-addr", *address, "-file", file) //nolint:noctx // it outlives this command
+	shop := exec.Command(me, "serve", "-addr", *address, "-file", file)
 	shop.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := shop.Start(); err != nil {
 		return err
