@@ -60,7 +60,7 @@ lint: $(GOLANGCI_LINT) $(BUF) ## Lint Go and proto, and refuse a change of the w
 	$(BIN)/buf lint proto
 	$(BIN)/buf breaking proto --against $(PROTO_BASELINE)
 	$(BIN)/golangci-lint run --allow-parallel-runners $$(go list -f '{{.Dir}}/...' -m)
-	@if sleeps=$$(git grep -lF 'time.Sleep(' -- '*_test.go' | xargs -r grep -L synctest | grep .); then \
+	@if sleeps=$$(git grep -lF 'time.Sleep(' -- '*_test.go' | xargs -r grep -LE 'synctest|bubble\(' | grep .); then \
 		echo "these tests sleep outside a synctest bubble; wait for the event instead:"; echo "$$sleeps"; exit 1; \
 	fi
 
