@@ -24,6 +24,10 @@ import (
 const (
 	// brokerWithin bounds the broker's start; it reads its store back, which takes long when that is large.
 	brokerWithin = 5 * time.Minute
+	// storeMost is more than any disk has, in bytes. Left to itself the server allows three quarters of what is free when it
+	// starts, and does not bring back a stream whose reservation is more than that: a disk that fills would cost SLUICE_SIGNALS
+	// at the next start. That the disk is full is noticed by writing to it.
+	storeMost = 1 << 60
 	// lookAtStore is how often JetStream is looked at.
 	lookAtStore = time.Second
 )
@@ -58,7 +62,7 @@ func startBroker(ctx context.Context, name, store, listen string, log *zap.Logge
 		return nil, err
 	}
 	o.ServerName, o.Host, o.Port = name, host, port
-	o.JetStream, o.StoreDir, o.SyncAlways = true, store, true
+	o.JetStream, o.StoreDir, o.SyncAlways, o.JetStreamMaxStore = true, store, true, storeMost
 	o.NoSigs = true
 	if b.srv, err = server.NewServer(o); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
@@ -176,8 +180,8 @@ func (b *broker) connect(user string) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// watch returns nil when ctx ends, and an error when the broker has switched JetStream off, which it does when its store can
-// not be written.
+// watch returns nil when ctx ends, and an error when the broker could not write to its store. A stream that failed to write
+// takes nothing more until the server is started again, so that is the way on, also when there is room again by then.
 func (b *broker) watch(ctx context.Context) error {
 	tick := time.NewTicker(lookAtStore)
 	defer tick.Stop()
@@ -185,21 +189,23 @@ func (b *broker) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-b.log.unwritten:
+			return b.unwritable()
 		case <-tick.C:
 		}
 		if !b.srv.JetStreamEnabled() {
-			return fmt.Errorf("the broker can not write to %s any more (is the disk full?%s): make room and start again; "+
-				"what was acknowledged is kept", b.store, room(b.store))
+			return b.unwritable()
 		}
 	}
 }
 
-func room(path string) string {
-	free, err := freeBytes(path)
-	if err != nil {
-		return ""
+func (b *broker) unwritable() error {
+	free := ""
+	if n, err := freeBytes(b.store); err == nil {
+		free = fmt.Sprintf(", %d MiB are free", n>>20)
 	}
-	return fmt.Sprintf(" %d MiB are free", free>>20)
+	return fmt.Errorf("the broker can not write to %s any more (is the disk full%s?): make room and start again; "+
+		"what was acknowledged is kept", b.store, free)
 }
 
 func (b *broker) stop() {
@@ -211,12 +217,14 @@ func (b *broker) stop() {
 type natsLog struct {
 	log *zap.Logger
 
-	mu   sync.Mutex
-	died error
+	mu        sync.Mutex
+	died      error
+	once      sync.Once
+	unwritten chan struct{} // closed when a write to the store has failed
 }
 
 func newNATSLog(log *zap.Logger) *natsLog {
-	return &natsLog{log: log.With(zap.String("service", "broker"))}
+	return &natsLog{log: log.With(zap.String("service", "broker")), unwritten: make(chan struct{})}
 }
 
 // fatal is the first thing that the server could not go on with.
@@ -234,7 +242,13 @@ func (l *natsLog) Fatalf(format string, args ...any) {
 	}
 }
 
-func (l *natsLog) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
+// Errorf looks for what the server says of a failed write; it tells it nowhere else.
+func (l *natsLog) Errorf(format string, args ...any) {
+	l.log.Error(fmt.Sprintf(format, args...))
+	if strings.Contains(strings.ToLower(format), "critical write error") {
+		l.once.Do(func() { close(l.unwritten) })
+	}
+}
 
 // Warnf leaves out what the server says of passwords that this process made up for itself.
 func (l *natsLog) Warnf(format string, args ...any) {
