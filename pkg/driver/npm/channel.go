@@ -58,7 +58,7 @@ func open(cfg project.NPM, tag string, o options) (channel, error) {
 
 // artifact reads the release's package and checks that it is the project's.
 func (c channel) artifact(ctx context.Context, f driver.Facts) (*tarball, error) {
-	t, err := readArtifact(ctx, f.Artifact)
+	t, err := readArtifact(ctx, f.Artifact, defaultBounds())
 	if err != nil {
 		return nil, err
 	}

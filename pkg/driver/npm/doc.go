@@ -12,8 +12,8 @@
 //
 // The artifact is the package that CI built: what npm pack, pnpm pack or yarn pack make, with the version that everybody will
 // get ("1.4.0", no pre-release) in package/package.json. Its name must be that of the project file, if that names one. It is read
-// with suspicion: sizes are bounded, and names that leave package/, links, devices, a file that is there twice and
-// bytes after the end are refused.
+// with suspicion: it may have 128 MiB, 512 MiB unpacked, and 100,000 files; names that leave package/, links, devices, a file that
+// is there twice and bytes after the end are refused.
 //
 // # Modes
 //

@@ -88,7 +88,7 @@ func (r *registry) download(ctx context.Context, name, version string, of publis
 	if from.Scheme != "https" && (from.Scheme != "http" || !loopback(from.Hostname())) {
 		return nil, driver.Refusef("the registry's address for %s is %s: it must be https", what, driver.Quote(of.Dist.Tarball))
 	}
-	a, err := r.read(ctx, from.String(), "*/*", maxPacked)
+	a, err := r.read(ctx, from.String(), "*/*", defaultBounds().packed)
 	if err != nil {
 		return nil, fmt.Errorf("download %s: %w", what, err)
 	}

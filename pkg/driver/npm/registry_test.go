@@ -200,7 +200,7 @@ func testCompressedAnew(t *testing.T, registry *npmtest.Registry) {
 	b := newBench(t, registry, "anew", project.Republish)
 	seed(t, registry, "anew")
 	f := b.plan("1.4.0", b.pack("1.4.0", map[string]string{"a": strings.Repeat("abc", 500)}))
-	artifact, err := readArtifact(t.Context(), f.Artifact)
+	artifact, err := readArtifact(t.Context(), f.Artifact, defaultBounds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func testLatest(t *testing.T, registry *npmtest.Registry) {
 // A package of some megabytes goes up and comes down.
 func testLarge(t *testing.T, registry *npmtest.Registry) {
 	b := newBench(t, registry, "large", project.Republish)
-	noise := make([]byte, 6<<20)
+	noise := make([]byte, 2<<20)
 	state := uint32(1)
 	for i := range noise {
 		state = state*1664525 + 1013904223

@@ -21,12 +21,13 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 )
 
-// Bounds of a package, in bytes and files. Both forms are held in memory while they are worked on.
-const (
-	maxPacked   = 128 << 20
-	maxUnpacked = 512 << 20
-	maxFiles    = 100_000
-)
+// bounds are what a package may have at most. Packed and unpacked it is held in memory while it is worked on.
+type bounds struct {
+	packed, unpacked int64 // bytes
+	files            int
+}
+
+func defaultBounds() bounds { return bounds{packed: 128 << 20, unpacked: 512 << 20, files: 100_000} }
 
 // The files of a package that say its version.
 const (
@@ -76,15 +77,15 @@ func (t *tarball) shasum() string {
 }
 
 // readArtifact reads the package that the release has. A package that is not fit is driver.Refused.
-func readArtifact(ctx context.Context, a driver.Artifact) (*tarball, error) {
+func readArtifact(ctx context.Context, a driver.Artifact, most bounds) (*tarball, error) {
 	var packed []byte
 	if err := a.Read(ctx, func(r io.Reader) (err error) {
-		packed, err = readAll(r, maxPacked)
+		packed, err = readAll(r, most.packed)
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	t, err := openTarball(packed)
+	t, err := openWithin(packed, most)
 	if err != nil {
 		return nil, fmt.Errorf("the artifact %s: %w", driver.Quote(a.Name), err)
 	}
@@ -104,12 +105,14 @@ func readAll(r io.Reader, most int64) ([]byte, error) {
 }
 
 // openTarball reads a package and checks it. Every error is driver.Refused.
-func openTarball(packed []byte) (*tarball, error) {
+func openTarball(packed []byte) (*tarball, error) { return openWithin(packed, defaultBounds()) }
+
+func openWithin(packed []byte, most bounds) (*tarball, error) {
 	zipped, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, driver.Refusef("it is not an npm package (%w): build it with npm pack", err)
 	}
-	unpacked, err := readAll(zipped, maxUnpacked)
+	unpacked, err := readAll(zipped, most.unpacked)
 	switch {
 	case driver.IsRefused(err):
 		return nil, driver.Refusef("unpacked, %w", err)
@@ -117,14 +120,14 @@ func openTarball(packed []byte) (*tarball, error) {
 		return nil, driver.Refusef("it is damaged: %w", err)
 	}
 	t := &tarball{packed: packed, unpacked: unpacked}
-	if err := t.list(); err != nil {
+	if err := t.list(most.files); err != nil {
 		return nil, err
 	}
 	return t, t.readManifest()
 }
 
-// list fills files.
-func (t *tarball) list() error {
+// list fills files, of which there may be most.
+func (t *tarball) list(most int) error {
 	r := bytes.NewReader(t.unpacked)
 	archive := tar.NewReader(r)
 	seen := map[string]bool{}
@@ -151,8 +154,8 @@ func (t *tarball) list() error {
 			return driver.Refusef("its archive has %s twice", driver.Quote(f.Name))
 		}
 		seen[f.Name] = true
-		if t.files = append(t.files, f); len(t.files) > maxFiles {
-			return driver.Refusef("its archive has more than %d files", maxFiles)
+		if t.files = append(t.files, f); len(t.files) > most {
+			return driver.Refusef("its archive has more than %d files", most)
 		}
 	}
 	if rest := t.unpacked[len(t.unpacked)-r.Len():]; len(bytes.Trim(rest, "\x00")) > 0 {

@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -138,50 +136,36 @@ func TestHostileTarballs(t *testing.T) {
 	}
 }
 
-// A gigabyte of zeros takes a megabyte packed. Reading it stops at the bound.
+// What unpacks to more than the bound is read up to the bound: 8 MiB of zeros are 8 KiB packed.
 func TestBomb(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	zipped, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err != nil {
-		t.Fatal(err)
+	const bound = 1 << 20
+	bomb := zip(t, archive(t, entry{name: manifestFile, data: plainManifest}, entry{name: "package/zeros", data: strings.Repeat("\x00", 8<<20)}))
+	if len(bomb) > 16<<10 {
+		t.Fatalf("the bomb has %d bytes", len(bomb))
 	}
-	w := tar.NewWriter(zipped)
-	if err := w.WriteHeader(&tar.Header{Name: "package/zeros", Size: maxUnpacked, Typeflag: tar.TypeReg}); err != nil {
-		t.Fatal(err)
-	}
-	zeros := make([]byte, 1<<20)
-	for range maxUnpacked >> 20 {
-		if _, err := w.Write(zeros); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := zipped.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openTarball(out.Bytes()); !driver.IsRefused(err) || !strings.Contains(err.Error(), "larger than 512 MiB") {
-		t.Errorf("%v, want a refusal", err)
+	_, err := openWithin(bomb, bounds{packed: bound, unpacked: bound, files: 10})
+	wantRefused(t, err, "unpacked, it is larger than 1 MiB")
+	if _, err := openTarball(bomb); err != nil {
+		t.Errorf("within the bounds: %v", err)
 	}
 }
 
-func TestTooManyFiles(t *testing.T) {
+func TestBounds(t *testing.T) {
 	t.Parallel()
-	entries := []entry{{name: manifestFile, data: plainManifest}}
-	for i := range maxFiles {
-		entries = append(entries, entry{name: fmt.Sprintf("package/%d", i)})
+	if got := defaultBounds(); got != (bounds{packed: 128 << 20, unpacked: 512 << 20, files: 100_000}) {
+		t.Errorf("%+v", got) // what doc.go promises
 	}
-	if _, err := openTarball(zip(t, archive(t, entries...))); !driver.IsRefused(err) || !strings.Contains(err.Error(), "more than 100000 files") {
-		t.Errorf("%v, want a refusal", err)
+	packed := npmtest.Pack(t, "tracer", "1.4.0", map[string]string{"a": "", "b": ""})
+	most := bounds{packed: 1 << 20, unpacked: 1 << 20, files: 3}
+	a := facts("1.4.0", packed).Artifact
+	if _, err := readArtifact(t.Context(), a, most); err != nil {
+		t.Error(err)
 	}
-}
-
-func TestTooLargeArtifact(t *testing.T) {
-	t.Parallel()
-	zeros := make([]byte, maxPacked+1)
-	a := driver.Artifact{Name: "tracer.tgz", Digest: driver.Digest(zeros), Open: func(context.Context) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(zeros)), nil
-	}}
-	if _, err := readArtifact(t.Context(), a); !driver.IsRefused(err) || !strings.Contains(err.Error(), "larger than 128 MiB") {
-		t.Errorf("%v, want a refusal", err)
-	}
+	most.files = 2
+	_, err := readArtifact(t.Context(), a, most)
+	wantRefused(t, err, "more than 2 files")
+	most.packed = int64(len(packed)) - 1
+	_, err = readArtifact(t.Context(), a, most)
+	wantRefused(t, err, "it is larger than")
 }
