@@ -194,7 +194,7 @@ func TestVerifyRefusesWrongConsumers(t *testing.T) {
 		{func(c *cfg) { c.FilterSubjects = nil }, "it has no filter"},
 		{func(c *cfg) { c.MaxDeliver = 5 }, "max deliver is 5, want -1"},
 		{func(c *cfg) { c.AckPolicy = jetstream.AckNonePolicy }, "ack policy is AckNone, want AckExplicit"},
-		{func(c *cfg) { c.AckWait = time.Second }, "ack wait is 1s, want 30s"},
+		{func(c *cfg) { c.AckWait = time.Second }, "ack wait is 1s, want 10s"},
 		{func(c *cfg) { c.DeliverPolicy = jetstream.DeliverNewPolicy }, "deliver policy is new, want all"},
 		{func(c *cfg) { c.InactiveThreshold = time.Hour }, "inactive threshold is 1h0m0s"},
 		{func(c *cfg) { c.MaxAckPending = 1 }, "max ack pending is 1, want 10000"},
