@@ -12,9 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/sluice-gate/sluice/pkg/journal"
-	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -51,12 +48,11 @@ release all that matters. Times are in this machine's zone; what is left of a so
 			if watch {
 				return v.follow(cmd.Context())
 			}
-			text, err := v.text(ctx)
+			b, err := v.look(ctx)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(a.out, text)
-			return err
+			return v.write(b, b.Now, false)
 		},
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again whenever it changes")
@@ -106,41 +102,54 @@ func notAdmitted(ctx context.Context, c *client, id string) error {
 	return fmt.Errorf("no release has the id %s: see `sluice status`", id)
 }
 
-// text is what is to be seen now.
-func (v *view) text(ctx context.Context) (string, error) {
+// look asks the broker for what is to be seen.
+func (v *view) look(ctx context.Context) (board.Board, error) {
 	r := &board.Reader{Journal: v.client.journal, Catalog: v.client.catalog}
-	if v.id != "" {
+	switch {
+	case v.id != "":
 		e, err := v.client.journal.Load(ctx, v.id)
 		if err != nil {
-			return "", err
+			return board.Board{}, err
 		}
 		row, now, err := r.Release(ctx, e.State)
-		if err != nil {
-			return "", err
+		return board.Board{Now: now, Rows: []board.Row{row}}, err
+	case v.project != "":
+		return r.Project(ctx, v.project, endedOfProject)
+	}
+	return r.All(ctx)
+}
+
+// text is what was seen, as it looks now.
+func (v *view) text(b board.Board, now time.Time) (string, error) {
+	switch {
+	case v.json && v.id != "":
+		return encode(show.JSONOf(b.Rows[0].State, b.Rows[0].Beat, now))
+	case v.json:
+		return encode(jsonOf(b, now))
+	case v.id != "":
+		return show.Details(b.Rows[0].State, b.Rows[0].Beat, now, v.outStyle), nil
+	}
+	return v.table(b, now), nil
+}
+
+func jsonOf(b board.Board, now time.Time) []show.JSON {
+	out := []show.JSON{}
+	for _, row := range b.Rows {
+		out = append(out, show.JSONOf(row.State, row.Beat, now))
+	}
+	return out
+}
+
+// key is the same for two boards that differ only by the time that has passed.
+func key(b board.Board) (string, error) {
+	rows := jsonOf(b, b.Now)
+	for i := range rows {
+		rows[i].Left, rows[i].WatchedAt = 0, nil
+		if rows[i].Attention {
+			rows[i].Why = ""
 		}
-		if v.json {
-			return encode(show.JSONOf(row.State, row.Beat, now))
-		}
-		return show.Details(row.State, row.Beat, now, v.outStyle), nil
 	}
-	var b board.Board
-	var err error
-	if v.project != "" {
-		b, err = r.Project(ctx, v.project, endedOfProject)
-	} else {
-		b, err = r.All(ctx)
-	}
-	if err != nil {
-		return "", err
-	}
-	if v.json {
-		out := []show.JSON{}
-		for _, row := range b.Rows {
-			out = append(out, show.JSONOf(row.State, row.Beat, b.Now))
-		}
-		return encode(out)
-	}
-	return v.table(b), nil
+	return encode(rows)
 }
 
 func encode(v any) (string, error) {
@@ -148,7 +157,7 @@ func encode(v any) (string, error) {
 	return string(data) + "\n", err
 }
 
-func (v *view) table(b board.Board) string {
+func (v *view) table(b board.Board, now time.Time) string {
 	if len(b.Rows) == 0 && len(b.Idle) == 0 {
 		return "no projects yet: sluice apply -f sluice.yaml\n"
 	}
@@ -168,7 +177,7 @@ func (v *view) table(b board.Board) string {
 	short := show.Short(ids)
 	for _, row := range b.Rows {
 		s := row.State
-		line := show.LineOf(s, row.Beat, b.Now)
+		line := show.LineOf(s, row.Beat, now)
 		why := show.Cell{Text: line.Why}
 		if line.Warn {
 			why.Style = v.outStyle.Yellow
@@ -204,12 +213,13 @@ func (v *view) width() int {
 }
 
 const (
-	tick    = time.Second            // the time that is left counts down on a terminal
+	tick    = time.Second            // on a terminal the time that is left counts down
 	settled = 100 * time.Millisecond // what is heard is about to be stored, and seldom comes alone
 	unheard = 15 * time.Second       // look again even when nothing is heard
 )
 
-// follow shows it again whenever it changes, until it is interrupted. A terminal is redrawn; elsewhere only changes are written.
+// follow shows it again whenever it changes, until it is interrupted. The broker is asked when something is heard, and now
+// and then; a terminal is redrawn in between.
 func (v *view) follow(ctx context.Context) error {
 	heard := make(chan struct{}, 1)
 	sub, err := v.client.js.Conn().Subscribe("sluice.release.*", func(*nats.Msg) {
@@ -222,165 +232,74 @@ func (v *view) follow(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	wait := unheard
-	if v.outStyle.Terminal && !v.json {
+	for last := ""; ctx.Err() == nil; pause(ctx, settled) {
+		b, err := v.once(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				v.say("can not look: %v", err)
+			}
+			pause(ctx, tick)
+			continue
+		}
+		if last, err = v.until(ctx, heard, b, last); err != nil {
+			return err
+		}
+	}
+	return nil // told to stop
+}
+
+// until shows a board until something is heard, or it is time to look again. last is the key of the board that was written
+// before; one with the same key is not written again.
+func (v *view) until(ctx context.Context, heard <-chan struct{}, b board.Board, last string) (string, error) {
+	asked := time.Now()
+	key, err := key(b)
+	if err != nil {
+		return last, err
+	}
+	wait, redraw := unheard, v.outStyle.Terminal && !v.json
+	if redraw {
 		wait = tick
 	}
-	for last := ""; ; {
-		text, err := v.once(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil // told to stop
-		case err != nil:
-			v.say("can not look: %v", err)
-		case v.outStyle.Terminal && !v.json:
-			_, _ = fmt.Fprintf(v.out, "\x1b[H\x1b[2J%s", text)
-		case text != last:
-			last = text
-			if _, err := fmt.Fprint(v.out, text); err != nil {
-				return err
+	for written := last == key; ; written = !redraw {
+		if redraw || !written {
+			if err := v.write(b, b.Now.Add(time.Since(asked)), redraw); err != nil {
+				return last, err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-			continue
+			return key, nil
 		case <-heard:
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(settled):
+			return key, nil
+		case <-time.After(wait):
+			if time.Since(asked) >= unheard {
+				return key, nil
+			}
 		}
 	}
 }
 
-func (v *view) once(ctx context.Context) (string, error) {
-	ctx, cancel := within(ctx)
-	defer cancel()
-	return v.text(ctx)
-}
-
-func (a *app) log() *cobra.Command {
-	var follow bool
-	cmd := &cobra.Command{
-		Use: "log RELEASE", GroupID: groupLook, Args: exactly("release"),
-		Short:             "Tell a release's story: what happened, when, by whom, why, and what led to it",
-		Long:              "Prints the journal of a release, and, while it is live, the commands of nats that stop it or speed it up.",
-		Example:           "  sluice log tracer\n  sluice log tracer@1.4.0 --follow",
-		ValidArgsFunction: a.completeLive,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := within(cmd.Context())
-			defer cancel()
-			c, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.close()
-			found, err := c.find.Read(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			if found.Newest {
-				a.say("nothing of %s is in staging: this is its newest release", args[0])
-			}
-			if found.Entry.Seq == 0 {
-				return notAdmitted(ctx, c, found.ID)
-			}
-			return a.story(cmd.Context(), c, found.ID, follow)
-		},
-	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until it ends")
-	return cmd
-}
-
-func (a *app) story(ctx context.Context, c *client, id string, follow bool) error {
-	reading, cancel := within(ctx)
-	defer cancel()
-	records, err := c.journal.Records(reading, id, 0)
+func (v *view) write(b board.Board, now time.Time, redraw bool) error {
+	text, err := v.text(b, now)
 	if err != nil {
 		return err
 	}
-	last := records[len(records)-1]
-	row, now, err := (&board.Reader{Journal: c.journal}).Release(reading, last.State)
-	if err != nil {
-		return err
+	if redraw {
+		text = show.Redraw(text)
 	}
-	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row.State, row.Beat, now, a.outStyle), show.Timeline(records, a.outStyle))
-	if err != nil || last.State.Phase.Ended() {
-		return err
-	}
-	if !follow {
-		_, err = fmt.Fprintf(a.out, "\nIt can be stopped and sped up without Sluice, too:\n%s", commands(c, id))
-		return err
-	}
-	err = c.journal.Follow(ctx, id, last.Seq+1, func(r journal.Record) bool {
-		_, err = fmt.Fprint(a.out, show.Moment(r, a.outStyle))
-		return err == nil && !r.State.Phase.Ended()
-	}, func(error) error { return nil })
-	if ctx.Err() != nil {
-		return nil // told to stop
-	}
+	_, err = fmt.Fprint(v.out, text)
 	return err
 }
 
-// commands are the commands of nats that ask something of a release.
-func commands(c *client, id string) string {
-	actor, err := c.actor("")
-	if err != nil {
-		actor = ""
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
-	var b strings.Builder
-	for _, line := range []struct {
-		verb release.Verb
-		body string
-	}{{release.Cancel, "login is broken"}, {release.Hold, "waiting for QA"}, {release.Expedite, "fixes the login"}} {
-		fmt.Fprintf(&b, "  nats%s pub -J %s %q\n", c.arguments(), topology.Request(string(line.verb), id, actor), line.body)
-	}
-	return b.String()
 }
 
-// completeProjects completes the name of a project.
-func (a *app) completeProjects(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
+func (v *view) once(ctx context.Context) (board.Board, error) {
+	ctx, cancel := within(ctx)
 	defer cancel()
-	c, err := a.open(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer c.close()
-	names, _ := c.catalog.Names(ctx)
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeWithin bounds how long a shell waits for a completion.
-const completeWithin = 2 * time.Second
-
-// completeLive completes projects, and live releases by version.
-func (a *app) completeLive(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
-	defer cancel()
-	c, err := a.open(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer c.close()
-	b, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).All(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	out := b.Idle
-	for _, row := range b.Rows {
-		if s := row.State; !s.Phase.Ended() && s.Version != "" {
-			out = append(out, fmt.Sprintf("%s@%s\t%s", s.Project, s.Version, show.Outcome(s, b.Now)))
-		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
+	return v.look(ctx)
 }

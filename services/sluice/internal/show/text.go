@@ -118,6 +118,12 @@ func Cut(text string, most int) string {
 	return string([]rune(text)[:most-1]) + "…"
 }
 
+// Redraw is text for a terminal, in the place of what was written there before, without flicker.
+func Redraw(text string) string {
+	const home, restOfLine, restOfScreen = "\x1b[H", "\x1b[K", "\x1b[J"
+	return home + strings.ReplaceAll(text, "\n", restOfLine+"\n") + restOfScreen
+}
+
 func trimLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
+	"github.com/sluice-gate/sluice/services/sluice/internal/show"
+)
+
+// completeProjects completes the name of a project.
+func (a *app) completeProjects(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
+	defer cancel()
+	c, err := a.open(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer c.close()
+	names, _ := c.catalog.Names(ctx)
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeWithin bounds how long a shell waits for a completion.
+const completeWithin = 2 * time.Second
+
+// completeLive completes projects, and live releases by version.
+func (a *app) completeLive(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
+	defer cancel()
+	c, err := a.open(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer c.close()
+	b, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).All(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	out := b.Idle
+	for _, row := range b.Rows {
+		if s := row.State; !s.Phase.Ended() && s.Version != "" {
+			out = append(out, fmt.Sprintf("%s@%s\t%s", s.Project, s.Version, show.Outcome(s, b.Now)))
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
