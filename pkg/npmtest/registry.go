@@ -75,8 +75,16 @@ func Start(t testing.TB) *Registry {
 
 	r := &Registry{URL: fmt.Sprintf("http://127.0.0.1:%d", at.Port), home: dir}
 	r.Token = r.User(t, "ci")
+	settings := fmt.Sprintf("%s/:_authToken=%s\naudit=false\nfund=false\nupdate-notifier=false\n",
+		strings.TrimPrefix(r.URL, "http:"), r.Token)
+	if err := os.WriteFile(r.settings(), []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return r
 }
+
+// settings is the path of npm's settings. They are written once: an npm that finds them half written asks a registry elsewhere.
+func (r *Registry) settings() string { return filepath.Join(r.home, "npmrc") }
 
 // User adds a user and returns a token of theirs.
 func (r *Registry) User(t testing.TB, name string) string {
@@ -102,12 +110,6 @@ func (r *Registry) User(t testing.TB, name string) string {
 // NPM runs the npm command line in dir, against this registry and logged in as "ci", and returns what it printed on its
 // standard output. Settings of the machine do not reach it.
 func (r *Registry) NPM(ctx context.Context, dir string, args ...string) (string, error) {
-	settings := filepath.Join(r.home, "npmrc")
-	content := fmt.Sprintf("registry=%s/\n%s/:_authToken=%s\naudit=false\nfund=false\nupdate-notifier=false\n",
-		r.URL, strings.TrimPrefix(r.URL, "http:"), r.Token)
-	if err := os.WriteFile(settings, []byte(content), 0o600); err != nil {
-		return "", err
-	}
 	cmd := exec.CommandContext(ctx, "npm", args...)
 	cmd.Dir = dir
 	for _, kv := range os.Environ() {
@@ -116,7 +118,8 @@ func (r *Registry) NPM(ctx context.Context, dir string, args ...string) (string,
 		}
 	}
 	cmd.Env = append(cmd.Env,
-		"npm_config_userconfig="+settings,
+		"npm_config_registry="+r.URL+"/",
+		"npm_config_userconfig="+r.settings(),
 		"npm_config_globalconfig="+filepath.Join(r.home, "none"),
 		"npm_config_cache="+filepath.Join(r.home, "cache"),
 	)
