@@ -56,10 +56,10 @@ func (m *machine) merge(t *rapid.T) {
 	m.orders++
 	w := lane.Waiting{
 		Project: rapid.SampledFrom(slices.Sorted(maps.Keys(m.policies))).Draw(t, "project"),
-		Order:   m.orders * 10, Expedited: rapid.IntRange(0, 4).Draw(t, "expedited") == 0,
+		Order:   m.orders * 1000, Expedited: rapid.IntRange(0, 4).Draw(t, "expedited") == 0,
 	}
 	if rapid.IntRange(0, 3).Draw(t, "late") == 0 {
-		w.Order = rapid.Uint64Range(1, w.Order).Draw(t, "order")
+		w.Order = rapid.Uint64Range(0, m.orders-1).Draw(t, "order")*1000 + m.orders // nobody else's
 	}
 	w.Release = fmt.Sprintf("r%d", m.orders)
 	m.enter(t, w)
