@@ -43,7 +43,7 @@ type Action struct {
 
 // NPM publishes to and promotes on an npm registry.
 type NPM struct {
-	Registry  string  // base URL; the npm default when empty
+	Registry  string  // base URL; promote takes that of publish; the driver refuses to work without
 	Package   string  // the package name, with scope; from the artifact when empty
 	Tag       string  // the dist-tag to move: beta (publish), latest (promote) unless set
 	Mode      NPMMode // republish unless set

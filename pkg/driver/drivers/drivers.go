@@ -24,7 +24,7 @@ func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver
 		d, err = exec.New(*a.Exec, role)
 	}
 	if err != nil {
-		return nil, err
+		return nil, driver.Refusef("%w", err) // a mistake in the project file does not mend itself
 	}
 	return d, nil
 }
