@@ -156,6 +156,7 @@ func badMerges(good string) []badMerge {
 // TestBadInput hands in everything that is wrong with a merge. Each ends with one line that says what is wrong and where, none
 // is tried for ever, and the next good merge goes its way.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	b := newBadWorld(t)
 	b.put("other.bin", "other")
 	b.put("$(touch x).bin", "hostile")

@@ -28,6 +28,7 @@ promote: { files: { dir: %[1]q } }
 // service under its own user. It takes releases through them as CI and operator, and restarts everything in between. Then it
 // tries, in the running system, what each user may not do.
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	c := newComposed(t)
 	site, staging := filepath.Join(c.dir, "files"), filepath.Join(c.dir, "staging.txt")
 	write(t, filepath.Join(c.dir, "deploy.sh"), fmt.Sprintf("echo \"$SLUICE_ACTION $SLUICE_VERSION\" >> %q\n", staging))

@@ -32,6 +32,7 @@ const (
 // TestKill9 kills a `sluice up` at random moments, fifty times, while releases of six projects are in flight, some of which
 // are cancelled. Afterwards everything that the broker acknowledged has happened, and happened once.
 func TestKill9(t *testing.T) {
+	t.Parallel()
 	k := newKill9(t)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {

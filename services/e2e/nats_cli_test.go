@@ -23,6 +23,7 @@ import (
 // TestNatsCLI takes releases through a real `sluice up` with nothing but the real nats command: no Sluice on the machine of
 // whoever hands in, looks and decides.
 func TestNatsCLI(t *testing.T) {
+	t.Parallel()
 	n := newNATSCLI(t)
 	shown := n.watch()
 

@@ -20,6 +20,7 @@ import (
 // TestNPM takes packages through the gate on a real registry, in both modes and with a scoped name. Staging is a consumer as
 // real ones are: its package.json depends on the package, and the deployment installs the beta and runs it.
 func TestNPM(t *testing.T) {
+	t.Parallel()
 	registry := npmtest.Start(t)
 	for _, c := range []struct{ project, name, mode string }{
 		{"tracer", "tracer", "republish"},

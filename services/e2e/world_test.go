@@ -323,11 +323,17 @@ func (w *world) channel(name, channel string) string {
 	return string(version)
 }
 
+// emptyPools drops what sync.Pools hold. nats.go keeps timers in one, and a timer of one bubble must not be used in another,
+// nor outside. What was in a pool for two collections is gone.
+func emptyPools() {
+	runtime.GC()
+	runtime.GC()
+}
+
 func bubble(t *testing.T, f func(w *world)) {
 	t.Helper()
-	// nats.go keeps timers in a pool, and one of another bubble must not be used in this one: two collections empty the pool.
-	runtime.GC()
-	runtime.GC()
+	emptyPools()
+	defer emptyPools()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.end()
