@@ -47,9 +47,9 @@ demo: build ## Take four releases through the gate on this machine, and check ho
 	go run ./services/e2e/demo -bin $(DIST)
 
 .PHONY: test
-test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the large race without
+test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
 	go test -race -timeout=15m work
-	go test -count=1 -timeout=15m -run='^TestRace' ./services/promoter
+	go test -count=1 -timeout=15m -run='^(TestRace|TestKilledAtEveryStep)' ./services/promoter ./services/e2e
 
 .PHONY: vet
 vet: ## Run go vet on all modules
