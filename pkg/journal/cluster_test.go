@@ -17,10 +17,9 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// TestSettleOnReplicasThatLagBehind settles right after the claim at followers, until one of them has given an answer from
+// settleLagging settles right after the claim at followers, until one of them has given an answer from
 // before the claim. A settling that believes the first answer sends one request for it and one for what the cancel hides.
-func TestSettleOnReplicasThatLagBehind(t *testing.T) {
-	b := three(t).setup(t)
+func settleLagging(t *testing.T, b *bundle) {
 	leader := b.cluster.Leader(b.ctx, b.js.Conn(), topology.StreamSluice)
 	type reader struct {
 		nc *nats.Conn
@@ -71,10 +70,9 @@ func publishClaim(t *testing.T, b *bundle, e journal.Entry) journal.Entry {
 	return journal.Entry{State: state.Stamp(seq, time.Now()), Seq: seq}
 }
 
-// TestSettleIsTheSameEverywhere races requests against claims while the leader steps down and the next one stops.
+// settleEverywhere races requests against claims while the leader steps down and the next one stops.
 // Whoever settles a claim, wherever, comes to the answer that the stream itself gives.
-func TestSettleIsTheSameEverywhere(t *testing.T) {
-	b := three(t).setup(t)
+func settleEverywhere(t *testing.T, b *bundle) {
 	js, _ := b.anywhere(t)
 	b.js = js
 	var settlers []*journal.Journal

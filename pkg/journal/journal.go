@@ -17,7 +17,8 @@ import (
 var (
 	// ErrNone: there is no journal for that release (or no record on that subject).
 	ErrNone = errors.New("no such release")
-	// ErrConflict: somebody else appended first. Load again and decide again.
+	// ErrConflict: somebody else appended first. Load again and decide again. On a replicated stream it may also mean that the
+	// record before, even one's own and acknowledged, is still being applied; then the next load shows nothing new.
 	ErrConflict = errors.New("somebody else appended first")
 	// ErrStale: a replica that lags behind answered. Ask again.
 	ErrStale = errors.New("the answer is from before what it was asked for")

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -130,10 +131,17 @@ func (b *bundle) soaking(t testing.TB) journal.Entry {
 func (b *bundle) append(t testing.TB, e journal.Entry, events ...release.Event) journal.Entry {
 	t.Helper()
 	for _, ev := range events {
-		var err error
-		if e, err = b.j.Append(b.ctx, e, ev, "test"); err != nil {
+		next, err := b.j.Append(b.ctx, e, ev, "test")
+		for errors.Is(err, journal.ErrConflict) { // the record before is still being applied, or somebody was faster
+			if now, lerr := b.j.LoadAt(b.ctx, b.id, e.Seq); lerr != nil && !errors.Is(lerr, journal.ErrNone) || now.Seq != e.Seq {
+				break
+			}
+			next, err = b.j.Append(b.ctx, e, ev, "test")
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
+		e = next
 	}
 	return e
 }

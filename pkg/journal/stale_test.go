@@ -45,7 +45,7 @@ func TestSettleAsksUntilTheAnswerHasTheClaim(t *testing.T) {
 	}
 	m, j := b.meddle(t)
 	m.set(hooks{lag: behind(1<<30, c.Seq-1)})
-	ctx, stop := context.WithTimeout(b.ctx, 50*time.Millisecond)
+	ctx, stop := context.WithTimeout(b.ctx, 500*time.Millisecond)
 	defer stop()
 	if got, err := j.Settle(ctx, c); !errors.Is(err, journal.ErrStale) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("%v, %v", got, err)
