@@ -1,13 +1,9 @@
 package e2e_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,12 +141,12 @@ func (n *npmWorld) promotes(version string) {
 		if all.Tags["latest"] != all.Tags["beta"] {
 			n.t.Errorf("latest is %s, what soaked is %s", all.Tags["latest"], all.Tags["beta"])
 		}
-		if got := n.download(version); !bytes.Equal(got, tarball) {
+		if got := n.tarball(version); !bytes.Equal(got, tarball) {
 			n.t.Error("what everybody gets is not what CI built")
 		}
 		return
 	}
-	soaked, final := unpack(n.t, n.download(n.beta(version))), unpack(n.t, n.download(version))
+	soaked, final := npmtest.Unpack(n.t, n.tarball(n.beta(version))), npmtest.Unpack(n.t, n.tarball(version))
 	if len(soaked) != len(final) || len(final) == 0 {
 		n.t.Errorf("%d files soaked, %d were promoted", len(soaked), len(final))
 	}
@@ -222,6 +218,11 @@ func (n *npmWorld) ran(version string) error {
 	return nil
 }
 
+func (n *npmWorld) tarball(version string) []byte {
+	n.t.Helper()
+	return n.registry.Tarball(n.t, n.name, version)
+}
+
 func (n *npmWorld) until(id, phase string) {
 	n.t.Helper()
 	n.eventually(id+" is "+phase, func() error {
@@ -245,47 +246,5 @@ func (n *npmWorld) eventually(what string, ok func() error) {
 			n.t.Fatalf("waited in vain until %s: %v", what, err)
 		}
 		<-time.After(100 * time.Millisecond)
-	}
-}
-
-func (n *npmWorld) download(version string) []byte {
-	n.t.Helper()
-	url := n.registry.Packument(n.t, n.name).Versions[version].Dist.Tarball
-	req, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		n.t.Fatalf("download %s: %s, %v", url, res.Status, err)
-	}
-	return data
-}
-
-func unpack(t testing.TB, tarball []byte) map[string]string {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(tarball))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[h.Name] = string(text)
 	}
 }

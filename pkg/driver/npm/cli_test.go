@@ -70,7 +70,7 @@ func checkSame(b *bench, packed []byte, beta string) {
 	if got := shown.Versions["1.4.0"].GitHead; got != strings.Repeat("a", 40) {
 		b.Errorf("gitHead is %q", got)
 	}
-	soaked, released := unpack(b, b.registry.Tarball(b, b.cfg.Package, beta)), unpack(b, b.registry.Tarball(b, b.cfg.Package, "1.4.0"))
+	soaked, released := npmtest.Unpack(b, b.registry.Tarball(b, b.cfg.Package, beta)), npmtest.Unpack(b, b.registry.Tarball(b, b.cfg.Package, "1.4.0"))
 	for name, data := range released {
 		if name == manifestFile {
 			data = strings.Replace(data, `"version": "1.4.0"`, `"version": "`+beta+`"`, 1)

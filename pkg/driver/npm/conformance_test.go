@@ -1,12 +1,7 @@
 package npm
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -162,7 +157,7 @@ func (p *peer) state(t *testing.T) drivertest.State {
 	for version, has := range shown.Versions {
 		content, known := p.contents[has.Dist.Integrity]
 		if !known {
-			files := unpack(t, p.registry.Tarball(t, p.cfg.Package, version))
+			files := npmtest.Unpack(t, p.registry.Tarball(t, p.cfg.Package, version))
 			if !strings.Contains(files["package/package.json"], `"version": "`+version+`"`) {
 				t.Fatalf("%s@%s says %s", p.cfg.Package, version, files["package/package.json"])
 			}
@@ -179,27 +174,4 @@ func (p *peer) state(t *testing.T) drivertest.State {
 		}
 	}
 	return s
-}
-
-func unpack(t testing.TB, packed []byte) map[string]string {
-	t.Helper()
-	zipped, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for r := tar.NewReader(zipped); ; {
-		head, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[head.Name] = string(b)
-	}
 }

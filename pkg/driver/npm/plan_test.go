@@ -89,7 +89,7 @@ func testNextPatch(t *testing.T, registry *npmtest.Registry) {
 		if again, err := b.promote.Do(t.Context(), f); err != nil || !again.Existed {
 			t.Errorf("again: %+v, %v", again, err)
 		}
-		if got := unpack(t, registry.Tarball(t, "next", step.version))[manifestFile]; !strings.Contains(got, `"version": "`+step.version+`"`) {
+		if got := npmtest.Unpack(t, registry.Tarball(t, "next", step.version))[manifestFile]; !strings.Contains(got, `"version": "`+step.version+`"`) {
 			t.Errorf("%s says %s", step.version, got)
 		}
 	}

@@ -271,7 +271,7 @@ func testLarge(t *testing.T, registry *npmtest.Registry) {
 	if _, err := b.promote.Do(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	if got := unpack(t, registry.Tarball(t, "large", "1.4.0"))["package/noise"]; got != string(noise) {
+	if got := npmtest.Unpack(t, registry.Tarball(t, "large", "1.4.0"))["package/noise"]; got != string(noise) {
 		t.Error("it came back changed")
 	}
 }
