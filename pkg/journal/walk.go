@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -22,27 +23,35 @@ const walkConsumer = "journal-walk"
 // walkBatch is how many messages of a walk are asked for at a time.
 const walkBatch = 500
 
-// walk reads the journal and all requests since the record before, one after the other, through a consumer of its own. It
-// is what a snapshot and a settling fall back to when a direct read can not be had: for a release with requests on more
-// subjects than one answer may have, or with one whose headers hide what the broker says of it (see [parse]). A consumer's
-// deliveries name subject and sequence apart from the headers, and there is no limit to them.
+// errDisturbed: what came is not, or not all, of the walk that was begun.
+var errDisturbed = errors.New("another walk came in between")
+
+// walk reads the journal and all requests of the release, one after the other, through a consumer. It is what a snapshot
+// and a settling fall back to when a direct read can not be had: for a release with requests on more subjects than one
+// answer may have, or with one whose headers hide what the broker says of it (see [parse]). A consumer's deliveries name
+// subject and sequence apart from the headers, and there is no limit to them.
 //
 // With upTo, the sequence of a claim, it ends there; otherwise at the end of the stream. A consumer delivers in the order
 // of the stream, so when the record at which it must arrive has come, all before it has.
+//
+// There is one walk at a time in a deployment; whoever comes second waits. On a cluster a request may still reach the
+// consumer of the walk before, whose name is the same. Then what comes has a gap, or is of another release, and the walk begins
+// again. What comes without a gap and of this release is right, whoever made the consumer: all begin at the stream's beginning.
 func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo uint64) (Entry, []release.Request, error) {
-	from, goal, err := j.walkFrom(ctx, filters, upTo)
+	goal, err := j.goal(ctx, filters, upTo)
 	if err != nil {
 		return Entry{}, nil, err
 	}
-	if err := j.walker(ctx, filters, from.State.Folded+1); err != nil {
-		return Entry{}, nil, fmt.Errorf("walk: %w", err)
+	var msgs []stored
+	for n := again(0); ; {
+		msgs, err = j.walkOnce(ctx, id, filters, goal, upTo != 0)
+		if !errors.Is(err, errDisturbed) && !errors.Is(err, jetstream.ErrConsumerExists) {
+			break
+		}
+		if perr := n.pause(ctx); perr != nil {
+			return Entry{}, nil, fmt.Errorf("walk: %w: %w", err, perr)
+		}
 	}
-	defer func() { // one that can not be deleted goes away by itself
-		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
-		defer cancel()
-		_ = j.stream.DeleteConsumer(within, walkConsumer)
-	}()
-	msgs, err := j.pull(ctx, goal, upTo != 0)
 	if err != nil {
 		return Entry{}, nil, fmt.Errorf("walk: %w", err)
 	}
@@ -59,53 +68,48 @@ func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo ui
 	return e, requests, nil
 }
 
-// walker makes the consumer of a walk. There is one at a time; whoever comes second waits.
-func (j *Journal) walker(ctx context.Context, filters []string, from uint64) error {
-	cfg := jetstream.ConsumerConfig{
-		Name: walkConsumer, FilterSubjects: filters, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 6 * answerWithin,
-		Metadata: map[string]string{"walk": nuid.Next()}, // so that it is nobody else's, who reads the same
-	}
-	for n := again(0); ; {
-		err := soon(ctx, func(ctx context.Context) error {
-			_, err := j.stream.CreateConsumer(ctx, cfg)
-			return err
+func (j *Journal) walkOnce(ctx context.Context, id string, filters []string, goal uint64, stop bool) ([]stored, error) {
+	err := soon(ctx, func(ctx context.Context) error {
+		_, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			Name: walkConsumer, FilterSubjects: filters, DeliverPolicy: jetstream.DeliverAllPolicy,
+			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: answerWithin,
+			Metadata: map[string]string{"walk": nuid.Next()}, // so that it is nobody else's, who reads the same
 		})
-		if !errors.Is(err, jetstream.ErrConsumerExists) {
-			return err
-		}
-		if err := n.pause(ctx); err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	defer func() { // one that can not be deleted goes away by itself
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+		defer cancel()
+		_ = j.stream.DeleteConsumer(within, walkConsumer)
+	}()
+	return j.pull(ctx, id, goal, stop)
 }
 
-// walkFrom is the journal's record at which a walk begins, and the sequence at which it must arrive: the claim, or the last of
-// all that the stream's leader has of the release. The consumer's own node may lag behind.
-func (j *Journal) walkFrom(ctx context.Context, filters []string, upTo uint64) (from Entry, goal uint64, err error) {
+// goal is the sequence at which a walk must arrive: the claim, or the last of all that the stream's leader has of the release.
+// The consumer's own node may lag behind.
+func (j *Journal) goal(ctx context.Context, filters []string, upTo uint64) (goal uint64, err error) {
 	if upTo != 0 {
-		from, err = j.own(ctx, upTo)
-		return from, upTo, err
+		return upTo, nil
 	}
 	for i, filter := range filters {
 		m, err := j.leaderLast(ctx, topology.StreamSluice, filter)
 		if i > 0 && errors.Is(err, ErrNone) {
 			continue
 		}
-		if i == 0 && err == nil {
-			from, err = entry(m)
-		}
 		if err != nil {
-			return Entry{}, 0, err
+			return 0, err
 		}
 		goal = max(goal, m.Seq)
 	}
-	return from, goal, nil
+	return goal, nil
 }
 
-// pull takes messages from a consumer until it has the one at the sequence goal, and, unless it is to stop there, all that
+// pull takes messages from the consumer until it has the one at the sequence goal, and, unless it is to stop there, all that
 // the consumer has.
-func (j *Journal) pull(ctx context.Context, goal uint64, stop bool) ([]stored, error) {
+func (j *Journal) pull(ctx context.Context, id string, goal uint64, stop bool) ([]stored, error) {
 	sub, err := j.nc.SubscribeSync(j.nc.NewInbox())
 	if err != nil {
 		return nil, err
@@ -139,19 +143,25 @@ func (j *Journal) pull(ctx context.Context, goal uint64, stop bool) ([]stored, e
 			return nil, fmt.Errorf("it broke off after %d messages: %w", len(out), err)
 		}
 		meta, err := m.Metadata()
-		if errors.Is(err, nats.ErrMsgNoReply) {
-			return nil, fmt.Errorf("%w: the broker says %s %s", ErrStale, m.Header.Get("Status"), m.Header.Get("Description"))
-		}
-		if err != nil {
+		if err != nil && m.Header.Get("Status") == "" {
 			return nil, err
 		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: the broker says %s %s", errDisturbed, m.Header.Get("Status"), m.Header.Get("Description"))
+		}
 		if meta.Sequence.Consumer != uint64(len(out)+1) {
-			return nil, fmt.Errorf("it has a gap before sequence %d", meta.Sequence.Stream)
+			return nil, fmt.Errorf("%w: a gap before sequence %d", errDisturbed, meta.Sequence.Stream)
 		}
 		ordered--
-		out = append(out, stored{Subject: m.Subject, Seq: meta.Sequence.Stream, At: meta.Timestamp.UTC(), Data: m.Data})
-		if seq := meta.Sequence.Stream; seq >= goal && (stop || meta.NumPending == 0) {
+		s := stored{Subject: m.Subject, Seq: meta.Sequence.Stream, At: meta.Timestamp.UTC(), Data: m.Data}
+		if _, ok := request(s, id); !ok && s.Subject != topology.Release(id) {
+			return nil, fmt.Errorf("%w: %q", errDisturbed, clip(s.Subject))
+		}
+		out = append(out, s)
+		if s.Seq >= goal && (stop || meta.NumPending == 0) {
 			return out, nil
 		}
 	}
 }
+
+func clip(s string) string { return releasepb.Line(s, 100) }
