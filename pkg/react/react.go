@@ -103,7 +103,7 @@ func Run(ctx context.Context, cfg Config) error {
 	l := &loop{cfg: cfg, held: map[jetstream.Msg]struct{}{}}
 
 	stop := context.AfterFunc(ctx, it.Stop)
-	defer stop()
+	defer func() { stop() }()
 	ticking, tickingDone := context.WithCancel(work)
 	var tick sync.WaitGroup
 	tick.Go(func() { l.keepAlive(ticking) })
@@ -117,7 +117,15 @@ func Run(ctx context.Context, cfg Config) error {
 			if ctx.Err() == nil {
 				cfg.Log.Warn("no messages for now", zap.Error(err))
 			}
-			if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, nats.ErrConnectionClosed) {
+			if errors.Is(err, jetstream.ErrConsumerDeleted) && exists(ctx, cfg.Consumer) {
+				stop()
+				it.Stop()
+				if it, err = cfg.Consumer.Messages(jetstream.PullMaxMessages(mostAtOnce / 2)); err == nil {
+					stop = context.AfterFunc(ctx, it.Stop)
+					continue
+				}
+			}
+			if it == nil || errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, nats.ErrConnectionClosed) {
 				cancel(err)
 				l.all.Wait()
 				tickingDone()
@@ -134,6 +142,13 @@ func Run(ctx context.Context, cfg Config) error {
 	tickingDone()
 	tick.Wait()
 	return nil
+}
+
+// exists tells whether the consumer is still there after all. Whoever may publish a request can give it the headers with
+// which the broker says that a consumer was deleted, and nats.go believes them.
+func exists(ctx context.Context, c jetstream.Consumer) bool {
+	_, err := c.Info(ctx)
+	return err == nil
 }
 
 type loop struct {
