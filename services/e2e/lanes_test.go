@@ -161,3 +161,24 @@ func TestOccupantIsNotOutrun(t *testing.T) {
 		w.laneIsFree("tracer")
 	})
 }
+
+// TestLeaveAfterACancel: on_cancel: leave touches neither staging nor the beta channel, and frees the lane all the same.
+func TestLeaveAfterACancel(t *testing.T) {
+	bubble(t, func(w *world) {
+		src := fmt.Sprintf("project: tracer\npublish: { files: { dir: %q } }\n"+
+			"stage: { exec: { command: [in-memory] }, on_cancel: leave }\npromote: { files: { dir: %q } }\n", w.dir, w.dir)
+		if _, _, err := w.catalog.Apply(w.Context(), "tracer.yaml", []byte(src)); err != nil {
+			w.Fatal(err)
+		}
+		w.start(all()...)
+		w.untilPhase(w.merge("tracer", "1.3.0"), release.Promoted)
+		id := w.merge("tracer", "1.4.0")
+		w.untilPhase(id, release.Soaking)
+		w.ask("cancel", id, "ana", "no")
+		w.untilPhase(id, release.Cancelled)
+		w.laneIsFree("tracer")
+		w.equal("latest", w.channel("tracer", "latest"), "1.3.0")
+		w.equal("beta", w.channel("tracer", "beta"), "1.4.0")
+		w.equal("staging", w.staging.version("tracer"), "1.4.0")
+	})
+}

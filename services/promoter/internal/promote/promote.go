@@ -131,7 +131,11 @@ func (l *look) soak(ctx context.Context, e journal.Entry) (again bool, err error
 	if l.hint.Subject.Kind == topology.KindRelease && l.hint.Seq < e.Seq {
 		return false, nil // the hint of the newer record arms
 	}
-	return false, l.arm(ctx, e.State.Release, e.State.Due)
+	at, soaks := e.State.Wake()
+	if !soaks {
+		return false, nil
+	}
+	return false, l.arm(ctx, e.State.Release, at)
 }
 
 // arm asks the broker for an alarm. The newest replaces the one before.
