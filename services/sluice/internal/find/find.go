@@ -214,9 +214,10 @@ func (f *Finder) occupant(ctx context.Context, name string) (Found, error) {
 	if len(owners) == 1 {
 		return Found{ID: owners[0], Entry: all[owners[0]]}, nil
 	}
-	slices.Sort(others)
+	ids := slices.Concat(owners, others)
+	slices.Sort(ids) // by age: an id begins with its time
 	vacant := &vacantError{project: name}
-	for _, id := range slices.Compact(append(owners, others...)) {
+	for _, id := range slices.Compact(ids) {
 		s := all[id].State
 		what := fmt.Sprintf("%s (%s, %s)", id, text(s.Version), s.Phase)
 		switch {

@@ -100,7 +100,7 @@ func TestTwoLanes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.refuses("tracer", "name a release by its id; there is "+one)
+	b.refuses("tracer", "name a release by its id; there is "+one+" (no version yet, merged), "+two+" (no version yet, merged)")
 	b.finds(one, one)
 	b.finds(strings.ToUpper(two), two)
 }
