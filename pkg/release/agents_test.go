@@ -186,7 +186,7 @@ func (a *agent) promoter(e message, n int) {
 
 func (a *agent) alarm(s release.State) release.Alarm {
 	w := a.world
-	c := release.Alarm{At: w.now, Instance: a.name, Timeout: patience, Before: "1.3.0"}
+	c := release.Alarm{At: w.now, Clean: w.now, Instance: a.name, Timeout: patience, Before: "1.3.0"}
 	if a.flaw.clockIsFast {
 		c.At = c.At.Add(time.Minute)
 	}
@@ -226,7 +226,7 @@ func (a *agent) settle(e message, open []release.Request) {
 		if a.flaw.settlesFromNow {
 			at = e
 		}
-		stop := at.state.Settle(lastOnly(w.requests(n, 0, claim)))
+		stop := at.state.Settle(lastOnly(w.requests(n, 0, claim)), nil, at.at).Requests
 		switch {
 		case len(open) > 0:
 			a.answer(e, open[0])

@@ -23,7 +23,7 @@ func TestUnsettledClaimAnswersNobody(t *testing.T) {
 	other.Settled = st.s.Claim - 1 // some other claim
 	st.fails(other, release.ErrUnsettled)
 
-	if stop := st.s.Settle([]release.Request{cancel, extend}); len(stop) != 1 || stop[0].Seq != extend.Seq {
+	if stop := st.s.Settle([]release.Request{cancel, extend}, nil, st.s.PhaseAt).Requests; len(stop) != 1 || stop[0].Seq != extend.Seq {
 		t.Fatalf("settled to %+v, want the extend", stop)
 	}
 	st.answer(extend, "extended")
@@ -46,12 +46,12 @@ func TestEffectiveClaimRefusesWhatIsTooLate(t *testing.T) {
 	expedite := st.ask(release.Expedite, "ana")
 	st.do(st.alarm())
 	cancel := st.ask(release.Cancel, "bob")
-	if stop := st.s.Settle([]release.Request{expedite, cancel}); len(stop) != 0 {
+	if stop := st.s.Settle([]release.Request{expedite, cancel}, nil, st.s.PhaseAt).Requests; len(stop) != 0 {
 		t.Fatalf("settled to %+v, want an effective claim", stop)
 	}
 	st.answer(expedite, "refused")
 	st.answer(cancel, "refused")
-	if stop := st.s.Settle([]release.Request{expedite, cancel}); len(stop) != 0 {
+	if stop := st.s.Settle([]release.Request{expedite, cancel}, nil, st.s.PhaseAt).Requests; len(stop) != 0 {
 		t.Fatalf("settled to %+v after refusals, want an effective claim", stop)
 	}
 	st.do(release.Finish{Work: release.Promote, Value: "1.4.0", At: st.now})
@@ -67,7 +67,7 @@ func TestSettleOrdersBySequence(t *testing.T) {
 	for _, seq := range seqs {
 		requests = append(requests, release.Request{Verb: release.Hold, Seq: seq})
 	}
-	stop := st.s.Settle(requests)
+	stop := st.s.Settle(requests, nil, st.s.PhaseAt).Requests
 	if len(stop) != len(seqs) {
 		t.Fatalf("%d requests stop the claim, want %d", len(stop), len(seqs))
 	}
@@ -89,7 +89,7 @@ func TestSettleAgreesWithDecide(t *testing.T) {
 			extend := st.ask(release.Extend, "ana")
 			extend.By = by
 			st.do(st.alarm())
-			stops := len(st.s.Settle([]release.Request{extend})) > 0
+			stops := len(st.s.Settle([]release.Request{extend}, nil, st.s.PhaseAt).Requests) > 0
 			event := st.do(st.settled(extend))
 			if _, refused := event.(release.WasRefused); refused == stops {
 				t.Fatalf("settle says ineffective: %t; decide says %s", stops, event.Name())
@@ -111,7 +111,7 @@ func TestUnreadableCancelAndHoldAreObeyed(t *testing.T) {
 		r.Invalid, r.Reason = "not UTF-8", ""
 		st.after(2 * time.Hour)
 		st.do(st.alarm())
-		if stops := len(st.s.Settle([]release.Request{r})) > 0; stops != (want != "refused") {
+		if stops := len(st.s.Settle([]release.Request{r}, nil, st.s.PhaseAt).Requests) > 0; stops != (want != "refused") {
 			t.Errorf("an unreadable %s makes the claim ineffective: %t", verb, stops)
 		}
 		st.answer(r, want)
@@ -125,7 +125,7 @@ func TestSettleFindsAWrongPromotion(t *testing.T) {
 	st.do(st.alarm())
 	st.do(release.Finish{Work: release.Promote, Value: "1.4.0", At: st.now}) // by a promoter that does not settle
 	st.in(release.Promoted)
-	if stop := st.s.Settle([]release.Request{cancel}); len(stop) != 1 {
+	if stop := st.s.Settle([]release.Request{cancel}, nil, st.s.PhaseAt).Requests; len(stop) != 1 {
 		t.Errorf("settled afterwards to %+v, want the cancel", stop)
 	}
 }
@@ -160,7 +160,7 @@ func TestSecondAttemptIsNotAClaim(t *testing.T) {
 	if st.s.Claim != claim || st.s.Latest.Before != "1.3.0" || st.s.Attempts[release.Promote].Number != 2 {
 		t.Fatalf("claim %d (was %d), latest %+v, attempts %+v", st.s.Claim, claim, st.s.Latest, st.s.Attempts)
 	}
-	if stop := st.s.Settle([]release.Request{cancel}); len(stop) != 0 {
+	if stop := st.s.Settle([]release.Request{cancel}, nil, st.s.PhaseAt).Requests; len(stop) != 0 {
 		t.Fatalf("a cancel after the claim and before its second attempt stopped it: %+v", stop)
 	}
 	st.answer(cancel, "refused")

@@ -58,8 +58,19 @@ type Displace struct {
 	At    time.Time
 }
 
-// StartSoak starts the delay of a staged release.
+// StartSoak starts the delay of a staged release. One that soaked before its promotion failed, and has its lane again, is due
+// at once.
 type StartSoak struct{ At time.Time }
+
+// Postpone takes back a claim that was settled as ineffective because of a stop, and lets the release wait for its end.
+type Postpone struct {
+	Claim    uint64 // that was settled
+	Obstacle Obstacle
+	At       time.Time
+}
+
+// Expire ends a release that stayed in its phase beyond its deadline (see [State.Deadline]).
+type Expire struct{ At time.Time }
 
 // MaxExtend bounds one extension.
 const MaxExtend = 30 * 24 * time.Hour
@@ -80,21 +91,26 @@ type Request struct {
 	Actor    string // empty when the subject named none
 	Reason   string
 	Evidence string        // the watcher's, one line of JSON
-	By       time.Duration // extend: by how much
+	By       time.Duration // extend: by how much; or
+	Until    time.Time     // extend: until when
+	Force    bool          // expedite: without a look at the checks, through windows and freezes; it needs a reason
 	Invalid  string        // why the request can not be understood; empty if it can. A cancel or hold is obeyed all the same
 	At       time.Time
 	Settled  uint64 // the claim that was settled before this request is answered; it matters while promoting
 }
 
-// Alarm says what the broker's time is, and how the soak was watched until then. It claims the promotion when it is due.
+// Alarm says what the broker's time is, how the soak was watched until then, and what is in the way. When the release is due
+// it claims the promotion, or passes the release on to its next stage; it ends a bake.
 type Alarm struct {
 	At       time.Time
-	Watched  time.Duration // how much of the soak was watched: [State.Watched]
+	Watched  time.Duration // how much of the soak, or of the bake, was watched: [State.Watched]
+	Clean    time.Time     // broker's time of the last heartbeat that saw no check failing
 	Instance string        // who claims
 	Timeout  time.Duration // of the promotion's first attempt
 	Before   string        // what the channel points to
 	// TooNew is set when the channel already points to a newer version: which.
 	TooNew string
+	Gate   Gate
 }
 
 func (Admit) command()     {}
@@ -104,5 +120,7 @@ func (Fail) command()      {}
 func (Wait) command()      {}
 func (Displace) command()  {}
 func (StartSoak) command() {}
+func (Postpone) command()  {}
+func (Expire) command()    {}
 func (Request) command()   {}
 func (Alarm) command()     {}

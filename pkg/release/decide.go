@@ -70,10 +70,14 @@ func Decide(s State, c Command) ([]Event, error) {
 		}
 		return []Event{WasSuperseded(c)}, nil
 	case StartSoak:
-		if s.Phase != Staged {
-			return nil, past(s, Staged)
+		return startSoak(s, c)
+	case Postpone:
+		if s.Phase != Promoting || s.Claim == 0 || c.Claim != s.Claim {
+			return nil, past(s, Promoting)
 		}
-		return []Event{WasSoaked{Due: s.SoakFrom.Add(s.Delay()), At: c.At}}, nil
+		return []Event{WasPostponed{Obstacle: c.Obstacle, At: c.At}}, nil
+	case Expire:
+		return expire(s, c), nil
 	}
 	return nil, fmt.Errorf("unknown command %T", c)
 }
@@ -99,9 +103,11 @@ func begin(s State, c Begin) ([]Event, error) {
 			plan = Plan{Version: s.Version, Beta: s.Beta, Digest: s.Digest, Before: s.BetaChannel.Before}
 		}
 	case Stage:
-		possible = s.Phase == Published || s.Phase == Queued || s.Phase == Staging
+		possible = s.Phase == Published || s.Phase == Passed || s.Phase == Queued && !s.Soaked || s.Phase == Staging
 	case Promote: // the first attempt is the claim, which an Alarm makes
 		possible = s.Phase == Promoting
+	case Rollback:
+		possible = s.Phase == RollingBack
 	case RestoreBeta:
 		possible, before = s.Needs(c.Work), Publish
 	case RestoreStaging:
@@ -124,7 +130,7 @@ func begin(s State, c Begin) ([]Event, error) {
 		if s.Phase.Ended() {
 			return []Event{WasDone{Work: c.Work, Note: "given up: " + why, At: c.At}}, nil
 		}
-		return []Event{WasFailed{Said{By: c.Instance, At: c.At, Reason: why}}}, nil
+		return []Event{failed(s, Said{By: c.Instance, At: c.At, Reason: why})}, nil
 	}
 	return []Event{WasBegun{
 		Work: c.Work, Plan: plan, At: c.At,
@@ -137,115 +143,59 @@ func finish(s State, c Finish) ([]Event, error) {
 		return nil, past(s, phaseOf(c.Work))
 	}
 	switch c.Work {
-	case Publish, Stage, Promote:
+	case Publish, Stage, Promote, Rollback:
 		if s.Phase.Ended() {
 			return nil, ErrEnded
 		}
 	case RestoreBeta, RestoreStaging:
 	}
+	if c.Work == Promote && s.Policy.Bake > 0 {
+		return []Event{WasBaking{Value: c.Value, Note: c.Note, At: c.At}}, nil
+	}
 	return []Event{WasDone(c)}, nil
 }
 
-// alarm decides the one moment that cannot be taken back lightly: whether to claim.
-func alarm(s State, c Alarm) []Event {
-	if !s.Ready(c.At) {
+func startSoak(s State, c StartSoak) ([]Event, error) {
+	switch {
+	case s.Phase == Queued && s.Soaked:
+		return []Event{WasSoaked{Due: c.At, At: c.At}}, nil
+	case s.Phase != Staged:
+		return nil, past(s, Staged)
+	}
+	return []Event{WasSoaked{Due: s.SoakFrom.Add(s.Delay()), At: c.At}}, nil
+}
+
+func expire(s State, c Expire) []Event {
+	at, limited := s.Deadline()
+	if !limited || c.At.Before(at) {
 		return nil
 	}
-	system := func(unwatched time.Duration, format string, args ...any) []Event {
-		said := Said{By: c.Instance, At: c.At, Reason: fmt.Sprintf(format, args...)}
-		return []Event{WasHeld{Holding: Holding{Said: said, System: true, Unwatched: unwatched}}}
+	what := "stuck in " + string(s.Phase)
+	switch { //nolint:exhaustive // the others are worked at
+	case s.Phase == Held:
+		what = fmt.Sprintf("held by %s for too long", s.Held.who())
+	case s.Phase == Queued:
+		what = "queued for too long"
+	case s.Postponed != nil:
+		what = "waited for too long: " + s.Postponed.Why
 	}
-	if c.TooNew != "" {
-		return []Event{WasSuperseded{Newer: c.TooNew, At: c.At}}
-	}
-	if s.Expedited == nil {
-		soak := s.Delay()
-		if need := soak / 100 * MinCoverage; c.Watched < need {
-			return system(soak-c.Watched, "watched for %s of %s, less than %d%%: resume it to soak the rest, expedite it to promote it unwatched",
-				c.Watched.Round(time.Second), soak.Round(time.Second), MinCoverage)
-		}
-		if late := c.At.Sub(s.Due); s.Policy.MaxOverdue > 0 && late > s.Policy.MaxOverdue {
-			return system(0, "overdue by %s, more than max_overdue %s: resume it to promote it after all",
-				late.Round(time.Second), s.Policy.MaxOverdue)
-		}
-	}
-	return []Event{WasBegun{
-		Work: Promote, Before: c.Before, At: c.At,
-		Attempt: Attempt{Number: 1, Instance: c.Instance, Timeout: c.Timeout},
-	}}
+	return []Event{failed(s, Said{By: "sluice", At: c.At, Reason: fmt.Sprintf("%s, since %s: look at the services, then retry it",
+		what, s.PhaseAt.UTC().Format(time.RFC3339))})}
 }
 
-func request(s State, r Request) ([]Event, error) {
-	switch {
-	case s.Phase == None || r.Seq <= s.Folded:
-		return nil, nil
-	case s.Phase == Promoting && (s.Claim == 0 || r.Settled != s.Claim):
-		return nil, fmt.Errorf("%s of sequence %d: %w", r.Verb, r.Seq, ErrUnsettled)
+// failed is what a failure means in the phase that the release is in: a rollback that fails leaves it as it was before.
+func failed(s State, why Said) Event {
+	if s.Phase == RollingBack {
+		return WasNotRolledBack{why}
 	}
-	return []Event{answer(s, r)}, nil
-}
-
-// answer is the one event that answers a request. What it refuses does not stop a claim.
-func answer(s State, r Request) Event {
-	said := Said{By: r.Actor, At: r.At, Reason: r.Reason}
-	refuse := func(format string, args ...any) Event {
-		return WasRefused{Verb: r.Verb, Seq: r.Seq, Said: Said{By: r.Actor, At: r.At, Reason: fmt.Sprintf(format, args...)}}
-	}
-	switch {
-	case r.Invalid != "" && r.Verb != Cancel && r.Verb != Hold:
-		return refuse("%s", r.Invalid)
-	case s.Phase.Ended():
-		return refuse("too late: the release is %s", s.Phase)
-	case s.Phase == Promoting && r.Seq > s.Claim:
-		return refuse("too late: the promotion was claimed at sequence %d, this request is %d", s.Claim, r.Seq)
-	case s.Phase == Promoting && !r.Verb.Stops():
-		return refuse("nothing to %s: the release is being promoted", r.Verb)
-	}
-	switch r.Verb {
-	case Cancel:
-		return WasCancelled{Said: said, Seq: r.Seq, Evidence: r.Evidence}
-	case Hold:
-		if s.Held != nil && !s.Held.System {
-			return refuse("already held by %s", s.Held.who())
-		}
-		return WasHeld{Holding: Holding{Said: said}, Seq: r.Seq}
-	case Resume:
-		if s.Held == nil {
-			return refuse("it is not held")
-		}
-		if s.Held.System && r.At.Before(s.Held.At) {
-			return refuse("it was not held then; since %s it is: %s", s.Held.At.UTC().Format(time.RFC3339), s.Held.Reason)
-		}
-		resumed := WasResumed{Said: said, Seq: r.Seq}
-		if s.Phase == Held {
-			resumed.Due = later(r.At, s.SoakFrom).Add(s.Remaining + s.Held.Unwatched)
-		}
-		return resumed
-	case Extend:
-		if r.By <= 0 || r.By > MaxExtend {
-			return refuse("extend by %s: want more than 0 and at most %s", r.By, MaxExtend)
-		}
-		if s.Extra > MaxExtra-r.By {
-			return refuse("extended by %s already; all together may be at most %s: hold it instead", s.Extra, MaxExtra)
-		}
-		return WasExtended{Said: said, Seq: r.Seq, By: r.By}
-	case Expedite:
-		if s.Held != nil && !s.Held.System {
-			return refuse("held by %s: resume it first", s.Held.who())
-		}
-		if s.Expedited != nil {
-			return refuse("already expedited by %s", s.Expedited.who())
-		}
-		return WasExpedited{Said: said, Seq: r.Seq}
-	}
-	return refuse("unknown request %q", r.Verb)
+	return WasFailed{why}
 }
 
 func fail(s State, c Fail) ([]Event, error) {
 	if s.Phase == None || s.Phase.Ended() {
 		return nil, past(s, Promoting)
 	}
-	if c.Instance != "" && len(s.Attempts) == 0 {
+	if s.Phase == Baking || c.Instance != "" && len(s.Attempts) == 0 {
 		return nil, nil // it was taken over, and is done
 	}
 	for w, a := range s.Attempts { // at most one: of the phase's work
@@ -253,7 +203,7 @@ func fail(s State, c Fail) ([]Event, error) {
 			return nil, &BusyError{Work: w, Instance: a.Instance, Until: a.Deadline()}
 		}
 	}
-	return []Event{WasFailed{Said{By: c.By, At: c.At, Reason: c.Reason}}}, nil
+	return []Event{failed(s, Said{By: c.By, At: c.At, Reason: c.Reason})}, nil
 }
 
 // past explains why a command of that phase causes nothing: nil for a live release that is past it.
@@ -270,13 +220,15 @@ func past(s State, p Phase) error {
 	return fmt.Errorf("%s is only %s: %w", s.Release, s.Phase, ErrPhase)
 }
 
-// phaseOf is the phase in which a work is done; of the restores, the last that a live release is in.
+// phaseOf is the phase in which a work is done; of the restores, the last before the end.
 func phaseOf(w Work) Phase {
 	switch w {
 	case Publish:
 		return Publishing
 	case Stage:
 		return Staging
+	case Rollback:
+		return RollingBack
 	case Promote, RestoreBeta, RestoreStaging:
 	}
 	return Promoting

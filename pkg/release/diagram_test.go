@@ -70,18 +70,29 @@ func small(s release.State) release.State {
 	if s.Expedited != nil {
 		s.Expedited = &release.Said{}
 	}
-	s.End, s.Evidence, s.Behind = release.Said{At: noon()}, "", ""
+	s.End, s.Evidence, s.Behind, s.PhaseAt = release.Said{At: noon()}, "", "", noon()
+	if s.Postponed != nil {
+		s.Postponed = &release.Postponement{Obstacle: release.Obstacle{Kind: s.Postponed.Kind}}
+	}
+	s.Approved = slices.Clone(s.Approved)
+	for i := range s.Approved {
+		s.Approved[i] = release.Said{By: s.Approved[i].By}
+	}
 	for _, c := range []*release.Channel{&s.BetaChannel, &s.Staging, &s.Latest} {
 		c.Note = ""
+	}
+	s.Passed = slices.Clone(s.Passed)
+	for i := range s.Passed {
+		s.Passed[i].Note = ""
 	}
 	return s
 }
 
 // key tells states apart.
 func key(s release.State) string {
-	held, expedited := s.Held, s.Expedited
-	s.Held, s.Expedited = nil, nil
-	return fmt.Sprintf("%+v %+v %t", s, held, expedited != nil)
+	held, expedited, late, recalled, waits := s.Held, s.Expedited != nil, s.LateCancel != nil, s.Recalled != nil, s.Postponed
+	s.Held, s.Expedited, s.LateCancel, s.Recalled, s.Postponed = nil, nil, nil, nil, nil
+	return fmt.Sprintf("%+v %+v %t %t %t %+v", s, held, expedited, late, recalled, waits)
 }
 
 type letter struct {
@@ -116,7 +127,7 @@ func alphabet(s release.State) []letter {
 		r.Seq = 101
 		letters = append(letters, letter{string(v) + " too late", r})
 	}
-	alarm := release.Alarm{At: s.Due, Watched: time.Hour * 24, Instance: "one"}
+	alarm := release.Alarm{At: s.Due, Clean: s.Due, Watched: time.Hour * 24, Instance: "one"}
 	overtaken := alarm
 	overtaken.TooNew = "2.0.0"
 	letters = append(letters, letter{"alarm when overtaken", overtaken})

@@ -60,9 +60,40 @@ type (
 	}
 	// WasExpedited shortens the soak to nothing, or moves a queued release to the head of its lane.
 	WasExpedited struct {
+		Said  Said
+		Seq   uint64
+		Force bool
+	}
+	// WasApproved counts an approval.
+	WasApproved struct {
 		Said Said
 		Seq  uint64
 	}
+	// WasPostponed lets a release wait whose delay is over.
+	WasPostponed struct {
+		Obstacle Obstacle
+		At       time.Time
+	}
+	// WasPassed sends the release on to its next stage.
+	WasPassed struct{ At time.Time }
+	// WasBaking: the promotion is done outside, and production is watched now.
+	WasBaking struct {
+		Value, Note string
+		At          time.Time
+	}
+	// WasRetried takes up a failed release again.
+	WasRetried struct {
+		Said Said
+		Seq  uint64
+	}
+	// WasRecalled: the promotion is to be taken back.
+	WasRecalled struct {
+		Said     Said
+		Seq      uint64
+		Evidence string
+	}
+	// WasNotRolledBack: it could not be taken back; the release is what it was before.
+	WasNotRolledBack struct{ Said Said }
 	// WasCancelled ends the release without promotion.
 	WasCancelled struct {
 		Said     Said
@@ -93,6 +124,8 @@ func (e WasBegun) Name() string {
 		return string(Staging)
 	case Promote:
 		return string(Promoting)
+	case Rollback:
+		return string(RollingBack)
 	case RestoreBeta, RestoreStaging:
 	}
 	return "restoring"
@@ -107,6 +140,8 @@ func (e WasDone) Name() string {
 		return string(Staged)
 	case Promote:
 		return string(Promoted)
+	case Rollback:
+		return string(RolledBack)
 	case RestoreBeta, RestoreStaging:
 	}
 	return "restored"
@@ -133,6 +168,27 @@ func (WasExtended) Name() string { return "extended" }
 // Name is "expedited".
 func (WasExpedited) Name() string { return "expedited" }
 
+// Name is "approved".
+func (WasApproved) Name() string { return "approved" }
+
+// Name is "postponed".
+func (WasPostponed) Name() string { return "postponed" }
+
+// Name is "passed".
+func (WasPassed) Name() string { return string(Passed) }
+
+// Name is "baking".
+func (WasBaking) Name() string { return string(Baking) }
+
+// Name is "retried".
+func (WasRetried) Name() string { return "retried" }
+
+// Name is "recalled".
+func (WasRecalled) Name() string { return "recalled" }
+
+// Name is "rollback-failed".
+func (WasNotRolledBack) Name() string { return "rollback-failed" }
+
 // Name is "cancelled".
 func (WasCancelled) Name() string { return string(Cancelled) }
 
@@ -145,16 +201,23 @@ func (WasSuperseded) Name() string { return string(Superseded) }
 // Name is "refused".
 func (WasRefused) Name() string { return "refused" }
 
-func (WasMerged) event()     {}
-func (WasBegun) event()      {}
-func (WasDone) event()       {}
-func (WasQueued) event()     {}
-func (WasSoaked) event()     {}
-func (WasHeld) event()       {}
-func (WasResumed) event()    {}
-func (WasExtended) event()   {}
-func (WasExpedited) event()  {}
-func (WasCancelled) event()  {}
-func (WasFailed) event()     {}
-func (WasSuperseded) event() {}
-func (WasRefused) event()    {}
+func (WasMerged) event()        {}
+func (WasBegun) event()         {}
+func (WasDone) event()          {}
+func (WasQueued) event()        {}
+func (WasSoaked) event()        {}
+func (WasHeld) event()          {}
+func (WasResumed) event()       {}
+func (WasExtended) event()      {}
+func (WasExpedited) event()     {}
+func (WasApproved) event()      {}
+func (WasPostponed) event()     {}
+func (WasPassed) event()        {}
+func (WasBaking) event()        {}
+func (WasRetried) event()       {}
+func (WasRecalled) event()      {}
+func (WasNotRolledBack) event() {}
+func (WasCancelled) event()     {}
+func (WasFailed) event()        {}
+func (WasSuperseded) event()    {}
+func (WasRefused) event()       {}

@@ -2,11 +2,20 @@ package release
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
 // Evolve applies an event to a state. It is total: it never fails, and an event that it does not know changes nothing.
 func Evolve(s State, e Event) State {
+	after := evolve(s, e)
+	if after.Phase != s.Phase {
+		after.PhaseAt = time.Time{} // stamped with the record's time
+	}
+	return after
+}
+
+func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case WasMerged:
 		return State{
@@ -20,7 +29,7 @@ func Evolve(s State, e Event) State {
 	case WasQueued:
 		s.Phase, s.Behind = Queued, e.Behind
 	case WasSoaked:
-		s.Phase, s.Due = Soaking, e.Due
+		s.Phase, s.Due, s.Soaked = Soaking, e.Due, false
 		if s.Held != nil { // held before the clock began
 			s.Phase, s.Remaining = Held, e.Due.Sub(s.SoakFrom)
 		}
@@ -35,7 +44,7 @@ func Evolve(s State, e Event) State {
 		if s.Held != nil {
 			h.Unwatched = s.Held.Unwatched
 		}
-		s.Held, s.Expedited = &h, nil
+		s.Held, s.Expedited, s.Forced, s.Postponed = &h, nil, false, nil
 		s.Folded = max(s.Folded, e.Seq)
 	case WasResumed:
 		if s.Phase == Held {
@@ -52,7 +61,7 @@ func Evolve(s State, e Event) State {
 		return extended(s, e)
 	case WasExpedited:
 		said := e.Said
-		s.Expedited = &said
+		s.Expedited, s.Forced = &said, e.Force
 		s.Held = nil
 		if s.Phase == Held {
 			s.Phase, s.Due, s.Remaining = Soaking, e.Said.At, 0
@@ -60,15 +69,77 @@ func Evolve(s State, e Event) State {
 		s.Folded = max(s.Folded, e.Seq)
 	case WasCancelled:
 		s = unclaim(s)
-		s.Phase, s.End, s.Evidence = Cancelled, e.Said, e.Evidence
+		s.Phase, s.End, s.Evidence, s.Postponed = Cancelled, e.Said, e.Evidence, nil
 		s.Folded = max(s.Folded, e.Seq)
+	case WasApproved:
+		s.Approved = append(slices.Clone(s.Approved), e.Said)
+		s.Folded = max(s.Folded, e.Seq)
+	case WasPostponed:
+		s = unclaim(s)
+		s.Phase, s.Postponed = Soaking, &Postponement{Obstacle: e.Obstacle, Since: e.At}
+	case WasPassed:
+		return passed(s)
+	case WasBaking:
+		s.Attempts = without(s.Attempts, Promote)
+		s.Phase, s.Latest.Value, s.Latest.Note = Baking, e.Value, e.Note
+	case WasRetried:
+		return retried(s, e)
+	case WasRecalled:
+		said := e.Said
+		s.Recalled, s.RecalledIn, s.Evidence = &said, s.Phase, e.Evidence
+		s.Phase, s.Attempts = RollingBack, nil
+		s.Folded = max(s.Folded, e.Seq)
+	case WasNotRolledBack:
+		s.Phase, s.Attempts = s.RecalledIn, nil
+		if s.Phase == Baking { // no bake again: what was seen spoke against it
+			s.Phase = Promoted
+		}
+		s.Latest.Note = joined(s.Latest.Note, "rollback failed: "+e.Said.Reason)
 	case WasFailed:
+		s.Reached = s.Reached || s.Phase == Promoting
+		s.FailedIn, s.Postponed = s.Phase, nil
 		s.Phase, s.End, s.Attempts = Failed, e.Said, nil
 	case WasSuperseded:
-		s.Phase, s.End = Superseded, Said{At: e.At, Reason: "superseded by " + e.Newer}
+		s.Phase, s.End, s.Postponed = Superseded, Said{At: e.At, Reason: "superseded by " + e.Newer}, nil
 	case WasRefused:
+		if e.Verb == Cancel && (s.Phase == Promoting || s.Phase == Failed) {
+			said := e.Said
+			s.LateCancel = &said
+		}
 		s.Folded = max(s.Folded, e.Seq)
 	}
+	return s
+}
+
+// passed sends a release on: what is the stage's begins anew.
+func passed(s State) State {
+	s.Phase = Passed
+	s.Passed = append(slices.Clone(s.Passed), s.Staging)
+	s.Stage++
+	s.Staging, s.Approved, s.Postponed = Channel{}, nil, nil
+	s.StagedAt, s.SoakFrom, s.Due, s.Remaining, s.Extra = time.Time{}, time.Time{}, time.Time{}, 0, 0
+	return s
+}
+
+// retried takes up what failed: after a failed promotion the lane is needed again, and nothing else; before, what was put
+// back has to be done again, from the first stage.
+func retried(s State, e WasRetried) State {
+	s.Folded = max(s.Folded, e.Seq)
+	s.End, s.Evidence, s.Attempts, s.Behind, s.Claim, s.Remaining = Said{}, "", nil, "", 0, 0
+	s.Held, s.Expedited, s.Forced = nil, nil, false
+	if s.FailedIn == Promoting {
+		s.Phase, s.Soaked = Queued, true
+		return s
+	}
+	s.Phase = Published
+	if s.BetaChannel.Restored || s.FailedIn == Merged || s.FailedIn == Publishing {
+		s.Phase, s.BetaChannel.Restored = Merged, false
+	}
+	if restored := func(c Channel) bool { return c.Restored }; restored(s.Staging) || slices.ContainsFunc(s.Passed, restored) {
+		s.Stage, s.Passed, s.Approved = 0, nil, nil
+	}
+	s.Staging = Channel{}
+	s.StagedAt, s.SoakFrom, s.Due = time.Time{}, time.Time{}, time.Time{}
 	return s
 }
 
@@ -89,17 +160,18 @@ func begun(s State, e WasBegun) State {
 		s.Phase, s.Behind, s.Staging.Touched = Staging, "", true
 	case Promote:
 		if s.Phase != Promoting {
-			s.Phase, s.Claim = Promoting, 0 // stamped with the record's sequence
-			s.Latest = Channel{Touched: true, Before: e.Before}
+			s.Phase, s.Claim, s.Postponed = Promoting, 0, nil // stamped with the record's sequence
+			if !s.Reached { // what a failed promotion left there is not what was before
+				s.Latest = Channel{Touched: true, Before: e.Before}
+			}
 		}
-	case RestoreBeta, RestoreStaging:
+	case RestoreBeta, RestoreStaging, Rollback:
 	}
 	return s
 }
 
 func done(s State, e WasDone) State {
-	s.Attempts = maps.Clone(s.Attempts)
-	delete(s.Attempts, e.Work)
+	s.Attempts = without(s.Attempts, e.Work)
 	switch e.Work {
 	case Publish:
 		s.Phase, s.BetaChannel.Value, s.BetaChannel.Note = Published, e.Value, e.Note
@@ -110,12 +182,31 @@ func done(s State, e WasDone) State {
 		s.End = Said{At: e.At}
 	case RestoreBeta:
 		s.BetaChannel.Restored, s.BetaChannel.Note = true, e.Note
-		delete(s.Attempts, Publish)
+		s.Attempts = without(s.Attempts, Publish)
 	case RestoreStaging:
-		s.Staging.Restored, s.Staging.Note = true, e.Note
-		delete(s.Attempts, Stage)
+		s.Attempts = without(s.Attempts, Stage)
+		switch i, ok := s.LeftStage(); {
+		case ok && i == s.Stage:
+			s.Staging.Restored, s.Staging.Note = true, e.Note
+		case ok:
+			s.Passed = slices.Clone(s.Passed)
+			s.Passed[i].Restored, s.Passed[i].Note = true, e.Note
+		}
+	case Rollback:
+		s.Phase, s.Latest.Note = RolledBack, e.Note
+		s.Latest.Restored = true
+		s.End = Said{At: e.At}
+		if s.Recalled != nil {
+			s.End.By, s.End.Reason = s.Recalled.By, s.Recalled.Reason
+		}
 	}
 	return s
+}
+
+func without(attempts map[Work]Attempt, w Work) map[Work]Attempt {
+	attempts = maps.Clone(attempts)
+	delete(attempts, w)
+	return attempts
 }
 
 func extended(s State, e WasExtended) State {
@@ -131,7 +222,7 @@ func extended(s State, e WasExtended) State {
 	case Held:
 		s.Remaining += e.By
 	}
-	s.Expedited = nil
+	s.Expedited, s.Forced, s.Postponed = nil, false, nil
 	s.Folded = max(s.Folded, e.Seq)
 	return s
 }
@@ -152,9 +243,11 @@ func later(a, b time.Time) time.Time {
 // unclaim takes an ineffective claim back.
 func unclaim(s State) State {
 	if s.Phase == Promoting {
-		s.Claim, s.Latest = 0, Channel{}
-		s.Attempts = maps.Clone(s.Attempts)
-		delete(s.Attempts, Promote)
+		s.Claim = 0
+		if !s.Reached {
+			s.Latest = Channel{}
+		}
+		s.Attempts = without(s.Attempts, Promote)
 	}
 	return s
 }

@@ -37,7 +37,7 @@ func ExampleState_Settle() {
 		{Seq: 19, Verb: release.Cancel, Actor: "ana"},    // in time
 		{Seq: 21, Verb: release.Expedite, Actor: "carl"}, // after the claim
 	}
-	stop := claimed.Settle(requests)
+	stop := claimed.Settle(requests, nil, claimed.PhaseAt).Requests
 	fmt.Printf("effective: %t\n", len(stop) == 0)
 	for _, r := range requests {
 		r.Settled = claimed.Claim

@@ -181,7 +181,7 @@ func (j *judgement) claim(i int, m message) {
 	}
 	for k := i; k < len(j.records) && j.records[k].state.Claim == m.seq; k++ {
 		// Whoever settles, whenever, from whichever record of this claim, comes to the same answer.
-		if got := j.records[k].state.Settle(w.requests(len(w.msgs), 0, ^uint64(0))); len(got) == 0 != (len(stop) == 0) {
+		if got := j.records[k].state.Settle(w.requests(len(w.msgs), 0, ^uint64(0)), nil, m.at).Requests; len(got) == 0 != (len(stop) == 0) {
 			j.say("I10", "settled from %s to %d, want %d", j.records[k].event.Name(), len(got), len(stop))
 		}
 		switch p := j.records[k].state.Phase; p {

@@ -128,7 +128,7 @@ func commands(st *story) []row {
 		if promoting == (when == "") {
 			continue
 		}
-		for _, v := range append(release.Verbs(), "approve") {
+		for _, v := range append(release.Verbs(), "unheard-of") {
 			r := release.Request{Verb: v, Actor: "bob", Reason: "because", By: 30 * time.Minute, At: st.now, Seq: s.Folded + 1, Settled: s.Claim}
 			switch when {
 			case ", after the claim":
@@ -146,7 +146,7 @@ func commands(st *story) []row {
 		}
 	}
 
-	alarm := release.Alarm{At: st.now, Watched: 24 * time.Hour, Instance: "one", Timeout: 10 * time.Minute, Before: "1.3.0"}
+	alarm := release.Alarm{At: st.now, Clean: st.now, Watched: 24 * time.Hour, Instance: "one", Timeout: 10 * time.Minute, Before: "1.3.0"}
 	add("alarm now", alarm)
 	alarm.At = s.Due
 	add("alarm when due", alarm)
@@ -264,8 +264,8 @@ func together(names []string) []string {
 			if which == "one" {
 				out = append(out, base)
 			}
-		case which != "" && slices.Contains(names, "approve, "+which):
-			if base == "approve" {
+		case which != "" && slices.Contains(names, "unheard-of, "+which):
+			if base == "unheard-of" {
 				out = append(out, "every request, "+which)
 			}
 		default:

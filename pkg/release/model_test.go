@@ -148,7 +148,7 @@ func (w *world) pass(seconds int) {
 func verbs() []release.Verb {
 	return []release.Verb{
 		release.Resume, release.Hold, release.Extend, release.Resume, release.Expedite, release.Resume, release.Hold, release.Resume,
-		release.Extend, release.Resume, release.Cancel, release.Resume, "approve",
+		release.Extend, release.Resume, release.Cancel, release.Resume, "unheard-of",
 	}
 }
 

@@ -2,8 +2,10 @@ package release
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -20,12 +22,15 @@ type State struct {
 	Beta    string // the name of the beta
 	Digest  string // of the artifact, fixed when publishing begins: "sha256:" and 64 hex digits
 
+	Stage       int // which stage it is in, or goes to: index of Policy.Stages
 	BetaChannel Channel
-	Staging     Channel
+	Staging     Channel   // of the present stage
+	Passed      []Channel // of the stages before it
 	Latest      Channel
 
 	Attempts map[Work]Attempt // the work under way; nil or missing: none
 
+	PhaseAt   time.Time     // broker's timestamp of the record that led to the phase
 	StagedAt  time.Time     // broker's timestamp of the staged record
 	SoakFrom  time.Time     // where the soak begins: StagedAt, or the resume if it was held then
 	Extra     time.Duration // all extensions, before and during the soak
@@ -33,6 +38,9 @@ type State struct {
 	Remaining time.Duration // what is left of the delay (held); what was left when the clock was started last (soaking)
 	Held      *Holding      // who stopped the clock; also set before the soak, when the clock has not begun
 	Expedited *Said         // who asked not to wait
+	Forced    bool          // expedited with force: without a look at the checks, through windows and freezes
+	Approved  []Said        // who approved that it leaves this stage, each once
+	Postponed *Postponement // what it waits for though the delay is over
 
 	Behind string // the release that occupies the lane (queued)
 	Folded uint64 // highest stream sequence of a request that this state has answered
@@ -40,7 +48,14 @@ type State struct {
 
 	MergedAt time.Time // broker's timestamp of the merge event
 	End      Said      // who ended it, when, why
-	Evidence string    // what the watcher measured when it cancelled; one line of JSON, or empty
+	Evidence string    // what the watcher measured when it cancelled or rolled back; one line of JSON, or empty
+
+	FailedIn   Phase // where it failed
+	Reached    bool  // an effective claim was acted on: some of the promotion may be outside
+	Soaked     bool  // it was retried after a failed promotion: it needs its lane again, no second soak
+	LateCancel *Said // who cancelled it when that was too late: it is not retried
+	Recalled   *Said // who rolled it back
+	RecalledIn Phase // and what it was then: baking, promoted, failed
 }
 
 // Merge is what a merge event asked for.
@@ -55,6 +70,7 @@ type Merge struct {
 	Delay    *time.Duration // overrides the project's soak; nil: the project's
 	Attempt  int            // 1, or more after `sluice merge --again`
 	Seq      uint64         // stream sequence of the merge event
+	Needs    []Need         // what must be promoted before this is, beside what the project says
 }
 
 // Policy is what of the project file decides about a release. It is pinned at the merge: a later change of the file does
@@ -63,10 +79,33 @@ type Policy struct {
 	Revision   string // content address of the project file
 	Lane       string
 	Collision  Collision
-	Delay      time.Duration // the soak; 0: none
+	Delay      time.Duration // the soak of the only stage; 0: none
+	Approvals  int           // of the only stage
+	Stages     []StagePolicy // the stages, if there is more than one; they have delays and approvals of their own
 	MaxOverdue time.Duration // a release overdue by more is held for a human
 	PutBack    bool          // after an end without promotion, put staging and the beta channel back
+	Order      Order
+	Bake       time.Duration // for how long production is watched after the promotion; 0: not
+	MaxPhase   time.Duration // bound of a phase in which services work; 0: none
+	MaxHold    time.Duration // bound of a hold, of a queue, and of waiting for people; 0: none
+	Needs      []Need        // what must be promoted before this is
 }
+
+// StagePolicy is what the project file says of one stage.
+type StagePolicy struct {
+	Name      string
+	Delay     time.Duration // the soak; 0: none
+	Approvals int           // how many people must approve that a release leaves the stage
+}
+
+// Order says which of two releases is the newer one.
+type Order string
+
+// The orders.
+const (
+	BySemver Order = "semver" // by version; what is no semantic version is neither newer nor older
+	ByMerge  Order = "merge"  // by the order of the merges
+)
 
 // Collision says what happens to a release whose lane is occupied.
 type Collision string
@@ -119,9 +158,44 @@ type Said struct {
 
 func (s Said) who() string { return cmp.Or(s.By, "somebody") }
 
+// Approvals is who approved a release, and how many must.
+type Approvals struct {
+	By     []Said
+	Needed int
+}
+
+// Missing is how many more people must approve.
+func (a Approvals) Missing() int { return max(0, a.Needed-len(a.By)) }
+
+func (a Approvals) String() string {
+	return fmt.Sprintf("%d of %d approvals", len(a.By), a.Needed)
+}
+
+// Approvals is who approved that the release leaves its stage.
+func (s State) Approvals() Approvals { return Approvals{By: s.Approved, Needed: s.stage().Approvals} }
+
+// StageName names the stage that the release is in, or goes to.
+func (s State) StageName() string { return s.stage().Name }
+
+// LastStage tells whether promotion follows the stage that the release is in.
+func (s State) LastStage() bool { return s.Stage >= len(s.Policy.Stages)-1 }
+
+// DefaultStage is the name of the only stage of a project that names none.
+const DefaultStage = "staging"
+
+func (s State) stage() StagePolicy {
+	if s.Stage >= 0 && s.Stage < len(s.Policy.Stages) {
+		return s.Policy.Stages[s.Stage]
+	}
+	return StagePolicy{Name: DefaultStage, Delay: s.Policy.Delay, Approvals: s.Policy.Approvals}
+}
+
 // Stamp completes a state with what only the broker knows of the record that carries it: its sequence and its timestamp.
 // It is applied to every state read from or appended to a journal.
 func (s State) Stamp(seq uint64, at time.Time) State {
+	if s.PhaseAt.IsZero() {
+		s.PhaseAt = at
+	}
 	if s.Phase == Staged && s.StagedAt.IsZero() {
 		s.StagedAt, s.SoakFrom = at, at
 	}
@@ -141,43 +215,56 @@ func (s State) Stamp(seq uint64, at time.Time) State {
 	return s
 }
 
-// Delay is the soak that this release gets: its project's or its merge's own, and all extensions. It is never negative.
+// Delay is the soak that this release gets in its stage: its project's or its merge's own, and all extensions. It is never
+// negative.
 func (s State) Delay() time.Duration {
-	d := s.Policy.Delay
+	d := s.stage().Delay
 	if s.Merge.Delay != nil {
 		d = *s.Merge.Delay
 	}
 	return min(max(d, 0), math.MaxInt64-s.Extra) + s.Extra
 }
 
-// Ready tells whether the promoter may claim at the broker's time now: the delay is over, or somebody expedited.
-func (s State) Ready(now time.Time) bool {
-	return s.Phase == Soaking && (s.Expedited != nil || !now.Before(s.Due))
-}
-
-// Wake is when a promoter must look at the release again if nothing else happens; false for never.
-func (s State) Wake() (time.Time, bool) {
-	if s.Phase != Soaking {
-		return time.Time{}, false
-	}
-	if s.Expedited != nil {
-		return s.Expedited.At, true
-	}
-	return s.Due, true
-}
-
 // Needs tells whether an ended release still has something to put back. After an effective claim nothing is: the promotion
-// may have reached somebody before it failed, and what to do then is a person's decision.
+// may have reached somebody before it failed, and what to do then is a person's decision. A release that was rolled back
+// while it baked still occupies its lane, and leaves staging as it found it.
 func (s State) Needs(w Work) bool {
-	if !s.Phase.Ended() || s.Phase == Promoted || !s.Policy.PutBack || s.Claim != 0 {
+	baked := s.Phase == RolledBack && s.RecalledIn == Baking
+	ended := s.Phase.Ended() && !s.Phase.Out() && s.Claim == 0 && !s.Reached
+	if !s.Policy.PutBack || !ended && !baked {
 		return false
 	}
 	switch w {
 	case RestoreBeta:
 		return s.BetaChannel.Touched && !s.BetaChannel.Restored
 	case RestoreStaging:
-		return s.Staging.Touched && !s.Staging.Restored
-	case Publish, Stage, Promote:
+		_, left := s.LeftStage()
+		return left
+	case Publish, Stage, Promote, Rollback:
 	}
 	return false
+}
+
+// LeftStage is the stage that is to be put back next: the last one that was touched and is not put back yet.
+func (s State) LeftStage() (stage int, ok bool) {
+	if s.Staging.Touched && !s.Staging.Restored {
+		return s.Stage, true
+	}
+	for i, c := range slices.Backward(s.Passed) {
+		if c.Touched && !c.Restored {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// StageValue is what the driver of a stage said that the stage runs.
+func (s State) StageValue(stage int) string {
+	switch {
+	case stage == s.Stage:
+		return s.Staging.Value
+	case stage >= 0 && stage < len(s.Passed):
+		return s.Passed[stage].Value
+	}
+	return ""
 }

@@ -77,7 +77,7 @@ func soaking(t *testing.T, delay time.Duration) *story {
 
 // alarm is what a promoter says when it looks now; the whole soak was watched.
 func (st *story) alarm() release.Alarm {
-	return release.Alarm{At: st.now, Watched: 1000 * time.Hour, Instance: "pro-1", Timeout: 10 * time.Minute, Before: "1.3.0"}
+	return release.Alarm{At: st.now, Clean: st.now, Watched: 1000 * time.Hour, Instance: "pro-1", Timeout: 10 * time.Minute, Before: "1.3.0"}
 }
 
 // claimed is a release whose soak is over and whose promotion is claimed, not settled.

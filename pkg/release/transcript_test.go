@@ -202,7 +202,7 @@ func (tl *teller) answer() {
 }
 
 func (tl *teller) settle() {
-	stop := tl.s.Settle(tl.requests)
+	stop := tl.s.Settle(tl.requests, nil, tl.s.PhaseAt).Requests
 	tl.settled = tl.s.Claim
 	if len(stop) == 0 {
 		fmt.Fprintf(&tl.log, "     the claim %d is effective\n", tl.s.Claim)
