@@ -39,27 +39,39 @@ func (j *Journal) Now(ctx context.Context) (time.Time, error) {
 	return info.At, nil
 }
 
-// Beats returns the broker's timestamps of the heartbeats of a release that were stored at or after from, in order. The
-// list is complete up to the last heartbeat that the stream's leader had when it was asked, or there is an error.
-func (j *Journal) Beats(ctx context.Context, id string, from time.Time) ([]time.Time, error) {
+// Beats are the heartbeats of a release.
+type Beats struct {
+	At    []time.Time // broker's timestamps, ascending
+	Clean time.Time   // of the last one that saw no check failing; zero: none did
+}
+
+// Beats returns the heartbeats of a release that were stored at or after from. The list is complete up to the last heartbeat
+// that the stream's leader had when it was asked, or there is an error.
+func (j *Journal) Beats(ctx context.Context, id string, from time.Time) (Beats, error) {
 	subject := topology.Heartbeat(id)
 	if subject == "" {
-		return nil, fmt.Errorf("heartbeats of release %q: an unsafe name: %w", id, ErrNone)
+		return Beats{}, fmt.Errorf("heartbeats of release %q: an unsafe name: %w", id, ErrNone)
 	}
 	last, err := j.leaderLast(ctx, topology.StreamEvidence, subject)
 	if errors.Is(err, ErrNone) || err == nil && last.At.Before(from) {
-		return nil, nil
+		return Beats{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("heartbeats of %s: %w", id, err)
+		return Beats{}, fmt.Errorf("heartbeats of %s: %w", id, err)
 	}
 	msgs, err := j.between(ctx, topology.StreamEvidence, subject, 0, &from, last.Seq)
 	if err != nil {
-		return nil, fmt.Errorf("heartbeats of %s: %w", id, err)
+		return Beats{}, fmt.Errorf("heartbeats of %s: %w", id, err)
 	}
-	out := make([]time.Time, len(msgs))
+	out := Beats{At: make([]time.Time, len(msgs))}
 	for i, m := range msgs {
-		out[i] = m.At
+		out.At[i] = m.At
+	}
+	for _, m := range slices.Backward(msgs) {
+		if h, err := releasepb.DecodeHeartbeat(m.Data); err == nil && !h.Failing {
+			out.Clean = m.At
+			break
+		}
 	}
 	return out, nil
 }

@@ -49,7 +49,7 @@ func settleLagging(t *testing.T, b *bundle) {
 		c := publishClaim(t, b, e)
 		for _, r := range readers {
 			before := r.nc.Stats().OutMsgs
-			stop, err := r.j.Settle(b.ctx, c)
+			stop, err := requestsAgainst(r.j.Settle(b.ctx, c))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,7 +175,7 @@ func settleRace(t *testing.T, b *bundle, settlers []*journal.Journal) {
 	want := b.stopsBefore(t, id, first, c.State.Claim)
 	for _, j := range settlers {
 		b.until(t, func(ctx context.Context) error {
-			stop, err := j.Settle(ctx, c)
+			stop, err := requestsAgainst(j.Settle(ctx, c))
 			if err == nil {
 				same(t, stop, want...)
 			}

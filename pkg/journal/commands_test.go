@@ -95,22 +95,24 @@ func doNone(t *testing.T, b *bundle) {
 func beats(t *testing.T, b *bundle) {
 	subject := topology.Heartbeat(b.id)
 	got, err := b.j.Beats(b.ctx, b.id, time.Time{})
-	if err != nil || len(got) != 0 {
+	if err != nil || len(got.At) != 0 || !got.Clean.IsZero() {
 		t.Fatal(got, err)
 	}
 	for range 5 {
 		b.store(t, &nats.Msg{Subject: topology.Heartbeat(newID()), Data: []byte("{}")})
 		b.store(t, &nats.Msg{Subject: subject, Data: []byte("{}")})
 	}
-	all, err := b.j.Beats(b.ctx, b.id, time.Unix(0, 0))
-	if err != nil || len(all) != 5 {
-		t.Fatal(all, err)
+	b.store(t, &nats.Msg{Subject: subject, Data: []byte(`{"failing":true}`)})
+	read, err := b.j.Beats(b.ctx, b.id, time.Unix(0, 0))
+	all := read.At
+	if err != nil || len(all) != 6 || !read.Clean.Equal(all[4]) {
+		t.Fatal(read, err)
 	}
 	for i, from := range all {
 		for _, shift := range []time.Duration{0, 1} {
 			got, err := b.j.Beats(b.ctx, b.id, from.Add(shift))
-			if want := len(all) - i - int(shift); err != nil || len(got) != want {
-				t.Errorf("from beat %d and %s: %d beats, want %d: %v", i, shift, len(got), want, err)
+			if want := len(all) - i - int(shift); err != nil || len(got.At) != want {
+				t.Errorf("from beat %d and %s: %d beats, want %d: %v", i, shift, len(got.At), want, err)
 			}
 		}
 		if i > 0 && !all[i-1].Before(from) {

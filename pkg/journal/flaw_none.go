@@ -18,6 +18,6 @@ const flawed = false
 
 type flaw struct{}
 
-func (flaw) settle(Entry) []release.Request                           { return nil }
+func (flaw) settle(Entry) release.Against                             { return release.Against{} }
 func (flaw) guard(*nats.Msg, Entry, release.Event) uint64             { return 0 }
 func (flaw) claimed(context.Context, *Journal, release.State, uint64) {}

@@ -17,10 +17,10 @@ const flawed = true
 // answered, which does not know the claim, nor the cancel before it.
 type flaw struct{}
 
-func (f *flaw) settle(e Entry) []release.Request {
+func (f *flaw) settle(e Entry) release.Against {
 	stop, _ := answers.Load(e.State.Release)
-	requests, _ := stop.([]release.Request)
-	return requests
+	against, _ := stop.(release.Against)
+	return against
 }
 
 func (*flaw) guard(_ *nats.Msg, e Entry, _ release.Event) uint64 { return e.Seq }
@@ -39,7 +39,7 @@ func (*flaw) claimed(ctx context.Context, j *Journal, s release.State, seq uint6
 		requests = append(requests, r.Request)
 	}
 	s.Claim = seq
-	answers.Store(s.Release, s.Settle(requests))
+	answers.Store(s.Release, s.Settle(requests, nil, s.PhaseAt))
 }
 
 var answers sync.Map // by release, for both promoters of the race

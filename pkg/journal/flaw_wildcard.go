@@ -16,7 +16,7 @@ const flawed = true
 // does not check against what is in flight on a replicated stream.
 type flaw struct{}
 
-func (flaw) settle(Entry) []release.Request { return nil }
+func (flaw) settle(Entry) release.Against { return release.Against{} }
 
 func (flaw) guard(m *nats.Msg, e Entry, ev release.Event) uint64 {
 	if begun, ok := ev.(release.WasBegun); !ok || begun.Work != release.Promote {

@@ -30,6 +30,8 @@ const (
 	HeaderProject = "Sluice-Project"
 	HeaderCause   = "Sluice-Cause"
 	HeaderFolded  = "Sluice-Folded"
+	// HeaderAttention says, in one line, why somebody should look at the release; most records have none.
+	HeaderAttention = "Sluice-Attention"
 )
 
 // Journal reads and appends journals over one connection. It remembers nothing of them and is safe for concurrent use.
@@ -144,34 +146,39 @@ func (j *Journal) snapshot(ctx context.Context, id string, filters []string, upT
 	return e, requests, err
 }
 
-// Settle decides the claim of a promoting release: it returns the requests that make it ineffective, or none when it is
-// effective. It asks until the answer contains the claim. When ctx ends before, or no answer had it for ten seconds, the error
-// wraps ErrStale.
-func (j *Journal) Settle(ctx context.Context, e Entry) ([]release.Request, error) {
+// Settle decides the claim of a promoting release: it returns what makes it ineffective, or nothing when it is effective. It
+// asks until the answers contain the claim. When ctx ends before, or no answer had it for ten seconds, the error wraps
+// ErrStale.
+func (j *Journal) Settle(ctx context.Context, e Entry) (release.Against, error) {
 	id, claim := e.State.Release, e.State.Claim
 	filters := journalAndRequests(id)
 	if flawed {
 		return j.flaw.settle(e), nil
 	}
 	if e.State.Phase != release.Promoting || claim == 0 || filters == nil {
-		return nil, fmt.Errorf("settle %q: it is %s: %w", id, e.State.Phase, release.ErrPhase)
+		return release.Against{}, fmt.Errorf("settle %q: it is %s: %w", id, e.State.Phase, release.ErrPhase)
 	}
 	for n := again(0); ; {
 		at, requests, err := j.snapshot(ctx, id, filters, claim, 0)
 		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
 			at, requests, err = j.walk(ctx, id, filters, claim)
 		}
+		var gate release.Gate
+		var has uint64
+		if err == nil && at.Seq == claim {
+			gate, has, err = j.gate(ctx, at, claim, 0)
+		}
 		if err != nil && n > 0 && ctx.Err() != nil {
 			err = stale(err)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("settle %s: %w", id, err)
+			return release.Against{}, fmt.Errorf("settle %s: %w", id, err)
 		}
-		if at.Seq == claim {
-			return at.State.Settle(requests), nil
+		if has == claim {
+			return at.State.Settle(requests, gate.Stops, at.At), nil
 		}
 		if err := n.pause(ctx); err != nil {
-			return nil, fmt.Errorf("settle %s: %w", id, stale(err))
+			return release.Against{}, fmt.Errorf("settle %s: %w", id, stale(err))
 		}
 	}
 }
@@ -194,6 +201,9 @@ func (j *Journal) Append(ctx context.Context, e Entry, ev release.Event, cause s
 	m.Header.Set(HeaderProject, state.Project)
 	m.Header.Set(HeaderCause, cause)
 	m.Header.Set(HeaderFolded, fmt.Sprint(state.Folded))
+	if why := release.Attention(ev); why != "" {
+		m.Header.Set(HeaderAttention, releasepb.Line(why, releasepb.MaxReason))
+	}
 	last := e.Seq
 	if flawed {
 		last = j.flaw.guard(m, e, ev)

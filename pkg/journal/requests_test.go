@@ -304,7 +304,7 @@ func snapshotMany(t *testing.T, b *bundle) {
 		t.Fatalf("%d requests, want %d", len(requests), many+1)
 	}
 	c := b.append(t, e, claim())
-	stop, err := b.j.Settle(b.ctx, c)
+	stop, err := requestsAgainst(b.j.Settle(b.ctx, c))
 	if err != nil || len(stop) != many+1 {
 		t.Fatalf("settled by %d requests, want %d: %v", len(stop), many+1, err)
 	}

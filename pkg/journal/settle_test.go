@@ -18,7 +18,7 @@ func settleOrder(t *testing.T, b *bundle) {
 	c := b.append(t, e, claim())
 	b.ask(t, release.Cancel, "ana", "too late")
 	b.ask(t, release.Cancel, "", "too late") // hides the one in time
-	stop, err := b.j.Settle(b.ctx, c)
+	stop, err := requestsAgainst(b.j.Settle(b.ctx, c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func settleEffective(t *testing.T, b *bundle) {
 	e = b.append(t, e, release.WasExtended{Seq: extend, By: 1})
 	c := b.append(t, e, claim())
 	b.ask(t, release.Cancel, "ana", "too late")
-	stop, err := b.j.Settle(b.ctx, c)
+	stop, err := requestsAgainst(b.j.Settle(b.ctx, c))
 	if err != nil || len(stop) != 0 {
 		t.Fatal(stop, err)
 	}
@@ -46,7 +46,7 @@ func settleHidden(t *testing.T, b *bundle) {
 	extend := b.ask(t, release.Extend, "ana", "30m")
 	b.ask(t, release.Extend, "ana", "thirty minutes")
 	c := b.append(t, e, claim())
-	stop, err := b.j.Settle(b.ctx, c)
+	stop, err := requestsAgainst(b.j.Settle(b.ctx, c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func settleLater(t *testing.T, b *bundle) {
 	later := b.append(t, c, release.WasBegun{Work: release.Promote, Attempt: release.Attempt{Number: 2}})
 	for range 4 {
 		_, j := b.open(b.ctx, t)
-		stop, err := j.Settle(b.ctx, later)
+		stop, err := requestsAgainst(j.Settle(b.ctx, later))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func settleBlocks(t *testing.T, b *bundle) {
 	}
 	cancel := b.ask(t, release.Cancel, "ana", "no")
 	c := b.append(t, e, claim())
-	stop, err := b.j.Settle(b.ctx, c)
+	stop, err := requestsAgainst(b.j.Settle(b.ctx, c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -257,3 +257,6 @@ func (r *raw) store(subject, block, data string) {
 	r.line("MSG " + inbox)
 	r.send("UNSUB 1\r\n")
 }
+
+// requestsAgainst are the requests that make a claim ineffective.
+func requestsAgainst(a release.Against, err error) ([]release.Request, error) { return a.Requests, err }

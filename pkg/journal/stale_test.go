@@ -34,7 +34,7 @@ func TestSettleAsksUntilTheAnswerHasTheClaim(t *testing.T) {
 	for _, last := range []uint64{1, e.Seq, cancel, c.Seq - 1} {
 		m, j := b.meddle(t)
 		m.set(hooks{lag: behind(3, last)})
-		stop, err := j.Settle(b.ctx, c)
+		stop, err := requestsAgainst(j.Settle(b.ctx, c))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestPartsOfAnAnswerFromAReplicaThatLagsBehind(t *testing.T) {
 			}
 			return 0
 		}})
-		stop, err := j.Settle(b.ctx, c)
+		stop, err := requestsAgainst(j.Settle(b.ctx, c))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,8 @@ func TestBeatsFromAReplicaThatLagsBehind(t *testing.T) {
 	for _, at := range []uint64{1, last - 3, last - 1} {
 		m, j := b.meddle(t)
 		m.set(hooks{lag: behind(2, at)})
-		got, err := j.Beats(b.ctx, b.id, time.Unix(0, 0))
+		read, err := j.Beats(b.ctx, b.id, time.Unix(0, 0))
+		got := read.At
 		if err != nil || len(got) != 6 {
 			t.Errorf("a replica at %d: %d beats: %v", at, len(got), err)
 		}

@@ -13,9 +13,10 @@ import (
 
 // What the watcher reads: whom to watch, who watches already, and the signals of staging's applications.
 
-// Owners lists the releases that occupy a lane: whatever soaks is among them. It costs one request, and one read for every 512
+// Owners lists the releases that occupy a lane, of one project or, when project is empty, of all: whatever soaks is among
+// them. It costs one request, and one read for every 512
 // lanes; a lane is as good as a project, so this does not grow with the number of releases.
-func (j *Journal) Owners(ctx context.Context) ([]string, error) {
+func (j *Journal) Owners(ctx context.Context, project string) ([]string, error) {
 	var lanes []string
 	for {
 		var info struct {
@@ -47,7 +48,7 @@ func (j *Journal) Owners(ctx context.Context) ([]string, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s sequence %d: %w", m.Subject, m.Seq, err)
 			}
-			if r.Owner != "" {
+			if r.Owner != "" && (project == "" || r.Project == project) {
 				owners = append(owners, r.Owner)
 			}
 		}

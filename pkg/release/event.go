@@ -115,6 +115,24 @@ type (
 	}
 )
 
+// Attention says in one line why somebody should look at the release: Sluice itself held it, or it, or its rollback, failed. It
+// is empty for all other events.
+func Attention(e Event) string {
+	switch e := e.(type) {
+	case WasHeld:
+		if e.Holding.System {
+			return "held: " + e.Holding.Reason
+		}
+	case WasFailed:
+		return "failed: " + e.Said.Reason
+	case WasNotRolledBack:
+		return "not rolled back: " + e.Said.Reason
+	case WasMerged, WasBegun, WasDone, WasQueued, WasSoaked, WasResumed, WasExtended, WasExpedited, WasApproved, WasPostponed, WasPassed,
+		WasBaking, WasRetried, WasRecalled, WasCancelled, WasSuperseded, WasRefused:
+	}
+	return ""
+}
+
 // Name gives a WasBegun the word of its work.
 func (e WasBegun) Name() string {
 	switch e.Work {

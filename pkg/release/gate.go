@@ -205,6 +205,15 @@ func (r Record) RollBack(id string, by Said) Record {
 	return r
 }
 
+// Equal tells whether two records say the same, so that nothing is written for nothing.
+func (r Record) Equal(o Record) bool {
+	return r.Rolling == o.Rolling && slices.EqualFunc(r.Promotions, o.Promotions, func(a, b Promotion) bool {
+		sameEnd := a.RolledBack == nil && b.RolledBack == nil || a.RolledBack != nil && b.RolledBack != nil && *a.RolledBack == *b.RolledBack
+		a.RolledBack, b.RolledBack = nil, nil
+		return a == b && sameEnd
+	})
+}
+
 // Newer is what was promoted and is newer than the release: its version; "" for nothing.
 func (r Record) Newer(s State) string {
 	now, ok := r.Current()
@@ -244,6 +253,9 @@ func newer(a, b string) bool {
 	return errA == nil && errB == nil && va.GreaterThan(vb)
 }
 
+// MaxNeeds bounds what one release may need.
+const MaxNeeds = 32
+
 // Need is a release of another project that has to be promoted first.
 type Need struct {
 	Project string
@@ -255,5 +267,8 @@ func (n Need) Met(r Record) bool {
 	now, ok := r.Current()
 	return ok && (now.Version == n.Version || newer(now.Version, n.Version))
 }
+
+// AllNeeds is what must be promoted before the release is: what its project says and what its merge said.
+func (s State) AllNeeds() []Need { return slices.Concat(s.Policy.Needs, s.Merge.Needs) }
 
 func (n Need) String() string { return n.Project + "@" + n.Version }

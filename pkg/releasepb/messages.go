@@ -2,6 +2,7 @@ package releasepb
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,13 +23,14 @@ type MergeEvent struct {
 	Actor    string
 	URL      string
 	Again    bool // a second attempt for a commit whose last release ended without promotion
+	Needs    []release.Need
 }
 
 // EncodeMergeEvent is the inverse of DecodeMergeEvent.
 func EncodeMergeEvent(m MergeEvent) ([]byte, error) {
 	out := &pb.MergeEvent{
 		Id: m.ID, Commit: m.Commit, Ref: m.Ref, Version: m.Version, Artifact: m.Artifact, Digest: m.Digest,
-		Actor: m.Actor, Url: m.URL, Again: m.Again,
+		Actor: m.Actor, Url: m.URL, Again: m.Again, Needs: all(m.Needs, release.Need.String),
 	}
 	if m.Delay != nil {
 		out.Delay = m.Delay.String()
@@ -63,6 +65,16 @@ func DecodeMergeEvent(data []byte) (MergeEvent, error) {
 				ErrMalformed, clip(in.GetDelay()), release.MaxExtend)
 		}
 		m.Delay = &d
+	}
+	for _, need := range in.GetNeeds() {
+		p, version, ok := strings.Cut(need, "@")
+		if !ok || p == "" || version == "" {
+			return MergeEvent{}, fmt.Errorf("%w: needs %q: want a project and a version, such as api@1.4.0", ErrMalformed, clip(need))
+		}
+		m.Needs = append(m.Needs, release.Need{Project: p, Version: version})
+	}
+	if len(m.Needs) > release.MaxNeeds {
+		return MergeEvent{}, fmt.Errorf("%w: %d needs, at most %d are allowed", ErrMalformed, len(m.Needs), release.MaxNeeds)
 	}
 	return m, nil
 }
@@ -104,19 +116,22 @@ type Heartbeat struct {
 	Release  string
 	Instance string
 	Checks   int
+	Failing  bool // a check failed the last time, if not often enough to cancel
 }
 
 // EncodeHeartbeat is the body of a heartbeat.
 func EncodeHeartbeat(h Heartbeat) ([]byte, error) {
 	//nolint:gosec // a project has few checks
-	return encode(&pb.Heartbeat{Release: h.Release, Instance: h.Instance, Checks: int32(h.Checks)})
+	return encode(&pb.Heartbeat{Release: h.Release, Instance: h.Instance, Checks: int32(h.Checks), Failing: h.Failing})
 }
 
 // DecodeHeartbeat reads a heartbeat. Its error wraps ErrMalformed.
 func DecodeHeartbeat(data []byte) (Heartbeat, error) {
 	in := new(pb.Heartbeat)
 	err := decode(data, in)
-	return Heartbeat{Release: in.GetRelease(), Instance: in.GetInstance(), Checks: int(in.GetChecks())}, err
+	return Heartbeat{
+		Release: in.GetRelease(), Instance: in.GetInstance(), Checks: int(in.GetChecks()), Failing: in.GetFailing(),
+	}, err
 }
 
 // Judgement is what a check came to.

@@ -57,7 +57,23 @@ func EncodeRecord(r Record) ([]byte, error) {
 	case release.WasExtended:
 		out.Event = &pb.Record_Extended{Extended: &pb.Extended{Said: toSaid(&e.Said), Seq: e.Seq, By: toDuration(e.By)}}
 	case release.WasExpedited:
-		out.Event = &pb.Record_Expedited{Expedited: &pb.Expedited{Said: toSaid(&e.Said), Seq: e.Seq}}
+		out.Event = &pb.Record_Expedited{Expedited: &pb.Expedited{Said: toSaid(&e.Said), Seq: e.Seq, Force: e.Force}}
+	case release.WasApproved:
+		out.Event = &pb.Record_Approved{Approved: &pb.Approved{Said: toSaid(&e.Said), Seq: e.Seq}}
+	case release.WasPostponed:
+		out.Event = &pb.Record_Postponed{Postponed: &pb.Postponed{
+			Postponement: toPostponement(&release.Postponement{Obstacle: e.Obstacle, Since: e.At}),
+		}}
+	case release.WasPassed:
+		out.Event = &pb.Record_Passed{Passed: &pb.Passed{At: toTime(e.At)}}
+	case release.WasBaking:
+		out.Event = &pb.Record_Baking{Baking: &pb.Baking{Value: e.Value, Note: e.Note, At: toTime(e.At)}}
+	case release.WasRetried:
+		out.Event = &pb.Record_Retried{Retried: &pb.Retried{Said: toSaid(&e.Said), Seq: e.Seq}}
+	case release.WasRecalled:
+		out.Event = &pb.Record_Recalled{Recalled: &pb.Recalled{Said: toSaid(&e.Said), Seq: e.Seq, Evidence: e.Evidence}}
+	case release.WasNotRolledBack:
+		out.Event = &pb.Record_NotRolledBack{NotRolledBack: &pb.NotRolledBack{Said: toSaid(&e.Said)}}
 	case release.WasCancelled:
 		out.Event = &pb.Record_Cancelled{Cancelled: &pb.Cancelled{Said: toSaid(&e.Said), Seq: e.Seq, Evidence: e.Evidence}}
 	case release.WasFailed:
@@ -135,7 +151,22 @@ func fromEvent(in *pb.Record) release.Event {
 			Said: fromSaid(e.Extended.GetSaid()), Seq: e.Extended.GetSeq(), By: e.Extended.GetBy().AsDuration(),
 		}
 	case *pb.Record_Expedited:
-		return release.WasExpedited{Said: fromSaid(e.Expedited.GetSaid()), Seq: e.Expedited.GetSeq()}
+		return release.WasExpedited{Said: fromSaid(e.Expedited.GetSaid()), Seq: e.Expedited.GetSeq(), Force: e.Expedited.GetForce()}
+	case *pb.Record_Approved:
+		return release.WasApproved{Said: fromSaid(e.Approved.GetSaid()), Seq: e.Approved.GetSeq()}
+	case *pb.Record_Postponed:
+		p := fromPostponement(e.Postponed.GetPostponement())
+		return release.WasPostponed{Obstacle: p.Obstacle, At: p.Since}
+	case *pb.Record_Passed:
+		return release.WasPassed{At: fromTime(e.Passed.GetAt())}
+	case *pb.Record_Baking:
+		return release.WasBaking{Value: e.Baking.GetValue(), Note: e.Baking.GetNote(), At: fromTime(e.Baking.GetAt())}
+	case *pb.Record_Retried:
+		return release.WasRetried{Said: fromSaid(e.Retried.GetSaid()), Seq: e.Retried.GetSeq()}
+	case *pb.Record_Recalled:
+		return release.WasRecalled{Said: fromSaid(e.Recalled.GetSaid()), Seq: e.Recalled.GetSeq(), Evidence: e.Recalled.GetEvidence()}
+	case *pb.Record_NotRolledBack:
+		return release.WasNotRolledBack{Said: fromSaid(e.NotRolledBack.GetSaid())}
 	case *pb.Record_Cancelled:
 		return release.WasCancelled{
 			Said: fromSaid(e.Cancelled.GetSaid()), Seq: e.Cancelled.GetSeq(), Evidence: e.Cancelled.GetEvidence(),

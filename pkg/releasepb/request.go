@@ -20,7 +20,10 @@ const MaxEvidence = 16 << 10
 
 // EncodeRequest is the body of a request that this project's own tools send. Operators may send plain text.
 func EncodeRequest(r release.Request) ([]byte, error) {
-	body := &pb.RequestBody{Reason: r.Reason, Evidence: r.Evidence}
+	body := &pb.RequestBody{Reason: r.Reason, Evidence: r.Evidence, Force: r.Force}
+	if !r.Until.IsZero() {
+		body.Until = r.Until.UTC().Format(time.RFC3339Nano)
+	}
 	if r.By != 0 {
 		body.By = r.By.String()
 	}
@@ -28,28 +31,37 @@ func EncodeRequest(r release.Request) ([]byte, error) {
 }
 
 // DecodeRequest reads a request's body: JSON as in proto RequestBody, or free text, which is the reason (and for an extend
-// begins with the duration: "30m QA needs longer"). It never fails: a request that stops a release must not be lost to a
+// begins with the duration or the time: "30m QA needs longer", "2026-03-02T15:00:00Z the demo is at two"). It never fails: a request that stops a release must not be lost to a
 // typing error. One that can not be obeyed comes back with Invalid set.
 func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, data []byte) release.Request {
 	r := release.Request{Verb: verb, Actor: actor, Seq: seq, At: at}
-	by := ""
+	length := ""
 	body := new(pb.RequestBody)
 	trimmed := bytes.TrimSpace(data)
 	if bytes.HasPrefix(trimmed, []byte("{")) &&
 		(protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(trimmed, body) == nil {
-		r.Reason, r.Evidence, by = Line(body.GetReason(), MaxReason), Line(body.GetEvidence(), MaxEvidence), body.GetBy()
+		r.Reason, r.Evidence, r.Force = Line(body.GetReason(), MaxReason), Line(body.GetEvidence(), MaxEvidence), body.GetForce()
+		length = body.GetBy()
+		if length == "" {
+			length = body.GetUntil()
+		}
 	} else {
 		r.Reason = Line(string(data), MaxReason)
 		if verb == release.Extend {
-			by, r.Reason, _ = strings.Cut(r.Reason, " ")
+			length, r.Reason, _ = strings.Cut(r.Reason, " ")
 		}
 	}
 	if verb == release.Extend {
-		d, err := time.ParseDuration(by)
-		if err != nil || d <= 0 || d > release.MaxExtend {
-			r.Invalid = fmt.Sprintf("extend by %q: want a duration such as 30m, more than 0 and at most %s", clip(by), release.MaxExtend)
-		} else {
-			r.By = d
+		until, untilErr := time.Parse(time.RFC3339Nano, length)
+		by, byErr := time.ParseDuration(length)
+		switch {
+		case untilErr == nil:
+			r.Until = until.UTC()
+		case byErr == nil && by > 0 && by <= release.MaxExtend:
+			r.By = by
+		default:
+			r.Invalid = fmt.Sprintf("extend by %q: want a duration such as 30m, more than 0 and at most %s, or a time such as 2026-03-02T15:00:00Z",
+				clip(length), release.MaxExtend)
 		}
 	}
 	return r

@@ -18,6 +18,10 @@ func toState(s release.State) *pb.State {
 		StagedAt: toTime(s.StagedAt), SoakFrom: toTime(s.SoakFrom), Extra: toDuration(s.Extra), Due: toTime(s.Due),
 		Remaining: toDuration(s.Remaining), Held: toHolding(s.Held), Expedited: toSaid(s.Expedited),
 		Behind: s.Behind, Folded: s.Folded, Claim: s.Claim, MergedAt: toTime(s.MergedAt), Evidence: s.Evidence,
+		Stage: int32(s.Stage), PhaseAt: toTime(s.PhaseAt), Forced: s.Forced, Postponed: toPostponement(s.Postponed), //nolint:gosec // at most project.MaxStages
+		FailedIn: string(s.FailedIn), Reached: s.Reached, Soaked: s.Soaked, LateCancel: toSaid(s.LateCancel),
+		Recalled: toSaid(s.Recalled), RecalledIn: string(s.RecalledIn),
+		Passed: all(s.Passed, listedChannel), Approved: all(s.Approved, listedSaid),
 	}
 	if s.End != (release.Said{}) {
 		out.End = toSaid(&s.End)
@@ -41,14 +45,13 @@ func fromState(in *pb.State) release.State {
 		Due: fromTime(in.GetDue()), Remaining: in.GetRemaining().AsDuration(),
 		Behind: in.GetBehind(), Folded: in.GetFolded(), Claim: in.GetClaim(), MergedAt: fromTime(in.GetMergedAt()),
 		End: fromSaid(in.GetEnd()), Evidence: in.GetEvidence(),
-	}
-	if in.GetHeld() != nil {
-		h := fromHolding(in.GetHeld())
-		s.Held = &h
-	}
-	if in.GetExpedited() != nil {
-		e := fromSaid(in.GetExpedited())
-		s.Expedited = &e
+		Stage: int(in.GetStage()), PhaseAt: fromTime(in.GetPhaseAt()), Forced: in.GetForced(),
+		FailedIn: release.Phase(in.GetFailedIn()), Reached: in.GetReached(), Soaked: in.GetSoaked(),
+		RecalledIn: release.Phase(in.GetRecalledIn()),
+		Passed: all(in.GetPassed(), fromChannel), Approved: all(in.GetApproved(), fromSaid),
+		Expedited: perhaps(in.GetExpedited(), fromSaid), LateCancel: perhaps(in.GetLateCancel(), fromSaid),
+		Recalled: perhaps(in.GetRecalled(), fromSaid), Held: perhaps(in.GetHeld(), fromHolding),
+		Postponed: perhaps(in.GetPostponed(), fromPostponement),
 	}
 	if len(in.GetAttempts()) > 0 {
 		s.Attempts = make(map[release.Work]release.Attempt, len(in.GetAttempts()))
@@ -62,7 +65,7 @@ func fromState(in *pb.State) release.State {
 func toMerge(m release.Merge) *pb.Merge {
 	out := &pb.Merge{
 		Commit: m.Commit, Ref: m.Ref, Url: m.URL, Actor: m.Actor, Version: m.Version, Artifact: m.Artifact, Digest: m.Digest,
-		Attempt: int32(m.Attempt), Seq: m.Seq, //nolint:gosec // attempts of one commit stay far below 2^31
+		Attempt: int32(m.Attempt), Seq: m.Seq, Needs: all(m.Needs, toNeed), //nolint:gosec // attempts of one commit stay far below 2^31
 	}
 	if m.Delay != nil {
 		out.Delay = durationpb.New(*m.Delay)
@@ -74,6 +77,7 @@ func fromMerge(in *pb.Merge) release.Merge {
 	m := release.Merge{
 		Commit: in.GetCommit(), Ref: in.GetRef(), URL: in.GetUrl(), Actor: in.GetActor(), Version: in.GetVersion(),
 		Artifact: in.GetArtifact(), Digest: in.GetDigest(), Attempt: int(in.GetAttempt()), Seq: in.GetSeq(),
+		Needs: all(in.GetNeeds(), fromNeed),
 	}
 	if in.GetDelay() != nil {
 		d := in.GetDelay().AsDuration()
@@ -86,6 +90,8 @@ func toPolicy(p release.Policy) *pb.Policy {
 	return &pb.Policy{
 		Revision: p.Revision, Lane: p.Lane, Collision: string(p.Collision), Delay: toDuration(p.Delay),
 		MaxOverdue: toDuration(p.MaxOverdue), PutBack: p.PutBack,
+		Approvals: int32(p.Approvals), Stages: all(p.Stages, toStage), Order: string(p.Order), Bake: toDuration(p.Bake), //nolint:gosec // project bounds it
+		MaxPhase: toDuration(p.MaxPhase), MaxHold: toDuration(p.MaxHold), Needs: all(p.Needs, toNeed),
 	}
 }
 
@@ -93,7 +99,60 @@ func fromPolicy(in *pb.Policy) release.Policy {
 	return release.Policy{
 		Revision: in.GetRevision(), Lane: in.GetLane(), Collision: release.Collision(in.GetCollision()),
 		Delay: in.GetDelay().AsDuration(), MaxOverdue: in.GetMaxOverdue().AsDuration(), PutBack: in.GetPutBack(),
+		Approvals: int(in.GetApprovals()), Stages: all(in.GetStages(), fromStage), Order: release.Order(in.GetOrder()),
+		Bake: in.GetBake().AsDuration(), MaxPhase: in.GetMaxPhase().AsDuration(), MaxHold: in.GetMaxHold().AsDuration(),
+		Needs: all(in.GetNeeds(), fromNeed),
 	}
+}
+
+//nolint:gosec // project bounds the approvals
+func toStage(p release.StagePolicy) *pb.StagePolicy {
+	return &pb.StagePolicy{Name: p.Name, Delay: toDuration(p.Delay), Approvals: int32(p.Approvals)}
+}
+
+func fromStage(in *pb.StagePolicy) release.StagePolicy {
+	return release.StagePolicy{Name: in.GetName(), Delay: in.GetDelay().AsDuration(), Approvals: int(in.GetApprovals())}
+}
+
+func toNeed(n release.Need) *pb.Need { return &pb.Need{Project: n.Project, Version: n.Version} }
+
+func fromNeed(in *pb.Need) release.Need {
+	return release.Need{Project: in.GetProject(), Version: in.GetVersion()}
+}
+
+func toPostponement(p *release.Postponement) *pb.Postponement {
+	if p == nil {
+		return nil
+	}
+	return &pb.Postponement{Kind: string(p.Kind), Why: p.Why, Until: toTime(p.Until), Since: toTime(p.Since)}
+}
+
+func fromPostponement(in *pb.Postponement) release.Postponement {
+	return release.Postponement{
+		Obstacle: release.Obstacle{Kind: release.Obstructing(in.GetKind()), Why: in.GetWhy(), Until: fromTime(in.GetUntil())},
+		Since:    fromTime(in.GetSince()),
+	}
+}
+
+// all converts a list; an empty one is nil, as it is after a round trip.
+func all[A, B any](in []A, convert func(A) B) []B {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]B, len(in))
+	for i, a := range in {
+		out[i] = convert(a)
+	}
+	return out
+}
+
+// perhaps converts a message that may be missing.
+func perhaps[A, B any](in *A, convert func(*A) B) *B {
+	if in == nil {
+		return nil
+	}
+	out := convert(in)
+	return &out
 }
 
 func toChannel(c release.Channel) *pb.Channel {
@@ -108,6 +167,16 @@ func fromChannel(in *pb.Channel) release.Channel {
 		Touched: in.GetTouched(), Before: in.GetBefore(), Value: in.GetValue(), Restored: in.GetRestored(), Note: in.GetNote(),
 	}
 }
+
+// listedChannel is toChannel where an untouched one has its place in a list.
+func listedChannel(c release.Channel) *pb.Channel {
+	if out := toChannel(c); out != nil {
+		return out
+	}
+	return &pb.Channel{}
+}
+
+func listedSaid(s release.Said) *pb.Said { return toSaid(&s) }
 
 func toAttempt(a release.Attempt) *pb.Attempt {
 	return &pb.Attempt{

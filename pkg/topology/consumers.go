@@ -41,7 +41,7 @@ func Consumers() []Consumer {
 		durable(ConsumerPublisher, StreamSluice, "publisher: merges", "sluice.merge.*"),
 		durable(ConsumerPublisherJournal, StreamSluice, "publisher: journals", AllJournals),
 		durable(ConsumerStager, StreamSluice, "stager: journals", AllJournals),
-		durable(ConsumerPromoter, StreamSluice, "promoter: journals and requests",
+		durable(ConsumerPromoter, StreamSluice, "promoter: journals, requests and stops",
 			slices.Concat([]string{AllJournals}, requestSubjects())...),
 		durable(ConsumerPromoterDue, StreamTimers, "promoter: due messages", "sluice.due.*"),
 		durable(ConsumerPromoterJudged, StreamEvidence, "promoter: verdicts", "sluice.judged.*"),

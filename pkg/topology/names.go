@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 // The streams.
@@ -44,11 +42,28 @@ const (
 	VerbHold     = "hold"
 	VerbResume   = "resume"
 	VerbExtend   = "extend"
+	VerbApprove  = "approve"
+	VerbRetry    = "retry"
+	VerbRollback = "rollback"
 )
+
+// What may be asked of a project, or of all: nothing is promoted until somebody takes it back.
+const (
+	StopPause    = "pause"
+	StopUnpause  = "unpause"
+	StopFreeze   = "freeze"
+	StopUnfreeze = "unfreeze"
+)
+
+// AllProjects stands for all projects in the subject of a stop. No project can be called like that.
+const AllProjects = "_all"
+
+// Stops returns every verb of a stop, in a fixed order: what stops before what ends it.
+func Stops() []string { return []string{StopPause, StopUnpause, StopFreeze, StopUnfreeze} }
 
 // Verbs returns every verb of a request, in a fixed order.
 func Verbs() []string {
-	return []string{VerbCancel, VerbExpedite, VerbHold, VerbResume, VerbExtend}
+	return []string{VerbCancel, VerbExpedite, VerbHold, VerbResume, VerbExtend, VerbApprove, VerbRetry, VerbRollback}
 }
 
 // Kind says what a subject is for.
@@ -58,6 +73,8 @@ type Kind string
 const (
 	KindMerge     Kind = "merge"     // sluice.merge.<project>
 	KindRequest   Kind = "request"   // sluice.<verb>.<release>[.<actor>]
+	KindStop      Kind = "stop"      // sluice.{pause,unpause,freeze,unfreeze}.<project or _all>[.<actor>]
+	KindProject   Kind = "project"   // sluice.project.<project>: what became of its releases
 	KindRelease   Kind = "release"   // sluice.release.<release>: the journal
 	KindCommit    Kind = "commit"    // sluice.commit.<project>.<commit>
 	KindVersion   Kind = "version"   // sluice.version.<project>.<version>
@@ -74,10 +91,10 @@ const (
 // Subject is a parsed subject. Only the fields that its Kind has are set.
 type Subject struct {
 	Kind    Kind
-	Verb    string // request
+	Verb    string // request, stop
 	Release string // request, release, delay, due, heartbeat, evidence, judged; optional in signal
-	Actor   string // request; empty where the sender gave no name
-	Project string // merge, commit, version, signal
+	Actor   string // request, stop; empty where the sender gave no name
+	Project string // merge, commit, version, signal, project, stop: there it may be AllProjects
 	Commit  string // commit
 	Version string // version, with its dots
 	Lane    string // lane
@@ -96,6 +113,16 @@ func Merge(project string) string {
 // Request is the subject of a request. The actor may be empty.
 func Request(verb, release, actor string) string {
 	return Subject{Kind: KindRequest, Verb: verb, Release: release, Actor: actor}.String()
+}
+
+// Stop is the subject of a stop, or of what ends one. The actor may be empty.
+func Stop(verb, project, actor string) string {
+	return Subject{Kind: KindStop, Verb: verb, Project: project, Actor: actor}.String()
+}
+
+// Project is the subject of what became of a project's releases.
+func Project(project string) string {
+	return Subject{Kind: KindProject, Project: project}.String()
 }
 
 // Release is the subject of a release's journal.
@@ -171,6 +198,21 @@ func RequestFilters(release string) []string {
 	return out
 }
 
+// StopFilters returns the subject filters that match every stop of a project and of all projects, and what ends them, with and
+// without an actor. They are for reading only, like those of RequestFilters. They are nil for an unsafe name.
+func StopFilters(project string) []string {
+	if !validName(project) {
+		return nil
+	}
+	var out []string
+	for _, v := range Stops() {
+		for _, scope := range []string{project, AllProjects} {
+			out = append(out, root+v+"."+scope, root+v+"."+scope+".*")
+		}
+	}
+	return out
+}
+
 // String builds the subject, or returns "" if a token of it is not safe.
 func (s Subject) String() string {
 	var tokens []string
@@ -180,8 +222,16 @@ func (s Subject) String() string {
 		tokens = append(tokens, token)
 	}
 	switch s.Kind {
-	case KindMerge:
+	case KindMerge, KindProject:
 		add(s.Project, validName)
+	case KindStop:
+		if !slices.Contains(Stops(), s.Verb) {
+			return ""
+		}
+		add(s.Project, validScope)
+		if s.Actor != "" {
+			add(s.Actor, validActor)
+		}
 	case KindRequest:
 		if !slices.Contains(Verbs(), s.Verb) {
 			return ""
@@ -216,7 +266,7 @@ func (s Subject) String() string {
 		return ""
 	}
 	first := string(s.Kind)
-	if s.Kind == KindRequest {
+	if s.Kind == KindRequest || s.Kind == KindStop {
 		first = s.Verb
 	}
 	return root + first + "." + strings.Join(tokens, ".")
@@ -248,7 +298,12 @@ func ParseSubject(s string) (Subject, error) {
 		most = 2
 		take(&out.Release, CheckRelease)
 		take(&out.Actor, CheckActor)
-	case out.Kind == KindMerge:
+	case slices.Contains(Stops(), first):
+		out.Kind, out.Verb = KindStop, first
+		most = 2
+		take(&out.Project, checkScope)
+		take(&out.Actor, CheckActor)
+	case out.Kind == KindMerge, out.Kind == KindProject:
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)
@@ -295,111 +350,10 @@ func ParseSubject(s string) (Subject, error) {
 func ParseStored(s string) (Subject, error) {
 	out, err := ParseSubject(s)
 	if i := strings.LastIndexByte(s, '.'); err != nil && i >= 0 {
-		if named, cut := ParseSubject(s[:i]); cut == nil && named.Kind == KindRequest && named.Actor == "" {
+		if named, cut := ParseSubject(s[:i]); cut == nil && (named.Kind == KindRequest || named.Kind == KindStop) && named.Actor == "" {
 			named.Actor = s[i+1:]
 			return named, nil
 		}
 	}
 	return out, err
-}
-
-// CheckRelease returns nil for a canonical UUID: lowercase, with hyphens.
-func CheckRelease(id string) error {
-	if !validRelease(id) {
-		return fmt.Errorf("release %q: want a UUID in lowercase with hyphens", clip(id))
-	}
-	return nil
-}
-
-// CheckActor returns nil for 1 to 64 of A-Z a-z 0-9 _ -.
-func CheckActor(actor string) error {
-	if !validActor(actor) {
-		return fmt.Errorf("actor %q: want 1 to 64 of A-Z a-z 0-9 _ -", clip(actor))
-	}
-	return nil
-}
-
-// CheckProject returns nil for 1 to 63 of a-z 0-9 - that do not begin with a hyphen.
-func CheckProject(project string) error {
-	if !validName(project) {
-		return fmt.Errorf("project %q: want 1 to 63 of a-z 0-9 -, not beginning with -", clip(project))
-	}
-	return nil
-}
-
-// CheckLane returns nil for 1 to 63 of a-z 0-9 - that do not begin with a hyphen.
-func CheckLane(lane string) error {
-	if !validName(lane) {
-		return fmt.Errorf("lane %q: want 1 to 63 of a-z 0-9 -, not beginning with -", clip(lane))
-	}
-	return nil
-}
-
-// CheckCommit returns nil for 1 to 128 of 0-9 A-Z a-z _ - that begin with a letter or a digit.
-func CheckCommit(commit string) error {
-	if !validCommit(commit) {
-		return fmt.Errorf("commit %q: want 1 to 128 of 0-9 A-Z a-z _ -, beginning with a letter or digit", clip(commit))
-	}
-	return nil
-}
-
-// CheckVersion returns nil for 1 to 128 of 0-9 A-Z a-z . + -.
-func CheckVersion(version string) error {
-	if !validVersion(version) {
-		return fmt.Errorf("version %q: want 1 to 128 of 0-9 A-Z a-z . + -", clip(version))
-	}
-	return nil
-}
-
-func validRelease(id string) bool {
-	if len(id) != 36 { // also keeps uuid.Parse from taking its other forms
-		return false
-	}
-	u, err := uuid.Parse(id)
-	return err == nil && u.String() == id
-}
-
-func validActor(s string) bool {
-	return len(s) >= 1 && len(s) <= 64 && all(s, func(c byte) bool { return alnum(c) || c == '_' || c == '-' })
-}
-
-func validName(s string) bool {
-	return len(s) >= 1 && len(s) <= 63 && s[0] != '-' &&
-		all(s, func(c byte) bool { return c == '-' || (alnum(c) && (c < 'A' || c > 'Z')) })
-}
-
-func validCommit(s string) bool {
-	return len(s) >= 1 && len(s) <= 128 && alnum(s[0]) &&
-		all(s, func(c byte) bool { return alnum(c) || c == '_' || c == '-' })
-}
-
-func validVersion(s string) bool {
-	return len(s) >= 1 && len(s) <= 128 &&
-		all(s, func(c byte) bool { return alnum(c) || c == '.' || c == '+' || c == '-' })
-}
-
-func validVersionToken(s string) bool {
-	return !strings.Contains(s, ".") && validVersion(strings.ReplaceAll(s, "_", "."))
-}
-
-func all(s string, ok func(byte) bool) bool {
-	for i := range len(s) {
-		if !ok(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func alnum(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
-
-// clip keeps an error on one readable line, whatever was sent.
-func clip(s string) string {
-	const most = 140
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -74,7 +75,7 @@ func base(name, description string, o Options, subjects ...string) jetstream.Str
 }
 
 func sluice(o Options) jetstream.StreamConfig {
-	subjects := []string{"sluice.merge.*", AllJournals, "sluice.commit.*.*", "sluice.version.*.*", AllLanes, "sluice.dead.*.*"}
+	subjects := []string{"sluice.merge.*", AllJournals, "sluice.commit.*.*", "sluice.version.*.*", AllLanes, "sluice.project.*", "sluice.dead.*.*"}
 	subjects = append(subjects, requestSubjects()...)
 	c := base(StreamSluice, "Sluice: merges, requests, journals", o, subjects...)
 	c.MaxMsgSize = MaxRecord
@@ -82,11 +83,11 @@ func sluice(o Options) jetstream.StreamConfig {
 	return c
 }
 
-// requestSubjects matches every request by its exact number of tokens. A wildcard tail would store and acknowledge
+// requestSubjects matches every request and every stop by its exact number of tokens. A wildcard tail would store and acknowledge
 // sluice.cancel.<release>.ana.lee, which no reader honours; this way nothing answers, and the sender sees that.
 func requestSubjects() []string {
 	var out []string
-	for _, v := range Verbs() {
+	for _, v := range slices.Concat(Verbs(), Stops()) {
 		out = append(out, root+v+".*", root+v+".*.*")
 	}
 	return out

@@ -230,7 +230,7 @@ func (s *soaking) beats() []time.Time {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return beats
+	return beats.At
 }
 
 // watched is how much of the soak was watched, in percent; after the soak began so long ago.

@@ -43,7 +43,9 @@ type MergeEvent struct {
 	// "sha256:…" of the artifact, checked when given.
 	Digest string `protobuf:"bytes,9,opt,name=digest,proto3" json:"digest,omitempty"`
 	// A second attempt for a commit whose last release ended without promotion.
-	Again         bool `protobuf:"varint,10,opt,name=again,proto3" json:"again,omitempty"`
+	Again bool `protobuf:"varint,10,opt,name=again,proto3" json:"again,omitempty"`
+	// What must be promoted before this is: "api@1.4.0".
+	Needs         []string `protobuf:"bytes,11,rep,name=needs,proto3" json:"needs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -148,6 +150,13 @@ func (x *MergeEvent) GetAgain() bool {
 	return false
 }
 
+func (x *MergeEvent) GetNeeds() []string {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
 // RequestBody is what a request may carry instead of free text.
 type RequestBody struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -155,7 +164,11 @@ type RequestBody struct {
 	// extend: by how much, "30m".
 	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
 	// The watcher's measurements, one line of JSON.
-	Evidence      string `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Evidence string `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// extend: until when, RFC 3339; instead of by.
+	Until string `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	// expedite: without a look at the checks, through windows and freezes. It needs a reason.
+	Force         bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +224,224 @@ func (x *RequestBody) GetEvidence() string {
 	return ""
 }
 
+func (x *RequestBody) GetUntil() string {
+	if x != nil {
+		return x.Until
+	}
+	return ""
+}
+
+func (x *RequestBody) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// StopBody is what a pause or a freeze may carry instead of free text.
+type StopBody struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// freeze: when it begins and ends, RFC 3339; it begins at once and has no end when they are missing.
+	From  string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	Until string `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// freeze: for how long, "48h"; instead of until.
+	For           string `protobuf:"bytes,4,opt,name=for,proto3" json:"for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopBody) Reset() {
+	*x = StopBody{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopBody) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopBody) ProtoMessage() {}
+
+func (x *StopBody) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopBody.ProtoReflect.Descriptor instead.
+func (*StopBody) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StopBody) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *StopBody) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *StopBody) GetUntil() string {
+	if x != nil {
+		return x.Until
+	}
+	return ""
+}
+
+func (x *StopBody) GetFor() string {
+	if x != nil {
+		return x.For
+	}
+	return ""
+}
+
+// ProjectRecord is what became of a project's releases, on sluice.project.<project>.
+type ProjectRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest last.
+	Promotions []*Promotion `protobuf:"bytes,1,rep,name=promotions,proto3" json:"promotions,omitempty"`
+	// The release that is being rolled back.
+	Rolling       string `protobuf:"bytes,2,opt,name=rolling,proto3" json:"rolling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProjectRecord) Reset() {
+	*x = ProjectRecord{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProjectRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProjectRecord) ProtoMessage() {}
+
+func (x *ProjectRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProjectRecord.ProtoReflect.Descriptor instead.
+func (*ProjectRecord) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ProjectRecord) GetPromotions() []*Promotion {
+	if x != nil {
+		return x.Promotions
+	}
+	return nil
+}
+
+func (x *ProjectRecord) GetRolling() string {
+	if x != nil {
+		return x.Rolling
+	}
+	return ""
+}
+
+// Promotion is one release that was promoted.
+type Promotion struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Release string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
+	Version string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Stream sequence of its merge.
+	Order         uint64                 `protobuf:"varint,3,opt,name=order,proto3" json:"order,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	RolledBack    *Said                  `protobuf:"bytes,5,opt,name=rolled_back,json=rolledBack,proto3" json:"rolled_back,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Promotion) Reset() {
+	*x = Promotion{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Promotion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Promotion) ProtoMessage() {}
+
+func (x *Promotion) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Promotion.ProtoReflect.Descriptor instead.
+func (*Promotion) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Promotion) GetRelease() string {
+	if x != nil {
+		return x.Release
+	}
+	return ""
+}
+
+func (x *Promotion) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Promotion) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *Promotion) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Promotion) GetRolledBack() *Said {
+	if x != nil {
+		return x.RolledBack
+	}
+	return nil
+}
+
 // CommitRecord is a merge's identity, on sluice.commit.<project>.<commit>.
 type CommitRecord struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -224,7 +455,7 @@ type CommitRecord struct {
 
 func (x *CommitRecord) Reset() {
 	*x = CommitRecord{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[2]
+	mi := &file_sluice_v1_messages_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -236,7 +467,7 @@ func (x *CommitRecord) String() string {
 func (*CommitRecord) ProtoMessage() {}
 
 func (x *CommitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[2]
+	mi := &file_sluice_v1_messages_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -249,7 +480,7 @@ func (x *CommitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRecord.ProtoReflect.Descriptor instead.
 func (*CommitRecord) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CommitRecord) GetRelease() string {
@@ -283,7 +514,7 @@ type VersionRecord struct {
 
 func (x *VersionRecord) Reset() {
 	*x = VersionRecord{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[3]
+	mi := &file_sluice_v1_messages_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -295,7 +526,7 @@ func (x *VersionRecord) String() string {
 func (*VersionRecord) ProtoMessage() {}
 
 func (x *VersionRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[3]
+	mi := &file_sluice_v1_messages_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -308,7 +539,7 @@ func (x *VersionRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRecord.ProtoReflect.Descriptor instead.
 func (*VersionRecord) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *VersionRecord) GetRelease() string {
@@ -333,7 +564,7 @@ type LaneRecord struct {
 
 func (x *LaneRecord) Reset() {
 	*x = LaneRecord{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[4]
+	mi := &file_sluice_v1_messages_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +576,7 @@ func (x *LaneRecord) String() string {
 func (*LaneRecord) ProtoMessage() {}
 
 func (x *LaneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[4]
+	mi := &file_sluice_v1_messages_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +589,7 @@ func (x *LaneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaneRecord.ProtoReflect.Descriptor instead.
 func (*LaneRecord) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LaneRecord) GetOwner() string {
@@ -403,7 +634,7 @@ type Waiting struct {
 
 func (x *Waiting) Reset() {
 	*x = Waiting{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[5]
+	mi := &file_sluice_v1_messages_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +646,7 @@ func (x *Waiting) String() string {
 func (*Waiting) ProtoMessage() {}
 
 func (x *Waiting) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[5]
+	mi := &file_sluice_v1_messages_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +659,7 @@ func (x *Waiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
 func (*Waiting) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Waiting) GetRelease() string {
@@ -461,17 +692,19 @@ func (x *Waiting) GetExpedited() bool {
 
 // Heartbeat says that the watcher watched a release, on sluice.heartbeat.<release>. The broker's timestamp counts.
 type Heartbeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Release       string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
-	Instance      string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
-	Checks        int32                  `protobuf:"varint,3,opt,name=checks,proto3" json:"checks,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Release  string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
+	Instance string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	Checks   int32                  `protobuf:"varint,3,opt,name=checks,proto3" json:"checks,omitempty"`
+	// At least one check failed the last time, if not often enough to cancel.
+	Failing       bool `protobuf:"varint,4,opt,name=failing,proto3" json:"failing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[6]
+	mi := &file_sluice_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +716,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[6]
+	mi := &file_sluice_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +729,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Heartbeat) GetRelease() string {
@@ -520,6 +753,13 @@ func (x *Heartbeat) GetChecks() int32 {
 	return 0
 }
 
+func (x *Heartbeat) GetFailing() bool {
+	if x != nil {
+		return x.Failing
+	}
+	return false
+}
+
 // Judgement is what the watcher measured, on sluice.judged.<release> (verdicts) and sluice.evidence.<release>.
 type Judgement struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -536,7 +776,7 @@ type Judgement struct {
 
 func (x *Judgement) Reset() {
 	*x = Judgement{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[7]
+	mi := &file_sluice_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +788,7 @@ func (x *Judgement) String() string {
 func (*Judgement) ProtoMessage() {}
 
 func (x *Judgement) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[7]
+	mi := &file_sluice_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +801,7 @@ func (x *Judgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Judgement.ProtoReflect.Descriptor instead.
 func (*Judgement) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Judgement) GetRelease() string {
@@ -620,7 +860,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	mi := &file_sluice_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +872,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	mi := &file_sluice_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +885,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeadLetter) GetReason() string {
@@ -680,7 +920,7 @@ var File_sluice_v1_messages_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x18sluice/v1/messages.proto\x12\tsluice.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x01\n" +
+	"\x18sluice/v1/messages.proto\x12\tsluice.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sluice/v1/release.proto\"\xfe\x01\n" +
 	"\n" +
 	"MergeEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -693,11 +933,31 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\x03url\x18\b \x01(\tR\x03url\x12\x16\n" +
 	"\x06digest\x18\t \x01(\tR\x06digest\x12\x14\n" +
 	"\x05again\x18\n" +
-	" \x01(\bR\x05again\"Q\n" +
+	" \x01(\bR\x05again\x12\x14\n" +
+	"\x05needs\x18\v \x03(\tR\x05needs\"}\n" +
 	"\vRequestBody\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x1a\n" +
-	"\bevidence\x18\x03 \x01(\tR\bevidence\"_\n" +
+	"\bevidence\x18\x03 \x01(\tR\bevidence\x12\x14\n" +
+	"\x05until\x18\x04 \x01(\tR\x05until\x12\x14\n" +
+	"\x05force\x18\x05 \x01(\bR\x05force\"^\n" +
+	"\bStopBody\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\tR\x05until\x12\x10\n" +
+	"\x03for\x18\x04 \x01(\tR\x03for\"_\n" +
+	"\rProjectRecord\x124\n" +
+	"\n" +
+	"promotions\x18\x01 \x03(\v2\x14.sluice.v1.PromotionR\n" +
+	"promotions\x12\x18\n" +
+	"\arolling\x18\x02 \x01(\tR\arolling\"\xb3\x01\n" +
+	"\tPromotion\x12\x18\n" +
+	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
+	"\x05order\x18\x03 \x01(\x04R\x05order\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x120\n" +
+	"\vrolled_back\x18\x05 \x01(\v2\x0f.sluice.v1.SaidR\n" +
+	"rolledBack\"_\n" +
 	"\fCommitRecord\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1b\n" +
@@ -717,11 +977,12 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
 	"\x05order\x18\x03 \x01(\x04R\x05order\x12\x1c\n" +
-	"\texpedited\x18\x04 \x01(\bR\texpedited\"Y\n" +
+	"\texpedited\x18\x04 \x01(\bR\texpedited\"s\n" +
 	"\tHeartbeat\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
-	"\x06checks\x18\x03 \x01(\x05R\x06checks\"\xb5\x01\n" +
+	"\x06checks\x18\x03 \x01(\x05R\x06checks\x12\x18\n" +
+	"\afailing\x18\x04 \x01(\bR\afailing\"\xb5\x01\n" +
 	"\tJudgement\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x12\x18\n" +
@@ -748,29 +1009,36 @@ func file_sluice_v1_messages_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_messages_proto_rawDescData
 }
 
-var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_sluice_v1_messages_proto_goTypes = []any{
 	(*MergeEvent)(nil),            // 0: sluice.v1.MergeEvent
 	(*RequestBody)(nil),           // 1: sluice.v1.RequestBody
-	(*CommitRecord)(nil),          // 2: sluice.v1.CommitRecord
-	(*VersionRecord)(nil),         // 3: sluice.v1.VersionRecord
-	(*LaneRecord)(nil),            // 4: sluice.v1.LaneRecord
-	(*Waiting)(nil),               // 5: sluice.v1.Waiting
-	(*Heartbeat)(nil),             // 6: sluice.v1.Heartbeat
-	(*Judgement)(nil),             // 7: sluice.v1.Judgement
-	(*DeadLetter)(nil),            // 8: sluice.v1.DeadLetter
-	nil,                           // 9: sluice.v1.LaneRecord.PromotedEntry
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*StopBody)(nil),              // 2: sluice.v1.StopBody
+	(*ProjectRecord)(nil),         // 3: sluice.v1.ProjectRecord
+	(*Promotion)(nil),             // 4: sluice.v1.Promotion
+	(*CommitRecord)(nil),          // 5: sluice.v1.CommitRecord
+	(*VersionRecord)(nil),         // 6: sluice.v1.VersionRecord
+	(*LaneRecord)(nil),            // 7: sluice.v1.LaneRecord
+	(*Waiting)(nil),               // 8: sluice.v1.Waiting
+	(*Heartbeat)(nil),             // 9: sluice.v1.Heartbeat
+	(*Judgement)(nil),             // 10: sluice.v1.Judgement
+	(*DeadLetter)(nil),            // 11: sluice.v1.DeadLetter
+	nil,                           // 12: sluice.v1.LaneRecord.PromotedEntry
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*Said)(nil),                  // 14: sluice.v1.Said
 }
 var file_sluice_v1_messages_proto_depIdxs = []int32{
-	5,  // 0: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
-	9,  // 1: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
-	10, // 2: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
-	3,  // [3:3] is the sub-list for method output_type
-	3,  // [3:3] is the sub-list for method input_type
-	3,  // [3:3] is the sub-list for extension type_name
-	3,  // [3:3] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	4,  // 0: sluice.v1.ProjectRecord.promotions:type_name -> sluice.v1.Promotion
+	13, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
+	14, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
+	8,  // 3: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
+	12, // 4: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
+	13, // 5: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_messages_proto_init() }
@@ -778,13 +1046,14 @@ func file_sluice_v1_messages_proto_init() {
 	if File_sluice_v1_messages_proto != nil {
 		return
 	}
+	file_sluice_v1_release_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_messages_proto_rawDesc), len(file_sluice_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -31,7 +31,8 @@ const (
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The event's word: merged, publishing, published, queued, staging, staged, soaking, held, resumed, extended, expedited,
-	// promoting, promoted, cancelled, failed, superseded, refused, restoring, restored.
+	// approved, postponed, passed, promoting, baking, promoted, cancelled, failed, superseded, refused, restoring, restored,
+	// retried, recalled, rolling-back, rolled-back, rollback-failed.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// The service instance that appended the record.
 	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
@@ -54,6 +55,13 @@ type Record struct {
 	//	*Record_Failed
 	//	*Record_Superseded
 	//	*Record_Refused
+	//	*Record_Approved
+	//	*Record_Postponed
+	//	*Record_Passed
+	//	*Record_Baking
+	//	*Record_Retried
+	//	*Record_Recalled
+	//	*Record_NotRolledBack
 	Event         isRecord_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -241,6 +249,69 @@ func (x *Record) GetRefused() *Refused {
 	return nil
 }
 
+func (x *Record) GetApproved() *Approved {
+	if x != nil {
+		if x, ok := x.Event.(*Record_Approved); ok {
+			return x.Approved
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetPostponed() *Postponed {
+	if x != nil {
+		if x, ok := x.Event.(*Record_Postponed); ok {
+			return x.Postponed
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetPassed() *Passed {
+	if x != nil {
+		if x, ok := x.Event.(*Record_Passed); ok {
+			return x.Passed
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetBaking() *Baking {
+	if x != nil {
+		if x, ok := x.Event.(*Record_Baking); ok {
+			return x.Baking
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetRetried() *Retried {
+	if x != nil {
+		if x, ok := x.Event.(*Record_Retried); ok {
+			return x.Retried
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetRecalled() *Recalled {
+	if x != nil {
+		if x, ok := x.Event.(*Record_Recalled); ok {
+			return x.Recalled
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetNotRolledBack() *NotRolledBack {
+	if x != nil {
+		if x, ok := x.Event.(*Record_NotRolledBack); ok {
+			return x.NotRolledBack
+		}
+	}
+	return nil
+}
+
 type isRecord_Event interface {
 	isRecord_Event()
 }
@@ -297,6 +368,34 @@ type Record_Refused struct {
 	Refused *Refused `protobuf:"bytes,22,opt,name=refused,proto3,oneof"`
 }
 
+type Record_Approved struct {
+	Approved *Approved `protobuf:"bytes,23,opt,name=approved,proto3,oneof"`
+}
+
+type Record_Postponed struct {
+	Postponed *Postponed `protobuf:"bytes,24,opt,name=postponed,proto3,oneof"`
+}
+
+type Record_Passed struct {
+	Passed *Passed `protobuf:"bytes,25,opt,name=passed,proto3,oneof"`
+}
+
+type Record_Baking struct {
+	Baking *Baking `protobuf:"bytes,26,opt,name=baking,proto3,oneof"`
+}
+
+type Record_Retried struct {
+	Retried *Retried `protobuf:"bytes,27,opt,name=retried,proto3,oneof"`
+}
+
+type Record_Recalled struct {
+	Recalled *Recalled `protobuf:"bytes,28,opt,name=recalled,proto3,oneof"`
+}
+
+type Record_NotRolledBack struct {
+	NotRolledBack *NotRolledBack `protobuf:"bytes,29,opt,name=not_rolled_back,json=notRolledBack,proto3,oneof"`
+}
+
 func (*Record_Merged) isRecord_Event() {}
 
 func (*Record_Begun) isRecord_Event() {}
@@ -322,6 +421,20 @@ func (*Record_Failed) isRecord_Event() {}
 func (*Record_Superseded) isRecord_Event() {}
 
 func (*Record_Refused) isRecord_Event() {}
+
+func (*Record_Approved) isRecord_Event() {}
+
+func (*Record_Postponed) isRecord_Event() {}
+
+func (*Record_Passed) isRecord_Event() {}
+
+func (*Record_Baking) isRecord_Event() {}
+
+func (*Record_Retried) isRecord_Event() {}
+
+func (*Record_Recalled) isRecord_Event() {}
+
+func (*Record_NotRolledBack) isRecord_Event() {}
 
 // State is a release as its journal tells it.
 type State struct {
@@ -351,6 +464,18 @@ type State struct {
 	MergedAt      *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`
 	End           *Said                  `protobuf:"bytes,24,opt,name=end,proto3" json:"end,omitempty"`
 	Evidence      string                 `protobuf:"bytes,25,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Stage         int32                  `protobuf:"varint,26,opt,name=stage,proto3" json:"stage,omitempty"`
+	Passed        []*Channel             `protobuf:"bytes,27,rep,name=passed,proto3" json:"passed,omitempty"`
+	PhaseAt       *timestamppb.Timestamp `protobuf:"bytes,28,opt,name=phase_at,json=phaseAt,proto3" json:"phase_at,omitempty"`
+	Forced        bool                   `protobuf:"varint,29,opt,name=forced,proto3" json:"forced,omitempty"`
+	Approved      []*Said                `protobuf:"bytes,30,rep,name=approved,proto3" json:"approved,omitempty"`
+	Postponed     *Postponement          `protobuf:"bytes,31,opt,name=postponed,proto3" json:"postponed,omitempty"`
+	FailedIn      string                 `protobuf:"bytes,32,opt,name=failed_in,json=failedIn,proto3" json:"failed_in,omitempty"`
+	Reached       bool                   `protobuf:"varint,33,opt,name=reached,proto3" json:"reached,omitempty"`
+	Soaked        bool                   `protobuf:"varint,34,opt,name=soaked,proto3" json:"soaked,omitempty"`
+	LateCancel    *Said                  `protobuf:"bytes,35,opt,name=late_cancel,json=lateCancel,proto3" json:"late_cancel,omitempty"`
+	Recalled      *Said                  `protobuf:"bytes,36,opt,name=recalled,proto3" json:"recalled,omitempty"`
+	RecalledIn    string                 `protobuf:"bytes,37,opt,name=recalled_in,json=recalledIn,proto3" json:"recalled_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -560,6 +685,90 @@ func (x *State) GetEvidence() string {
 	return ""
 }
 
+func (x *State) GetStage() int32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *State) GetPassed() []*Channel {
+	if x != nil {
+		return x.Passed
+	}
+	return nil
+}
+
+func (x *State) GetPhaseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PhaseAt
+	}
+	return nil
+}
+
+func (x *State) GetForced() bool {
+	if x != nil {
+		return x.Forced
+	}
+	return false
+}
+
+func (x *State) GetApproved() []*Said {
+	if x != nil {
+		return x.Approved
+	}
+	return nil
+}
+
+func (x *State) GetPostponed() *Postponement {
+	if x != nil {
+		return x.Postponed
+	}
+	return nil
+}
+
+func (x *State) GetFailedIn() string {
+	if x != nil {
+		return x.FailedIn
+	}
+	return ""
+}
+
+func (x *State) GetReached() bool {
+	if x != nil {
+		return x.Reached
+	}
+	return false
+}
+
+func (x *State) GetSoaked() bool {
+	if x != nil {
+		return x.Soaked
+	}
+	return false
+}
+
+func (x *State) GetLateCancel() *Said {
+	if x != nil {
+		return x.LateCancel
+	}
+	return nil
+}
+
+func (x *State) GetRecalled() *Said {
+	if x != nil {
+		return x.Recalled
+	}
+	return nil
+}
+
+func (x *State) GetRecalledIn() string {
+	if x != nil {
+		return x.RecalledIn
+	}
+	return ""
+}
+
 // Merge is what a merge event asked for.
 type Merge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -573,6 +782,7 @@ type Merge struct {
 	Attempt       int32                  `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`
 	Digest        string                 `protobuf:"bytes,10,opt,name=digest,proto3" json:"digest,omitempty"`
+	Needs         []*Need                `protobuf:"bytes,11,rep,name=needs,proto3" json:"needs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -677,6 +887,66 @@ func (x *Merge) GetDigest() string {
 	return ""
 }
 
+func (x *Merge) GetNeeds() []*Need {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
+// Need is a release of another project that has to be promoted first, at that version or a newer one.
+type Need struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Project       string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Need) Reset() {
+	*x = Need{}
+	mi := &file_sluice_v1_release_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Need) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Need) ProtoMessage() {}
+
+func (x *Need) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Need.ProtoReflect.Descriptor instead.
+func (*Need) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Need) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *Need) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 // Policy is what of the project file decides about a release, pinned at the merge.
 type Policy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -686,13 +956,20 @@ type Policy struct {
 	Delay         *durationpb.Duration   `protobuf:"bytes,4,opt,name=delay,proto3" json:"delay,omitempty"`
 	MaxOverdue    *durationpb.Duration   `protobuf:"bytes,5,opt,name=max_overdue,json=maxOverdue,proto3" json:"max_overdue,omitempty"`
 	PutBack       bool                   `protobuf:"varint,6,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	Approvals     int32                  `protobuf:"varint,9,opt,name=approvals,proto3" json:"approvals,omitempty"`
+	Stages        []*StagePolicy         `protobuf:"bytes,10,rep,name=stages,proto3" json:"stages,omitempty"`
+	Order         string                 `protobuf:"bytes,11,opt,name=order,proto3" json:"order,omitempty"`
+	Bake          *durationpb.Duration   `protobuf:"bytes,12,opt,name=bake,proto3" json:"bake,omitempty"`
+	MaxPhase      *durationpb.Duration   `protobuf:"bytes,13,opt,name=max_phase,json=maxPhase,proto3" json:"max_phase,omitempty"`
+	MaxHold       *durationpb.Duration   `protobuf:"bytes,14,opt,name=max_hold,json=maxHold,proto3" json:"max_hold,omitempty"`
+	Needs         []*Need                `protobuf:"bytes,15,rep,name=needs,proto3" json:"needs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_sluice_v1_release_proto_msgTypes[3]
+	mi := &file_sluice_v1_release_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +981,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[3]
+	mi := &file_sluice_v1_release_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +994,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Policy) GetRevision() string {
@@ -762,6 +1039,116 @@ func (x *Policy) GetPutBack() bool {
 	return false
 }
 
+func (x *Policy) GetApprovals() int32 {
+	if x != nil {
+		return x.Approvals
+	}
+	return 0
+}
+
+func (x *Policy) GetStages() []*StagePolicy {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+func (x *Policy) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *Policy) GetBake() *durationpb.Duration {
+	if x != nil {
+		return x.Bake
+	}
+	return nil
+}
+
+func (x *Policy) GetMaxPhase() *durationpb.Duration {
+	if x != nil {
+		return x.MaxPhase
+	}
+	return nil
+}
+
+func (x *Policy) GetMaxHold() *durationpb.Duration {
+	if x != nil {
+		return x.MaxHold
+	}
+	return nil
+}
+
+func (x *Policy) GetNeeds() []*Need {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
+// StagePolicy is what the project file says of one of several stages.
+type StagePolicy struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Delay         *durationpb.Duration   `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	Approvals     int32                  `protobuf:"varint,3,opt,name=approvals,proto3" json:"approvals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StagePolicy) Reset() {
+	*x = StagePolicy{}
+	mi := &file_sluice_v1_release_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StagePolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StagePolicy) ProtoMessage() {}
+
+func (x *StagePolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StagePolicy.ProtoReflect.Descriptor instead.
+func (*StagePolicy) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StagePolicy) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *StagePolicy) GetDelay() *durationpb.Duration {
+	if x != nil {
+		return x.Delay
+	}
+	return nil
+}
+
+func (x *StagePolicy) GetApprovals() int32 {
+	if x != nil {
+		return x.Approvals
+	}
+	return 0
+}
+
 // Channel is what a release did to a channel or to staging.
 type Channel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -776,7 +1163,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_sluice_v1_release_proto_msgTypes[4]
+	mi := &file_sluice_v1_release_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +1175,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[4]
+	mi := &file_sluice_v1_release_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +1188,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Channel) GetTouched() bool {
@@ -852,7 +1239,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_sluice_v1_release_proto_msgTypes[5]
+	mi := &file_sluice_v1_release_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +1251,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[5]
+	mi := &file_sluice_v1_release_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +1264,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Attempt) GetNumber() int32 {
@@ -920,7 +1307,7 @@ type Said struct {
 
 func (x *Said) Reset() {
 	*x = Said{}
-	mi := &file_sluice_v1_release_proto_msgTypes[6]
+	mi := &file_sluice_v1_release_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1319,7 @@ func (x *Said) String() string {
 func (*Said) ProtoMessage() {}
 
 func (x *Said) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[6]
+	mi := &file_sluice_v1_release_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1332,7 @@ func (x *Said) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Said.ProtoReflect.Descriptor instead.
 func (*Said) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Said) GetBy() string {
@@ -981,7 +1368,7 @@ type Holding struct {
 
 func (x *Holding) Reset() {
 	*x = Holding{}
-	mi := &file_sluice_v1_release_proto_msgTypes[7]
+	mi := &file_sluice_v1_release_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1380,7 @@ func (x *Holding) String() string {
 func (*Holding) ProtoMessage() {}
 
 func (x *Holding) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[7]
+	mi := &file_sluice_v1_release_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1393,7 @@ func (x *Holding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holding.ProtoReflect.Descriptor instead.
 func (*Holding) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Holding) GetSaid() *Said {
@@ -1044,7 +1431,7 @@ type Merged struct {
 
 func (x *Merged) Reset() {
 	*x = Merged{}
-	mi := &file_sluice_v1_release_proto_msgTypes[8]
+	mi := &file_sluice_v1_release_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1443,7 @@ func (x *Merged) String() string {
 func (*Merged) ProtoMessage() {}
 
 func (x *Merged) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[8]
+	mi := &file_sluice_v1_release_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1456,7 @@ func (x *Merged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Merged.ProtoReflect.Descriptor instead.
 func (*Merged) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Merged) GetRelease() string {
@@ -1121,7 +1508,7 @@ type Begun struct {
 
 func (x *Begun) Reset() {
 	*x = Begun{}
-	mi := &file_sluice_v1_release_proto_msgTypes[9]
+	mi := &file_sluice_v1_release_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1520,7 @@ func (x *Begun) String() string {
 func (*Begun) ProtoMessage() {}
 
 func (x *Begun) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[9]
+	mi := &file_sluice_v1_release_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1533,7 @@ func (x *Begun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Begun.ProtoReflect.Descriptor instead.
 func (*Begun) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{9}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Begun) GetWork() string {
@@ -1197,7 +1584,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_sluice_v1_release_proto_msgTypes[10]
+	mi := &file_sluice_v1_release_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1596,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[10]
+	mi := &file_sluice_v1_release_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1609,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{10}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Plan) GetVersion() string {
@@ -1266,7 +1653,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_sluice_v1_release_proto_msgTypes[11]
+	mi := &file_sluice_v1_release_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1665,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[11]
+	mi := &file_sluice_v1_release_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1678,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{11}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Done) GetWork() string {
@@ -1333,7 +1720,7 @@ type Queued struct {
 
 func (x *Queued) Reset() {
 	*x = Queued{}
-	mi := &file_sluice_v1_release_proto_msgTypes[12]
+	mi := &file_sluice_v1_release_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1345,7 +1732,7 @@ func (x *Queued) String() string {
 func (*Queued) ProtoMessage() {}
 
 func (x *Queued) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[12]
+	mi := &file_sluice_v1_release_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1358,7 +1745,7 @@ func (x *Queued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queued.ProtoReflect.Descriptor instead.
 func (*Queued) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{12}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Queued) GetBehind() string {
@@ -1386,7 +1773,7 @@ type Soaking struct {
 
 func (x *Soaking) Reset() {
 	*x = Soaking{}
-	mi := &file_sluice_v1_release_proto_msgTypes[13]
+	mi := &file_sluice_v1_release_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1785,7 @@ func (x *Soaking) String() string {
 func (*Soaking) ProtoMessage() {}
 
 func (x *Soaking) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[13]
+	mi := &file_sluice_v1_release_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1798,7 @@ func (x *Soaking) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Soaking.ProtoReflect.Descriptor instead.
 func (*Soaking) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{13}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Soaking) GetDue() *timestamppb.Timestamp {
@@ -1439,7 +1826,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_sluice_v1_release_proto_msgTypes[14]
+	mi := &file_sluice_v1_release_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1838,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[14]
+	mi := &file_sluice_v1_release_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1851,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{14}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Held) GetHolding() *Holding {
@@ -1493,7 +1880,7 @@ type Resumed struct {
 
 func (x *Resumed) Reset() {
 	*x = Resumed{}
-	mi := &file_sluice_v1_release_proto_msgTypes[15]
+	mi := &file_sluice_v1_release_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1892,7 @@ func (x *Resumed) String() string {
 func (*Resumed) ProtoMessage() {}
 
 func (x *Resumed) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[15]
+	mi := &file_sluice_v1_release_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1905,7 @@ func (x *Resumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
 func (*Resumed) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{15}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Resumed) GetSaid() *Said {
@@ -1554,7 +1941,7 @@ type Extended struct {
 
 func (x *Extended) Reset() {
 	*x = Extended{}
-	mi := &file_sluice_v1_release_proto_msgTypes[16]
+	mi := &file_sluice_v1_release_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1953,7 @@ func (x *Extended) String() string {
 func (*Extended) ProtoMessage() {}
 
 func (x *Extended) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[16]
+	mi := &file_sluice_v1_release_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1966,7 @@ func (x *Extended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Extended.ProtoReflect.Descriptor instead.
 func (*Extended) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{16}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Extended) GetSaid() *Said {
@@ -1608,13 +1995,14 @@ type Expedited struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Said          *Said                  `protobuf:"bytes,1,opt,name=said,proto3" json:"said,omitempty"`
 	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	Force         bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Expedited) Reset() {
 	*x = Expedited{}
-	mi := &file_sluice_v1_release_proto_msgTypes[17]
+	mi := &file_sluice_v1_release_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +2014,7 @@ func (x *Expedited) String() string {
 func (*Expedited) ProtoMessage() {}
 
 func (x *Expedited) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[17]
+	mi := &file_sluice_v1_release_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +2027,7 @@ func (x *Expedited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expedited.ProtoReflect.Descriptor instead.
 func (*Expedited) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{17}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Expedited) GetSaid() *Said {
@@ -1656,6 +2044,447 @@ func (x *Expedited) GetSeq() uint64 {
 	return 0
 }
 
+func (x *Expedited) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// Approved counts an approval.
+type Approved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Said          *Said                  `protobuf:"bytes,1,opt,name=said,proto3" json:"said,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Approved) Reset() {
+	*x = Approved{}
+	mi := &file_sluice_v1_release_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Approved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Approved) ProtoMessage() {}
+
+func (x *Approved) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Approved.ProtoReflect.Descriptor instead.
+func (*Approved) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Approved) GetSaid() *Said {
+	if x != nil {
+		return x.Said
+	}
+	return nil
+}
+
+func (x *Approved) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+// Postponed lets a release wait whose delay is over.
+type Postponed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Postponement  *Postponement          `protobuf:"bytes,1,opt,name=postponement,proto3" json:"postponement,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Postponed) Reset() {
+	*x = Postponed{}
+	mi := &file_sluice_v1_release_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Postponed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Postponed) ProtoMessage() {}
+
+func (x *Postponed) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Postponed.ProtoReflect.Descriptor instead.
+func (*Postponed) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Postponed) GetPostponement() *Postponement {
+	if x != nil {
+		return x.Postponement
+	}
+	return nil
+}
+
+// Postponement is what a release waits for though its delay is over.
+type Postponement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// pause, freeze, rollback, window, approval, need
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Why  string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	// When it is over by itself; missing when that is not known.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Postponement) Reset() {
+	*x = Postponement{}
+	mi := &file_sluice_v1_release_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Postponement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Postponement) ProtoMessage() {}
+
+func (x *Postponement) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Postponement.ProtoReflect.Descriptor instead.
+func (*Postponement) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Postponement) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Postponement) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Postponement) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Postponement) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// Passed sends the release on to its next stage.
+type Passed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Passed) Reset() {
+	*x = Passed{}
+	mi := &file_sluice_v1_release_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Passed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Passed) ProtoMessage() {}
+
+func (x *Passed) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Passed.ProtoReflect.Descriptor instead.
+func (*Passed) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Passed) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+// Baking: the promotion is done outside, and production is watched now.
+type Baking struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         string                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	Note          string                 `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Baking) Reset() {
+	*x = Baking{}
+	mi := &file_sluice_v1_release_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Baking) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Baking) ProtoMessage() {}
+
+func (x *Baking) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Baking.ProtoReflect.Descriptor instead.
+func (*Baking) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Baking) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Baking) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *Baking) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+// Retried takes up a failed release again.
+type Retried struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Said          *Said                  `protobuf:"bytes,1,opt,name=said,proto3" json:"said,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Retried) Reset() {
+	*x = Retried{}
+	mi := &file_sluice_v1_release_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retried) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retried) ProtoMessage() {}
+
+func (x *Retried) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retried.ProtoReflect.Descriptor instead.
+func (*Retried) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Retried) GetSaid() *Said {
+	if x != nil {
+		return x.Said
+	}
+	return nil
+}
+
+func (x *Retried) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+// Recalled: the promotion is to be taken back.
+type Recalled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Said          *Said                  `protobuf:"bytes,1,opt,name=said,proto3" json:"said,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	Evidence      string                 `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recalled) Reset() {
+	*x = Recalled{}
+	mi := &file_sluice_v1_release_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recalled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recalled) ProtoMessage() {}
+
+func (x *Recalled) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recalled.ProtoReflect.Descriptor instead.
+func (*Recalled) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Recalled) GetSaid() *Said {
+	if x != nil {
+		return x.Said
+	}
+	return nil
+}
+
+func (x *Recalled) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Recalled) GetEvidence() string {
+	if x != nil {
+		return x.Evidence
+	}
+	return ""
+}
+
+// NotRolledBack: it could not be taken back.
+type NotRolledBack struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Said          *Said                  `protobuf:"bytes,1,opt,name=said,proto3" json:"said,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotRolledBack) Reset() {
+	*x = NotRolledBack{}
+	mi := &file_sluice_v1_release_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotRolledBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotRolledBack) ProtoMessage() {}
+
+func (x *NotRolledBack) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_release_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotRolledBack.ProtoReflect.Descriptor instead.
+func (*NotRolledBack) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *NotRolledBack) GetSaid() *Said {
+	if x != nil {
+		return x.Said
+	}
+	return nil
+}
+
 // Cancelled ends the release without promotion.
 type Cancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1668,7 +2497,7 @@ type Cancelled struct {
 
 func (x *Cancelled) Reset() {
 	*x = Cancelled{}
-	mi := &file_sluice_v1_release_proto_msgTypes[18]
+	mi := &file_sluice_v1_release_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +2509,7 @@ func (x *Cancelled) String() string {
 func (*Cancelled) ProtoMessage() {}
 
 func (x *Cancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[18]
+	mi := &file_sluice_v1_release_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +2522,7 @@ func (x *Cancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancelled.ProtoReflect.Descriptor instead.
 func (*Cancelled) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{18}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Cancelled) GetSaid() *Said {
@@ -1727,7 +2556,7 @@ type Failed struct {
 
 func (x *Failed) Reset() {
 	*x = Failed{}
-	mi := &file_sluice_v1_release_proto_msgTypes[19]
+	mi := &file_sluice_v1_release_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +2568,7 @@ func (x *Failed) String() string {
 func (*Failed) ProtoMessage() {}
 
 func (x *Failed) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[19]
+	mi := &file_sluice_v1_release_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +2581,7 @@ func (x *Failed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failed.ProtoReflect.Descriptor instead.
 func (*Failed) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{19}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Failed) GetSaid() *Said {
@@ -1773,7 +2602,7 @@ type Superseded struct {
 
 func (x *Superseded) Reset() {
 	*x = Superseded{}
-	mi := &file_sluice_v1_release_proto_msgTypes[20]
+	mi := &file_sluice_v1_release_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1785,7 +2614,7 @@ func (x *Superseded) String() string {
 func (*Superseded) ProtoMessage() {}
 
 func (x *Superseded) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[20]
+	mi := &file_sluice_v1_release_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1798,7 +2627,7 @@ func (x *Superseded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Superseded.ProtoReflect.Descriptor instead.
 func (*Superseded) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{20}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Superseded) GetNewer() string {
@@ -1827,7 +2656,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_sluice_v1_release_proto_msgTypes[21]
+	mi := &file_sluice_v1_release_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +2668,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_release_proto_msgTypes[21]
+	mi := &file_sluice_v1_release_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +2681,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_release_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_release_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Refused) GetVerb() string {
@@ -1880,7 +2709,7 @@ var File_sluice_v1_release_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_release_proto_rawDesc = "" +
 	"\n" +
-	"\x17sluice/v1/release.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x05\n" +
+	"\x17sluice/v1/release.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\b\n" +
 	"\x06Record\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x14\n" +
@@ -1901,8 +2730,15 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\n" +
 	"superseded\x18\x15 \x01(\v2\x15.sluice.v1.SupersededH\x00R\n" +
 	"superseded\x12.\n" +
-	"\arefused\x18\x16 \x01(\v2\x12.sluice.v1.RefusedH\x00R\arefusedB\a\n" +
-	"\x05event\"\xa7\b\n" +
+	"\arefused\x18\x16 \x01(\v2\x12.sluice.v1.RefusedH\x00R\arefused\x121\n" +
+	"\bapproved\x18\x17 \x01(\v2\x13.sluice.v1.ApprovedH\x00R\bapproved\x124\n" +
+	"\tpostponed\x18\x18 \x01(\v2\x14.sluice.v1.PostponedH\x00R\tpostponed\x12+\n" +
+	"\x06passed\x18\x19 \x01(\v2\x11.sluice.v1.PassedH\x00R\x06passed\x12+\n" +
+	"\x06baking\x18\x1a \x01(\v2\x11.sluice.v1.BakingH\x00R\x06baking\x12.\n" +
+	"\aretried\x18\x1b \x01(\v2\x12.sluice.v1.RetriedH\x00R\aretried\x121\n" +
+	"\brecalled\x18\x1c \x01(\v2\x13.sluice.v1.RecalledH\x00R\brecalled\x12B\n" +
+	"\x0fnot_rolled_back\x18\x1d \x01(\v2\x18.sluice.v1.NotRolledBackH\x00R\rnotRolledBackB\a\n" +
+	"\x05event\"\xeb\v\n" +
 	"\x05State\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
@@ -1929,10 +2765,24 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x05claim\x18\x16 \x01(\x04R\x05claim\x127\n" +
 	"\tmerged_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\bmergedAt\x12!\n" +
 	"\x03end\x18\x18 \x01(\v2\x0f.sluice.v1.SaidR\x03end\x12\x1a\n" +
-	"\bevidence\x18\x19 \x01(\tR\bevidence\x1aO\n" +
+	"\bevidence\x18\x19 \x01(\tR\bevidence\x12\x14\n" +
+	"\x05stage\x18\x1a \x01(\x05R\x05stage\x12*\n" +
+	"\x06passed\x18\x1b \x03(\v2\x12.sluice.v1.ChannelR\x06passed\x125\n" +
+	"\bphase_at\x18\x1c \x01(\v2\x1a.google.protobuf.TimestampR\aphaseAt\x12\x16\n" +
+	"\x06forced\x18\x1d \x01(\bR\x06forced\x12+\n" +
+	"\bapproved\x18\x1e \x03(\v2\x0f.sluice.v1.SaidR\bapproved\x125\n" +
+	"\tpostponed\x18\x1f \x01(\v2\x17.sluice.v1.PostponementR\tpostponed\x12\x1b\n" +
+	"\tfailed_in\x18  \x01(\tR\bfailedIn\x12\x18\n" +
+	"\areached\x18! \x01(\bR\areached\x12\x16\n" +
+	"\x06soaked\x18\" \x01(\bR\x06soaked\x120\n" +
+	"\vlate_cancel\x18# \x01(\v2\x0f.sluice.v1.SaidR\n" +
+	"lateCancel\x12+\n" +
+	"\brecalled\x18$ \x01(\v2\x0f.sluice.v1.SaidR\brecalled\x12\x1f\n" +
+	"\vrecalled_in\x18% \x01(\tR\n" +
+	"recalledIn\x1aO\n" +
 	"\rAttemptsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
-	"\x05value\x18\x02 \x01(\v2\x12.sluice.v1.AttemptR\x05value:\x028\x01\"\x84\x02\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.sluice.v1.AttemptR\x05value:\x028\x01\"\xab\x02\n" +
 	"\x05Merge\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\tR\x06commit\x12\x10\n" +
 	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x10\n" +
@@ -1944,7 +2794,11 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\aattempt\x18\b \x01(\x05R\aattempt\x12\x10\n" +
 	"\x03seq\x18\t \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06digest\x18\n" +
-	" \x01(\tR\x06digest\"\xde\x01\n" +
+	" \x01(\tR\x06digest\x12%\n" +
+	"\x05needs\x18\v \x03(\v2\x0f.sluice.v1.NeedR\x05needs\":\n" +
+	"\x04Need\x12\x18\n" +
+	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"\x86\x04\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x1c\n" +
@@ -1952,7 +2806,19 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x05delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12:\n" +
 	"\vmax_overdue\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxOverdue\x12\x19\n" +
-	"\bput_back\x18\x06 \x01(\bR\aputBack\"\x81\x01\n" +
+	"\bput_back\x18\x06 \x01(\bR\aputBack\x12\x1c\n" +
+	"\tapprovals\x18\t \x01(\x05R\tapprovals\x12.\n" +
+	"\x06stages\x18\n" +
+	" \x03(\v2\x16.sluice.v1.StagePolicyR\x06stages\x12\x14\n" +
+	"\x05order\x18\v \x01(\tR\x05order\x12-\n" +
+	"\x04bake\x18\f \x01(\v2\x19.google.protobuf.DurationR\x04bake\x126\n" +
+	"\tmax_phase\x18\r \x01(\v2\x19.google.protobuf.DurationR\bmaxPhase\x124\n" +
+	"\bmax_hold\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\amaxHold\x12%\n" +
+	"\x05needs\x18\x0f \x03(\v2\x0f.sluice.v1.NeedR\x05needs\"p\n" +
+	"\vStagePolicy\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12\x1c\n" +
+	"\tapprovals\x18\x03 \x01(\x05R\tapprovals\"\x81\x01\n" +
 	"\aChannel\x12\x18\n" +
 	"\atouched\x18\x01 \x01(\bR\atouched\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
@@ -2010,10 +2876,36 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\bExtended\x12#\n" +
 	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12)\n" +
-	"\x02by\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x02by\"B\n" +
+	"\x02by\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x02by\"X\n" +
 	"\tExpedited\x12#\n" +
 	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"^\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\"A\n" +
+	"\bApproved\x12#\n" +
+	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"H\n" +
+	"\tPostponed\x12;\n" +
+	"\fpostponement\x18\x01 \x01(\v2\x17.sluice.v1.PostponementR\fpostponement\"\x98\x01\n" +
+	"\fPostponement\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"4\n" +
+	"\x06Passed\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"^\n" +
+	"\x06Baking\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\tR\x05value\x12\x12\n" +
+	"\x04note\x18\x02 \x01(\tR\x04note\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"@\n" +
+	"\aRetried\x12#\n" +
+	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"]\n" +
+	"\bRecalled\x12#\n" +
+	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x1a\n" +
+	"\bevidence\x18\x03 \x01(\tR\bevidence\"4\n" +
+	"\rNotRolledBack\x12#\n" +
+	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\"^\n" +
 	"\tCancelled\x12#\n" +
 	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x1a\n" +
@@ -2041,98 +2933,137 @@ func file_sluice_v1_release_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_release_proto_rawDescData
 }
 
-var file_sluice_v1_release_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_sluice_v1_release_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_sluice_v1_release_proto_goTypes = []any{
 	(*Record)(nil),                // 0: sluice.v1.Record
 	(*State)(nil),                 // 1: sluice.v1.State
 	(*Merge)(nil),                 // 2: sluice.v1.Merge
-	(*Policy)(nil),                // 3: sluice.v1.Policy
-	(*Channel)(nil),               // 4: sluice.v1.Channel
-	(*Attempt)(nil),               // 5: sluice.v1.Attempt
-	(*Said)(nil),                  // 6: sluice.v1.Said
-	(*Holding)(nil),               // 7: sluice.v1.Holding
-	(*Merged)(nil),                // 8: sluice.v1.Merged
-	(*Begun)(nil),                 // 9: sluice.v1.Begun
-	(*Plan)(nil),                  // 10: sluice.v1.Plan
-	(*Done)(nil),                  // 11: sluice.v1.Done
-	(*Queued)(nil),                // 12: sluice.v1.Queued
-	(*Soaking)(nil),               // 13: sluice.v1.Soaking
-	(*Held)(nil),                  // 14: sluice.v1.Held
-	(*Resumed)(nil),               // 15: sluice.v1.Resumed
-	(*Extended)(nil),              // 16: sluice.v1.Extended
-	(*Expedited)(nil),             // 17: sluice.v1.Expedited
-	(*Cancelled)(nil),             // 18: sluice.v1.Cancelled
-	(*Failed)(nil),                // 19: sluice.v1.Failed
-	(*Superseded)(nil),            // 20: sluice.v1.Superseded
-	(*Refused)(nil),               // 21: sluice.v1.Refused
-	nil,                           // 22: sluice.v1.State.AttemptsEntry
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*Need)(nil),                  // 3: sluice.v1.Need
+	(*Policy)(nil),                // 4: sluice.v1.Policy
+	(*StagePolicy)(nil),           // 5: sluice.v1.StagePolicy
+	(*Channel)(nil),               // 6: sluice.v1.Channel
+	(*Attempt)(nil),               // 7: sluice.v1.Attempt
+	(*Said)(nil),                  // 8: sluice.v1.Said
+	(*Holding)(nil),               // 9: sluice.v1.Holding
+	(*Merged)(nil),                // 10: sluice.v1.Merged
+	(*Begun)(nil),                 // 11: sluice.v1.Begun
+	(*Plan)(nil),                  // 12: sluice.v1.Plan
+	(*Done)(nil),                  // 13: sluice.v1.Done
+	(*Queued)(nil),                // 14: sluice.v1.Queued
+	(*Soaking)(nil),               // 15: sluice.v1.Soaking
+	(*Held)(nil),                  // 16: sluice.v1.Held
+	(*Resumed)(nil),               // 17: sluice.v1.Resumed
+	(*Extended)(nil),              // 18: sluice.v1.Extended
+	(*Expedited)(nil),             // 19: sluice.v1.Expedited
+	(*Approved)(nil),              // 20: sluice.v1.Approved
+	(*Postponed)(nil),             // 21: sluice.v1.Postponed
+	(*Postponement)(nil),          // 22: sluice.v1.Postponement
+	(*Passed)(nil),                // 23: sluice.v1.Passed
+	(*Baking)(nil),                // 24: sluice.v1.Baking
+	(*Retried)(nil),               // 25: sluice.v1.Retried
+	(*Recalled)(nil),              // 26: sluice.v1.Recalled
+	(*NotRolledBack)(nil),         // 27: sluice.v1.NotRolledBack
+	(*Cancelled)(nil),             // 28: sluice.v1.Cancelled
+	(*Failed)(nil),                // 29: sluice.v1.Failed
+	(*Superseded)(nil),            // 30: sluice.v1.Superseded
+	(*Refused)(nil),               // 31: sluice.v1.Refused
+	nil,                           // 32: sluice.v1.State.AttemptsEntry
+	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
 }
 var file_sluice_v1_release_proto_depIdxs = []int32{
 	1,  // 0: sluice.v1.Record.state:type_name -> sluice.v1.State
-	8,  // 1: sluice.v1.Record.merged:type_name -> sluice.v1.Merged
-	9,  // 2: sluice.v1.Record.begun:type_name -> sluice.v1.Begun
-	11, // 3: sluice.v1.Record.done:type_name -> sluice.v1.Done
-	12, // 4: sluice.v1.Record.queued:type_name -> sluice.v1.Queued
-	13, // 5: sluice.v1.Record.soaking:type_name -> sluice.v1.Soaking
-	14, // 6: sluice.v1.Record.held:type_name -> sluice.v1.Held
-	15, // 7: sluice.v1.Record.resumed:type_name -> sluice.v1.Resumed
-	16, // 8: sluice.v1.Record.extended:type_name -> sluice.v1.Extended
-	17, // 9: sluice.v1.Record.expedited:type_name -> sluice.v1.Expedited
-	18, // 10: sluice.v1.Record.cancelled:type_name -> sluice.v1.Cancelled
-	19, // 11: sluice.v1.Record.failed:type_name -> sluice.v1.Failed
-	20, // 12: sluice.v1.Record.superseded:type_name -> sluice.v1.Superseded
-	21, // 13: sluice.v1.Record.refused:type_name -> sluice.v1.Refused
-	2,  // 14: sluice.v1.State.merge:type_name -> sluice.v1.Merge
-	3,  // 15: sluice.v1.State.policy:type_name -> sluice.v1.Policy
-	4,  // 16: sluice.v1.State.beta_channel:type_name -> sluice.v1.Channel
-	4,  // 17: sluice.v1.State.staging:type_name -> sluice.v1.Channel
-	4,  // 18: sluice.v1.State.latest:type_name -> sluice.v1.Channel
-	22, // 19: sluice.v1.State.attempts:type_name -> sluice.v1.State.AttemptsEntry
-	23, // 20: sluice.v1.State.staged_at:type_name -> google.protobuf.Timestamp
-	23, // 21: sluice.v1.State.soak_from:type_name -> google.protobuf.Timestamp
-	24, // 22: sluice.v1.State.extra:type_name -> google.protobuf.Duration
-	23, // 23: sluice.v1.State.due:type_name -> google.protobuf.Timestamp
-	24, // 24: sluice.v1.State.remaining:type_name -> google.protobuf.Duration
-	7,  // 25: sluice.v1.State.held:type_name -> sluice.v1.Holding
-	6,  // 26: sluice.v1.State.expedited:type_name -> sluice.v1.Said
-	23, // 27: sluice.v1.State.merged_at:type_name -> google.protobuf.Timestamp
-	6,  // 28: sluice.v1.State.end:type_name -> sluice.v1.Said
-	24, // 29: sluice.v1.Merge.delay:type_name -> google.protobuf.Duration
-	24, // 30: sluice.v1.Policy.delay:type_name -> google.protobuf.Duration
-	24, // 31: sluice.v1.Policy.max_overdue:type_name -> google.protobuf.Duration
-	24, // 32: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
-	23, // 33: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
-	23, // 34: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
-	6,  // 35: sluice.v1.Holding.said:type_name -> sluice.v1.Said
-	24, // 36: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
-	2,  // 37: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
-	3,  // 38: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
-	23, // 39: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
-	5,  // 40: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
-	10, // 41: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
-	23, // 42: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
-	23, // 43: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
-	23, // 44: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
-	23, // 45: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
-	23, // 46: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
-	7,  // 47: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
-	6,  // 48: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
-	23, // 49: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
-	6,  // 50: sluice.v1.Extended.said:type_name -> sluice.v1.Said
-	24, // 51: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
-	6,  // 52: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
-	6,  // 53: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
-	6,  // 54: sluice.v1.Failed.said:type_name -> sluice.v1.Said
-	23, // 55: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
-	6,  // 56: sluice.v1.Refused.said:type_name -> sluice.v1.Said
-	5,  // 57: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	10, // 1: sluice.v1.Record.merged:type_name -> sluice.v1.Merged
+	11, // 2: sluice.v1.Record.begun:type_name -> sluice.v1.Begun
+	13, // 3: sluice.v1.Record.done:type_name -> sluice.v1.Done
+	14, // 4: sluice.v1.Record.queued:type_name -> sluice.v1.Queued
+	15, // 5: sluice.v1.Record.soaking:type_name -> sluice.v1.Soaking
+	16, // 6: sluice.v1.Record.held:type_name -> sluice.v1.Held
+	17, // 7: sluice.v1.Record.resumed:type_name -> sluice.v1.Resumed
+	18, // 8: sluice.v1.Record.extended:type_name -> sluice.v1.Extended
+	19, // 9: sluice.v1.Record.expedited:type_name -> sluice.v1.Expedited
+	28, // 10: sluice.v1.Record.cancelled:type_name -> sluice.v1.Cancelled
+	29, // 11: sluice.v1.Record.failed:type_name -> sluice.v1.Failed
+	30, // 12: sluice.v1.Record.superseded:type_name -> sluice.v1.Superseded
+	31, // 13: sluice.v1.Record.refused:type_name -> sluice.v1.Refused
+	20, // 14: sluice.v1.Record.approved:type_name -> sluice.v1.Approved
+	21, // 15: sluice.v1.Record.postponed:type_name -> sluice.v1.Postponed
+	23, // 16: sluice.v1.Record.passed:type_name -> sluice.v1.Passed
+	24, // 17: sluice.v1.Record.baking:type_name -> sluice.v1.Baking
+	25, // 18: sluice.v1.Record.retried:type_name -> sluice.v1.Retried
+	26, // 19: sluice.v1.Record.recalled:type_name -> sluice.v1.Recalled
+	27, // 20: sluice.v1.Record.not_rolled_back:type_name -> sluice.v1.NotRolledBack
+	2,  // 21: sluice.v1.State.merge:type_name -> sluice.v1.Merge
+	4,  // 22: sluice.v1.State.policy:type_name -> sluice.v1.Policy
+	6,  // 23: sluice.v1.State.beta_channel:type_name -> sluice.v1.Channel
+	6,  // 24: sluice.v1.State.staging:type_name -> sluice.v1.Channel
+	6,  // 25: sluice.v1.State.latest:type_name -> sluice.v1.Channel
+	32, // 26: sluice.v1.State.attempts:type_name -> sluice.v1.State.AttemptsEntry
+	33, // 27: sluice.v1.State.staged_at:type_name -> google.protobuf.Timestamp
+	33, // 28: sluice.v1.State.soak_from:type_name -> google.protobuf.Timestamp
+	34, // 29: sluice.v1.State.extra:type_name -> google.protobuf.Duration
+	33, // 30: sluice.v1.State.due:type_name -> google.protobuf.Timestamp
+	34, // 31: sluice.v1.State.remaining:type_name -> google.protobuf.Duration
+	9,  // 32: sluice.v1.State.held:type_name -> sluice.v1.Holding
+	8,  // 33: sluice.v1.State.expedited:type_name -> sluice.v1.Said
+	33, // 34: sluice.v1.State.merged_at:type_name -> google.protobuf.Timestamp
+	8,  // 35: sluice.v1.State.end:type_name -> sluice.v1.Said
+	6,  // 36: sluice.v1.State.passed:type_name -> sluice.v1.Channel
+	33, // 37: sluice.v1.State.phase_at:type_name -> google.protobuf.Timestamp
+	8,  // 38: sluice.v1.State.approved:type_name -> sluice.v1.Said
+	22, // 39: sluice.v1.State.postponed:type_name -> sluice.v1.Postponement
+	8,  // 40: sluice.v1.State.late_cancel:type_name -> sluice.v1.Said
+	8,  // 41: sluice.v1.State.recalled:type_name -> sluice.v1.Said
+	34, // 42: sluice.v1.Merge.delay:type_name -> google.protobuf.Duration
+	3,  // 43: sluice.v1.Merge.needs:type_name -> sluice.v1.Need
+	34, // 44: sluice.v1.Policy.delay:type_name -> google.protobuf.Duration
+	34, // 45: sluice.v1.Policy.max_overdue:type_name -> google.protobuf.Duration
+	5,  // 46: sluice.v1.Policy.stages:type_name -> sluice.v1.StagePolicy
+	34, // 47: sluice.v1.Policy.bake:type_name -> google.protobuf.Duration
+	34, // 48: sluice.v1.Policy.max_phase:type_name -> google.protobuf.Duration
+	34, // 49: sluice.v1.Policy.max_hold:type_name -> google.protobuf.Duration
+	3,  // 50: sluice.v1.Policy.needs:type_name -> sluice.v1.Need
+	34, // 51: sluice.v1.StagePolicy.delay:type_name -> google.protobuf.Duration
+	34, // 52: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
+	33, // 53: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
+	33, // 54: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
+	8,  // 55: sluice.v1.Holding.said:type_name -> sluice.v1.Said
+	34, // 56: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
+	2,  // 57: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
+	4,  // 58: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
+	33, // 59: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
+	7,  // 60: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
+	12, // 61: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
+	33, // 62: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
+	33, // 63: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
+	33, // 64: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
+	33, // 65: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
+	33, // 66: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
+	9,  // 67: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
+	8,  // 68: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
+	33, // 69: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
+	8,  // 70: sluice.v1.Extended.said:type_name -> sluice.v1.Said
+	34, // 71: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
+	8,  // 72: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
+	8,  // 73: sluice.v1.Approved.said:type_name -> sluice.v1.Said
+	22, // 74: sluice.v1.Postponed.postponement:type_name -> sluice.v1.Postponement
+	33, // 75: sluice.v1.Postponement.until:type_name -> google.protobuf.Timestamp
+	33, // 76: sluice.v1.Postponement.since:type_name -> google.protobuf.Timestamp
+	33, // 77: sluice.v1.Passed.at:type_name -> google.protobuf.Timestamp
+	33, // 78: sluice.v1.Baking.at:type_name -> google.protobuf.Timestamp
+	8,  // 79: sluice.v1.Retried.said:type_name -> sluice.v1.Said
+	8,  // 80: sluice.v1.Recalled.said:type_name -> sluice.v1.Said
+	8,  // 81: sluice.v1.NotRolledBack.said:type_name -> sluice.v1.Said
+	8,  // 82: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
+	8,  // 83: sluice.v1.Failed.said:type_name -> sluice.v1.Said
+	33, // 84: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
+	8,  // 85: sluice.v1.Refused.said:type_name -> sluice.v1.Said
+	7,  // 86: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
+	87, // [87:87] is the sub-list for method output_type
+	87, // [87:87] is the sub-list for method input_type
+	87, // [87:87] is the sub-list for extension type_name
+	87, // [87:87] is the sub-list for extension extendee
+	0,  // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_release_proto_init() }
@@ -2154,6 +3085,13 @@ func file_sluice_v1_release_proto_init() {
 		(*Record_Failed)(nil),
 		(*Record_Superseded)(nil),
 		(*Record_Refused)(nil),
+		(*Record_Approved)(nil),
+		(*Record_Postponed)(nil),
+		(*Record_Passed)(nil),
+		(*Record_Baking)(nil),
+		(*Record_Retried)(nil),
+		(*Record_Recalled)(nil),
+		(*Record_NotRolledBack)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2161,7 +3099,7 @@ func file_sluice_v1_release_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_release_proto_rawDesc), len(file_sluice_v1_release_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -5,17 +5,20 @@
 //
 // Every step ends in one journal append by compare-and-set; dying before it leaves the release as it was, dying after it is
 // seen by the next look. The hint is acknowledged only when nothing is left to do, so somebody looks again. An alarm of a
-// live release that is early or stale arms the timer again before it is acknowledged: at due time the broker may lose a new
-// delay to the purge of the old one.
+// live release arms the next one before it is acknowledged: at due time the broker may lose a new delay to the purge of the
+// old one. So a live release has, at any time, an alarm ahead or a hint in somebody's hands.
 //
 // Two promoters may look at once. They append against the same sequence, and one of them loses and looks again. Both may
 // settle the same claim; they come to the same answer. Only the one whose attempt is journaled runs the driver.
+//
+// What became of a project's releases is written down beside the journals (package journal, Project): a promotion after it
+// is done outside and before the journal says so, a rollback before it begins and when it is done. Both are written again by
+// whoever takes the work over, and writing them again changes nothing.
 package promote
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,6 +53,9 @@ type look struct {
 
 // Look handles a hint: it brings the release as far as it can go now.
 func (p *Promoter) Look(ctx context.Context, h react.Hint) error {
+	if h.Subject.Kind == topology.KindStop {
+		return p.stopped(ctx, h)
+	}
 	l := &look{Promoter: p, hint: h}
 	for {
 		e, requests, err := p.env.Journal.SnapshotAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
@@ -73,14 +79,19 @@ func (p *Promoter) Look(ctx context.Context, h react.Hint) error {
 // step does the next thing. again tells whether there may be more.
 func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Request) (again bool, err error) {
 	if e.State.Phase == release.Promoting {
-		stop, err := l.env.Journal.Settle(ctx, e)
+		against, err := l.env.Journal.Settle(ctx, e)
 		if err != nil {
 			return false, err
 		}
 		if len(requests) == 0 {
-			requests = stop
+			requests = against.Requests
 		}
-		if len(requests) == 0 {
+		switch {
+		case len(requests) > 0:
+		case against.Stop != nil:
+			_, err := l.decide(ctx, e, release.Postpone{Claim: e.State.Claim, Obstacle: *against.Stop, At: e.At})
+			return true, err
+		default:
 			return true, l.promote(ctx, e)
 		}
 	}
@@ -90,14 +101,31 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		_, err := l.decide(ctx, e, r)
 		return true, err
 	}
+	now, expired, err := l.expire(ctx, e)
+	if err != nil || expired {
+		return true, err
+	}
 	switch e.State.Phase { //nolint:exhaustive // the other phases are other services' work, or nobody's
 	case release.Staged:
 		_, err := l.decide(ctx, e, release.StartSoak{At: e.At})
 		return true, err
-	case release.Soaking:
-		return l.soak(ctx, e)
+	case release.Soaking, release.Baking:
+		if over(e.State, now) {
+			return l.due(ctx, e)
+		}
+	case release.RollingBack:
+		if l.hint.Subject.Kind != topology.KindDue { // the alarm is for the deadline; the record's hint stays in hand until it is done
+			return true, l.rollBack(ctx, e)
+		}
+	case release.Promoted, release.RolledBack, release.Failed:
+		return false, l.rolled(ctx, e)
 	}
-	return false, nil
+	return false, l.sleep(ctx, e, now)
+}
+
+// over tells whether the soak or the bake of a release is over.
+func over(s release.State, now time.Time) bool {
+	return s.Ready(now) || s.Phase == release.Baking && !now.Before(s.PhaseAt.Add(s.Policy.Bake))
 }
 
 // decide appends what the command causes, against the entry it was decided on.
@@ -116,97 +144,6 @@ func (l *look) decide(ctx context.Context, e journal.Entry, c release.Command) (
 	return e, nil
 }
 
-// soak claims when it is time, and otherwise sees to it that somebody looks again in time.
-func (l *look) soak(ctx context.Context, e journal.Entry) (again bool, err error) {
-	now := e.At
-	if l.hint.At.After(now) {
-		now = l.hint.At
-	}
-	if e.State.Ready(now) {
-		if now, err = l.env.Journal.Now(ctx); err != nil { // the hint may be old: how late is it really?
-			return false, err
-		}
-		return l.claim(ctx, e, now)
-	}
-	if l.hint.Subject.Kind == topology.KindRelease && l.hint.Seq < e.Seq {
-		return false, nil // the hint of the newer record arms
-	}
-	at, soaks := e.State.Wake()
-	if !soaks {
-		return false, nil
-	}
-	return false, l.arm(ctx, e.State.Release, at)
-}
-
-// arm asks the broker for an alarm. The newest replaces the one before.
-func (l *look) arm(ctx context.Context, id string, at time.Time) error {
-	ack, err := l.env.JS.PublishMsg(ctx, topology.DelayMsg(id, at))
-	if err != nil {
-		return fmt.Errorf("arm the delay of %s: %w", id, err)
-	}
-	if ack.Stream != topology.StreamTimers {
-		return fmt.Errorf("arm the delay of %s: stored in %q", id, ack.Stream)
-	}
-	return nil
-}
-
-const (
-	lookWithin = 30 * time.Second // bound of one look at the channel before the claim
-	lookAgain  = 15 * time.Second // the release stays stoppable while the channel can not be looked at
-)
-
-// claim looks at the channel and at the heartbeats, and appends the claim, or what speaks against it.
-func (l *look) claim(ctx context.Context, e journal.Entry, now time.Time) (again bool, err error) {
-	s := e.State
-	alarm := release.Alarm{At: now, Instance: l.env.Instance}
-	tools, err := work.Open(ctx, l.env.Catalog, l.open, s, driver.Promote)
-	if err != nil {
-		return false, err
-	}
-	alarm.Timeout = tools.Timeout
-	if tools.Driver != nil {
-		looking, cancel := context.WithTimeout(ctx, lookWithin)
-		seen, err := tools.Driver.Look(looking, work.Facts(l.env.Catalog, s, release.Promote))
-		cancel()
-		if err != nil && !driver.IsRefused(err) { // a refusal comes again from Do, which then fails the release
-			return l.unseen(ctx, e, now, tools.Timeout, err)
-		}
-		alarm.Before = seen.Value
-		if driver.Newer(seen.Version, s.Version) {
-			alarm.TooNew = seen.Version
-		}
-	}
-	if s.Expedited == nil && s.Delay() > 0 {
-		beats, err := l.env.Journal.Beats(ctx, s.Release, s.SoakFrom)
-		if err != nil {
-			return false, err
-		}
-		alarm.Watched = s.Watched(beats)
-	}
-	began := time.Now()
-	if e, err = l.decide(ctx, e, alarm); err != nil {
-		return true, err
-	}
-	l.claimSeq, l.claimed = e.State.Claim, began
-	return true, nil
-}
-
-// unseen does not claim while the channel can not be looked at: the release stays stoppable. It fails when that has lasted as
-// long as the promotion itself might.
-func (l *look) unseen(ctx context.Context, e journal.Entry, now time.Time, patience time.Duration, why error) (again bool, err error) {
-	since := e.State.Due
-	if e.State.Expedited != nil && e.State.Expedited.At.Before(since) {
-		since = e.State.Expedited.At
-	}
-	if now.Sub(since) > patience {
-		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: now, Reason: "promote: can not look at the channel: " + why.Error()})
-		return true, err
-	}
-	l.env.Log.Warn("can not look at the channel, not claiming yet",
-		zap.String("release", e.State.Release), zap.Duration("again_in", lookAgain), zap.Error(why))
-	return false, l.arm(ctx, e.State.Release, now.Add(lookAgain))
-}
-
 // promote runs the driver of an effective claim.
 func (l *look) promote(ctx context.Context, e journal.Entry) error {
 	tools, err := work.Open(ctx, l.env.Catalog, l.open, e.State, driver.Promote)
@@ -214,12 +151,20 @@ func (l *look) promote(ctx context.Context, e journal.Entry) error {
 		return err
 	}
 	begin := release.Begin{Work: release.Promote, Instance: l.env.Instance, Timeout: tools.Timeout, At: l.hint.At}
-	act := func(ctx context.Context, e journal.Entry) (work.Outcome, error) {
-		if tools.Driver == nil {
-			return work.Outcome{Value: e.State.Version}, nil
+	act := func(ctx context.Context, e journal.Entry) (out work.Outcome, err error) {
+		out.Value = e.State.Version
+		if tools.Driver != nil {
+			done, err := tools.Driver.Do(ctx, work.Facts(l.env.Catalog, e.State, release.Promote))
+			if err != nil {
+				return out, err
+			}
+			out = work.Outcome{Value: done.Value, Note: done.Note}
 		}
-		done, err := tools.Driver.Do(ctx, work.Facts(l.env.Catalog, e.State, release.Promote))
-		return work.Outcome{Value: done.Value, Note: done.Note}, err
+		s := e.State
+		_, err = l.env.Journal.ChangeProject(ctx, s.Project, func(r release.Record) (release.Record, error) {
+			return r.Promote(release.Promotion{Release: s.Release, Version: s.Version, Order: s.Merge.Seq, At: e.At}), nil
+		})
+		return out, err
 	}
 	if e.State.Claim == l.claimSeq {
 		l.claimSeq = 0 // once: a further attempt is journaled

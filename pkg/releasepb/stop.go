@@ -1,0 +1,89 @@
+package releasepb
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sluice-gate/sluice/pkg/release"
+	pb "github.com/sluice-gate/sluice/proto/sluice/v1"
+)
+
+// EncodeStop is the body of a pause or freeze that this project's own tools send. Operators may send plain text.
+func EncodeStop(s release.Stop) ([]byte, error) {
+	body := &pb.StopBody{Reason: s.Said.Reason}
+	if !s.From.IsZero() {
+		body.From = s.From.UTC().Format(time.RFC3339Nano)
+	}
+	if !s.Until.IsZero() {
+		body.Until = s.Until.UTC().Format(time.RFC3339Nano)
+	}
+	return encode(body)
+}
+
+// DecodeStop reads the body of a pause or freeze that was stored at the broker's time at: JSON as in proto StopBody, or free
+// text, which is the reason (and for a freeze may begin with its end or its length: "48h the fair"). It never fails: what can
+// not be read stops all the same, from now on and until somebody ends it.
+func DecodeStop(kind release.StopKind, actor string, seq uint64, at time.Time, data []byte) release.Stop {
+	s := release.Stop{Kind: kind, Seq: seq, Said: release.Said{By: actor, At: at}}
+	body := new(pb.StopBody)
+	trimmed := bytes.TrimSpace(data)
+	if bytes.HasPrefix(trimmed, []byte("{")) &&
+		(protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(trimmed, body) == nil {
+		s.Said.Reason = Line(body.GetReason(), MaxReason)
+		if kind == release.Freeze {
+			s.From, _ = moment(body.GetFrom(), at)
+			s.Until, _ = moment(body.GetUntil(), at)
+			if body.GetFor() != "" && s.Until.IsZero() {
+				s.Until, _ = moment(body.GetFor(), later(at, s.From))
+			}
+		}
+		return s
+	}
+	s.Said.Reason = Line(string(data), MaxReason)
+	if first, rest, _ := strings.Cut(s.Said.Reason, " "); kind == release.Freeze {
+		if until, ok := moment(first, at); ok {
+			s.Until, s.Said.Reason = until, rest
+		}
+	}
+	return s
+}
+
+// moment reads a time, or a duration from a time on.
+func moment(text string, from time.Time) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t.UTC(), true
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return from.Add(d).UTC(), true
+	}
+	return time.Time{}, false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// EncodeProject is the inverse of DecodeProject.
+func EncodeProject(r release.Record) ([]byte, error) {
+	return encode(&pb.ProjectRecord{Rolling: r.Rolling, Promotions: all(r.Promotions, func(p release.Promotion) *pb.Promotion {
+		return &pb.Promotion{Release: p.Release, Version: p.Version, Order: p.Order, At: toTime(p.At), RolledBack: toSaid(p.RolledBack)}
+	})})
+}
+
+// DecodeProject reads what became of a project's releases. Its error wraps ErrMalformed.
+func DecodeProject(data []byte) (release.Record, error) {
+	in := new(pb.ProjectRecord)
+	err := decode(data, in)
+	return release.Record{Rolling: in.GetRolling(), Promotions: all(in.GetPromotions(), func(p *pb.Promotion) release.Promotion {
+		return release.Promotion{
+			Release: p.GetRelease(), Version: p.GetVersion(), Order: p.GetOrder(), At: fromTime(p.GetAt()),
+			RolledBack: perhaps(p.GetRolledBack(), fromSaid),
+		}
+	})}, err
+}
