@@ -1,5 +1,5 @@
-// Package project is the project file: what is released, where its beta goes, how it is staged, how long it soaks, what is
-// watched, and how it is promoted.
+// Package project is the project file: what is released, where its beta goes, through which stages it goes, how long it soaks,
+// what is watched, and when and how it is promoted.
 //
 // [Parse] is authoritative. It is strict: an unknown field, a field in the wrong place, a number where a duration belongs or
 // an anchor is an error, because a release gate that overlooks a misspelt `failures` is worse than none. It reports all
@@ -26,7 +26,34 @@
 //
 // What stage and promote do not say, they take from publish where it has the same driver: npm's registry, package, mode and
 // token, and the directory of files. The token is taken only together with the registry, so that no token goes to a
-// registry it was not meant for.
+// registry it was not meant for. The channel of files is beta, the stage's name, or latest.
+//
+// # What a larger project adds
+//
+//	order: semver                            # or merge: which of two releases is newer; channels only move forward
+//	needs: [api@1.4.0]                       # promoted before this one is, at that version or a newer one
+//	stages:                                  # instead of stage and watch
+//	  - name: staging
+//	    exec: { command: ["./deploy"] }      # or files; a stage without either deploys nothing
+//	    timeout: 10m                         # here, or in exec or files
+//	    on_cancel: restore
+//	    delay: 30m                           # soak.delay unless set
+//	    watch: [ … ]
+//	    approvals: 1                         # distinct people, to leave this stage
+//	soak: { delay: 2h, collision: supersede, supersede_limit: 3, max_wait: 24h }
+//	approvals: 2                             # before promotion: another place for those of the last stage
+//	windows:
+//	  zone: Europe/Berlin                    # UTC unless set
+//	  open: [ "Mon-Thu 09:00-16:00", { cron: "0 9 * * 1-5", for: 7h } ]
+//	  freeze: [ { name: weekend, weekly: "Fri 16:00 - Mon 09:00" }, { name: new-year, from: 2026-12-20, to: 2027-01-04 } ]
+//	bake: { for: 30m, watch: [ … ] }         # production, after promotion: a check that fails rolls back
+//	limits: { phase: 1h, hold: 168h }        # how long a release may stay where it is before it fails
+//
+// A file without `stages` has one, named staging, made of stage, watch, soak.delay and approvals. Package window says what the
+// ranges mean. A schedule that no week opens is refused.
+//
+// limits.phase is at least as long as the longest timeout of an action, since an attempt could not use its time otherwise.
+// Unset, it is an hour, or that timeout if it is longer; set too short, it is refused.
 //
 // # Durations
 //

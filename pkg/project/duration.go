@@ -9,9 +9,12 @@ import (
 
 // Bounds of the durations and counts in a project file.
 const (
-	MaxDelay = 30 * 24 * time.Hour // also of grace and max_overdue
+	MaxDelay = 30 * 24 * time.Hour  // also of grace, max_overdue, max_wait, bake.for and limits.phase
+	MaxHold  = 365 * 24 * time.Hour // of limits.hold
 
 	minOverdue       = time.Second
+	minLimit         = time.Second
+	minBake          = time.Second
 	minActionTimeout = 100 * time.Millisecond
 	maxActionTimeout = 24 * time.Hour
 	minProbeTimeout  = 10 * time.Millisecond
@@ -19,7 +22,12 @@ const (
 	minProbeInterval = 100 * time.Millisecond
 	maxProbeInterval = time.Hour
 	maxFailures      = 1000
-	maxChecks        = 32
+	maxChecks        = 32 // of a stage, and of the bake
+	maxStages        = 8
+	maxApprovals     = 16
+	maxNeeds         = 32
+	maxRanges        = 32 // of the windows, and of the freezes
+	maxSupersede     = 100
 	maxWords         = 256 // of a command, its environment and env_from
 	maxSignals       = 1_000_000_000
 )

@@ -10,27 +10,37 @@ import (
 type kind string
 
 const (
-	ofFile   kind = "project file"
-	ofAction kind = "publish or promote"
-	ofStage  kind = "stage"
-	ofNPM    kind = "npm"
-	ofFiles  kind = "files"
-	ofExec   kind = "exec"
-	ofSoak   kind = "soak"
-	ofCheck  kind = "watch"
-	ofSignal kind = "signal"
-	ofHTTP   kind = "http"
+	ofFile    kind = "project file"
+	ofAction  kind = "publish or promote"
+	ofStage   kind = "stage"
+	ofNPM     kind = "npm"
+	ofFiles   kind = "files"
+	ofExec    kind = "exec"
+	ofSoak    kind = "soak"
+	ofCheck   kind = "watch"
+	ofSignal  kind = "signal"
+	ofHTTP    kind = "http"
+	ofStages  kind = "stages"
+	ofWindows kind = "windows"
+	ofRange   kind = "open or freeze"
+	ofBake    kind = "bake"
+	ofLimits  kind = "limits"
 )
 
 func kinds() []kind {
-	return []kind{ofFile, ofAction, ofStage, ofNPM, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP}
+	return []kind{
+		ofFile, ofAction, ofStage, ofNPM, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange, ofBake, ofLimits,
+	}
 }
 
 // fields is every field that a mapping of this kind may have.
 func (k kind) fields() []string {
 	switch k {
 	case ofFile:
-		return []string{"project", "lane", "version", "publish", "stage", "soak", "watch", "promote"}
+		return []string{
+			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "windows", "promote",
+			"bake", "limits",
+		}
 	case ofAction:
 		return []string{"npm", "files", "exec"}
 	case ofStage:
@@ -42,13 +52,23 @@ func (k kind) fields() []string {
 	case ofExec:
 		return []string{"command", "env", "env_from", "dir", "timeout"}
 	case ofSoak:
-		return []string{"delay", "collision", "max_overdue"}
+		return []string{"delay", "collision", "max_overdue", "supersede_limit", "max_wait"}
 	case ofCheck:
 		return []string{"name", "signal", "http", "exec", "interval", "failures", "grace"}
 	case ofSignal:
 		return []string{"max"}
 	case ofHTTP:
 		return []string{"url", "status", "timeout"}
+	case ofStages:
+		return []string{"name", "files", "exec", "timeout", "on_cancel", "delay", "watch", "approvals"}
+	case ofWindows:
+		return []string{"zone", "open", "freeze"}
+	case ofRange:
+		return []string{"name", "weekly", "cron", "for", "from", "to"}
+	case ofBake:
+		return []string{"for", "watch"}
+	case ofLimits:
+		return []string{"phase", "hold"}
 	default:
 		return nil
 	}
@@ -60,7 +80,7 @@ func unknownField(k kind, name string) string {
 	switch {
 	case k == ofFile && name == "notify":
 		return "is not supported in this version: remove it; " + allowed
-	case k == ofStage && name == "npm":
+	case (k == ofStage || k == ofStages) && name == "npm":
 		return "can not stage: install and start the package with exec; " + allowed
 	case len(homesOf(name, k)) > 0:
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)

@@ -82,23 +82,54 @@ func checkProject(t *testing.T, p *project.Project) {
 		t.Error(err)
 	}
 	actions := []*project.Action{p.Publish, p.Promote}
-	if p.Stage != nil {
-		actions = append(actions, &p.Stage.Action)
+	if len(p.Stages) == 0 {
+		t.Error("no stage")
 	}
-	for _, a := range actions {
-		if a != nil && (count(a.NPM != nil, a.Files != nil, a.Exec != nil) != 1 || a.Timeout <= 0) {
-			t.Errorf("action %+v", a)
+	for _, s := range p.Stages {
+		actions = append(actions, s.Action)
+		checkChecks(t, s.Watch)
+		if project.Safe(s.Name) != nil || s.OnCancel == "" || s.Delay < 0 || s.Delay > project.MaxDelay || s.Approvals < 0 || s.Approvals > 16 {
+			t.Errorf("stage %+v", s)
 		}
 	}
-	for _, c := range p.Watch {
+	for _, a := range actions {
+		if a == nil {
+			continue
+		}
+		if count(a.NPM != nil, a.Files != nil, a.Exec != nil) != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
+			t.Errorf("action %+v", a)
+		}
+		if a.Files != nil && (a.Files.Dir == "" || a.Files.Channel == "") {
+			t.Errorf("files %+v", a.Files)
+		}
+	}
+	if s := p.Soak; s.MaxOverdue <= 0 || s.Collision == "" || s.SupersedeLimit < 1 || s.SupersedeLimit > 100 || s.MaxWait <= 0 {
+		t.Errorf("soak %+v", s)
+	}
+	for _, n := range p.Needs {
+		if project.Safe(n.Project) != nil || n.Version == "" || n.Project == p.Name {
+			t.Errorf("need %+v", n)
+		}
+	}
+	if p.Bake != nil {
+		checkChecks(t, p.Bake.Watch)
+		if p.Bake.For <= 0 || p.Bake.For > project.MaxDelay || len(p.Bake.Watch) == 0 {
+			t.Errorf("bake %+v", p.Bake)
+		}
+	}
+	if p.Order == "" || p.Limits.Phase <= 0 || p.Limits.Hold <= 0 || p.Windows.Never() {
+		t.Errorf("order %q, limits %+v, windows %+v", p.Order, p.Limits, p.Windows)
+	}
+}
+
+func checkChecks(t *testing.T, checks []project.Check) {
+	t.Helper()
+	for _, c := range checks {
 		probe := c.Signal == nil
 		if count(c.Signal != nil, c.HTTP != nil, c.Exec != nil) != 1 || project.Safe(c.Name) != nil || c.Failures < 1 || c.Grace < 0 ||
 			(c.Interval > 0) != probe || (c.Timeout > 0) != probe {
 			t.Errorf("check %+v", c)
 		}
-	}
-	if p.Soak.Delay < 0 || p.Soak.Delay > project.MaxDelay || p.Soak.MaxOverdue <= 0 || p.Soak.Collision == "" {
-		t.Errorf("soak %+v", p.Soak)
 	}
 }
 

@@ -2,8 +2,11 @@ package project
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"time"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -31,15 +34,21 @@ func (d *decoder) project(root ast.Node) *Project {
 		return &Project{}
 	}
 	s.require("project", "every project file names its project, as in `project: tracer`")
+	name := s.text("project", Safe)
+	soak, delay := d.soak(s)
 	return &Project{
-		Name:    s.text("project", Safe),
+		Name:    name,
 		Lane:    s.text("lane", Safe),
 		Version: VersionRule(s.text("version", oneOf(FromArtifact, NextPatch))),
+		Order:   Order(s.text("order", oneOf(BySemver, ByMerge))),
+		Needs:   d.needs(s, name),
 		Publish: d.action(s, "publish"),
-		Stage:   d.stage(s),
-		Soak:    d.soak(s),
-		Watch:   d.watch(s),
+		Stages:  d.stages(s, delay),
+		Soak:    soak,
+		Windows: d.windows(s),
 		Promote: d.action(s, "promote"),
+		Bake:    d.bake(s),
+		Limits:  d.limits(s),
 	}
 }
 
@@ -54,18 +63,6 @@ func (d *decoder) action(s section, name string) *Action {
 	block.exactlyOne("npm", "files", "exec")
 	a := d.driver(block)
 	return &a
-}
-
-func (d *decoder) stage(s section) *Stage {
-	if !s.has("stage") {
-		return nil
-	}
-	block, ok := d.section("stage", s.values["stage"], ofStage)
-	if !ok {
-		return nil
-	}
-	block.exactlyOne("files", "exec")
-	return &Stage{Action: d.driver(block), OnCancel: OnCancel(block.text("on_cancel", oneOf(Restore, Leave)))}
 }
 
 // driver reads the driver that an action's block names.
@@ -163,32 +160,96 @@ func (d *decoder) env(s section) map[string]string {
 	return env
 }
 
-func (d *decoder) soak(s section) Soak {
+// soak also reads the delay of the stages that have none of their own.
+func (d *decoder) soak(s section) (Soak, time.Duration) {
 	block, _ := s.child("soak", ofSoak)
 	return Soak{
-		Delay:      block.duration("delay", DefaultDelay, ParseDelay),
-		Collision:  Collision(block.text("collision", oneOf(Newest, Queue, Supersede, Reject))),
-		MaxOverdue: block.duration("max_overdue", DefaultMaxOverdue, between(minOverdue, MaxDelay)),
-	}
+		Collision:      Collision(block.text("collision", oneOf(Newest, Queue, Supersede, Reject))),
+		MaxOverdue:     block.duration("max_overdue", DefaultMaxOverdue, between(minOverdue, MaxDelay)),
+		SupersedeLimit: block.number("supersede_limit", DefaultSupersedeLimit, 1, maxSupersede),
+		MaxWait:        block.duration("max_wait", DefaultMaxWait, between(minLimit, MaxDelay)),
+	}, block.duration("delay", DefaultDelay, ParseDelay)
 }
 
+// watch reads the checks of a section. One that can not be read keeps its place.
 func (d *decoder) watch(s section) []Check {
 	var checks []Check
 	names := map[string]string{} // to the path of the check that has it
 	for i, item := range s.list("watch", maxChecks) {
-		path := index("watch", i)
+		path := index(s.at("watch"), i)
 		block, ok := d.section(path, item, ofCheck)
 		if !ok {
+			checks = append(checks, Check{})
 			continue
 		}
 		check := d.check(block)
-		if first, twice := names[check.Name]; twice && check.Name != "" {
-			d.fail(block.at("name"), "%s is the name of %s too: names are unique", quote(check.Name), first)
-		}
-		names[check.Name] = path
+		d.unique(names, check.Name, block.at("name"), path)
 		checks = append(checks, check)
 	}
 	return checks
+}
+
+// unique reports a name that another has already, at the path of the name, and remembers that this path has it.
+func (d *decoder) unique(names map[string]string, name, at, path string) {
+	if name == "" {
+		return
+	}
+	if first, twice := names[name]; twice {
+		d.fail(at, "%s is the name of %s too: names are unique", quote(name), first)
+		return
+	}
+	names[name] = path
+}
+
+func (d *decoder) bake(s section) *Bake {
+	if !s.has("bake") {
+		return nil
+	}
+	block, ok := s.child("bake", ofBake)
+	if !ok {
+		return nil
+	}
+	block.require("for", "how long production is watched after promotion, as in for: 30m")
+	b := &Bake{For: block.duration("for", 0, between(minBake, MaxDelay)), Watch: d.watch(block)}
+	if len(b.Watch) == 0 && d.clean(block.at("watch")) {
+		d.fail(block.at("watch"), "is missing or empty: without a check nothing could roll the release back")
+	}
+	return b
+}
+
+func (d *decoder) limits(s section) Limits {
+	block, _ := s.child("limits", ofLimits)
+	return Limits{
+		Phase: block.duration("phase", 0, between(minLimit, MaxDelay)),
+		Hold:  block.duration("hold", DefaultHold, between(minLimit, MaxHold)),
+	}
+}
+
+func (d *decoder) needs(s section, self string) []Need {
+	var needs []Need
+	names := map[string]string{}
+	for i, item := range s.list("needs", maxNeeds) {
+		path := index(s.at("needs"), i)
+		var need Need
+		d.scalar(path, item, func(text string) (err error) {
+			need, err = parseNeed(text)
+			return err
+		})
+		if need.Project != "" && need.Project == self {
+			d.fail(path, "is this project itself: remove it")
+		}
+		d.unique(names, need.Project, path, path)
+		needs = append(needs, need)
+	}
+	return needs
+}
+
+func parseNeed(text string) (Need, error) {
+	name, version, _ := strings.Cut(text, "@")
+	if _, err := semver.StrictNewVersion(version); err != nil || Safe(name) != nil {
+		return Need{}, fmt.Errorf("%s is not a project and a version: write it like api@1.4.0", quote(text))
+	}
+	return Need{name, version}, nil
 }
 
 func (d *decoder) check(s section) Check {

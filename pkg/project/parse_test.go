@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/window"
 )
 
 // Each file in testdata/refuse has its errors beside it: they are what the user reads. UPDATE=1 writes them anew.
@@ -46,19 +48,23 @@ func TestDesignExample(t *testing.T) {
 		Lane:    "tracer",
 		Version: project.FromArtifact,
 		Publish: &project.Action{NPM: &beta, Timeout: 10 * time.Minute},
-		Stage: &project.Stage{
-			Action:   project.Action{Exec: &project.Exec{Command: []string{"./deploy-staging"}}, Timeout: 10 * time.Minute},
+		Order:   project.BySemver,
+		Stages: []project.Stage{{
+			Name:     "staging",
+			Action:   &project.Action{Exec: &project.Exec{Command: []string{"./deploy-staging"}}, Timeout: 10 * time.Minute},
 			OnCancel: project.Restore,
-		},
-		Soak: project.Soak{Delay: 2 * time.Hour, Collision: project.Newest, MaxOverdue: 6 * time.Hour},
-		Watch: []project.Check{
-			{Name: "errors", Signal: &project.Signal{Max: 0}, Failures: 1},
-			{
-				Name: "health", HTTP: &project.HTTP{URL: "http://127.0.0.1:9000/healthz"},
-				Interval: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3,
+			Delay:    2 * time.Hour,
+			Watch: []project.Check{
+				{Name: "errors", Signal: &project.Signal{Max: 0}, Failures: 1},
+				{
+					Name: "health", HTTP: &project.HTTP{URL: "http://127.0.0.1:9000/healthz"},
+					Interval: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3,
+				},
 			},
-		},
+		}},
+		Soak:    project.Soak{Collision: project.Newest, MaxOverdue: 6 * time.Hour, SupersedeLimit: 3, MaxWait: 24 * time.Hour},
 		Promote: &project.Action{NPM: &latest, Timeout: 10 * time.Minute},
+		Limits:  project.Limits{Phase: time.Hour, Hold: 168 * time.Hour},
 	}
 	accept(t, "testdata/accept/design.yaml", want)
 }
@@ -68,38 +74,150 @@ func TestEverythingInBlockStyle(t *testing.T) {
 		Name:    "site",
 		Lane:    "web",
 		Version: project.NextPatch,
+		Order:   project.BySemver,
 		Publish: &project.Action{Files: &project.Files{Dir: "/srv/releases", Channel: "next"}, Timeout: 90 * time.Second},
-		Stage: &project.Stage{
-			Action:   project.Action{Files: &project.Files{Dir: "/srv/releases", Channel: "staging"}, Timeout: 10 * time.Minute},
+		Stages: []project.Stage{{
+			Name:     "staging",
+			Action:   &project.Action{Files: &project.Files{Dir: "/srv/releases", Channel: "staging"}, Timeout: 10 * time.Minute},
 			OnCancel: project.Leave,
-		},
-		Soak: project.Soak{Delay: 36 * time.Hour, Collision: project.Queue, MaxOverdue: 48 * time.Hour},
-		Watch: []project.Check{
-			{Name: "errors", Signal: &project.Signal{}, Failures: 1, Grace: 5 * time.Minute},
-			{
-				Name: "home", HTTP: &project.HTTP{URL: "https://staging.example/?probe=1", Status: 204},
-				Interval: 1500 * time.Millisecond, Timeout: 500 * time.Millisecond, Failures: 10, Grace: time.Minute,
-			},
-			{
-				Name: "smoke",
-				Exec: &project.Exec{
-					Command: []string{"./smoke", "--url", "several\nlines\n"},
-					Env:     map[string]string{"MODE": "1", "EMPTY": ""},
-					EnvFrom: []string{"HOME", "SMOKE_TOKEN"},
-					Dir:     "tests",
+			Delay:    36 * time.Hour,
+			Watch: []project.Check{
+				{Name: "errors", Signal: &project.Signal{}, Failures: 1, Grace: 5 * time.Minute},
+				{
+					Name: "home", HTTP: &project.HTTP{URL: "https://staging.example/?probe=1", Status: 204},
+					Interval: 1500 * time.Millisecond, Timeout: 500 * time.Millisecond, Failures: 10, Grace: time.Minute,
 				},
-				Interval: 10 * time.Minute, Timeout: time.Minute, Failures: 3,
+				{
+					Name: "smoke",
+					Exec: &project.Exec{
+						Command: []string{"./smoke", "--url", "several\nlines\n"},
+						Env:     map[string]string{"MODE": "1", "EMPTY": ""},
+						EnvFrom: []string{"HOME", "SMOKE_TOKEN"},
+						Dir:     "tests",
+					},
+					Interval: 10 * time.Minute, Timeout: time.Minute, Failures: 3,
+				},
 			},
-		},
+		}},
+		Soak:    project.Soak{Collision: project.Queue, MaxOverdue: 48 * time.Hour, SupersedeLimit: 3, MaxWait: 24 * time.Hour},
 		Promote: &project.Action{Files: &project.Files{Dir: "/srv/releases", Channel: "stable"}, Timeout: 10 * time.Minute},
+		Limits:  project.Limits{Phase: time.Hour, Hold: 168 * time.Hour},
 	})
 }
 
+// What the smallest file leaves out.
+func defaults() *project.Project {
+	return &project.Project{
+		Name: "a", Lane: "a", Version: project.FromArtifact, Order: project.BySemver,
+		Stages: []project.Stage{{Name: project.OnlyStage, OnCancel: project.Restore, Delay: project.DefaultDelay}},
+		Soak: project.Soak{
+			Collision: project.Newest, MaxOverdue: project.DefaultMaxOverdue,
+			SupersedeLimit: project.DefaultSupersedeLimit, MaxWait: project.DefaultMaxWait,
+		},
+		Limits: project.Limits{Phase: project.DefaultPhase, Hold: project.DefaultHold},
+	}
+}
+
 func TestSmallestFile(t *testing.T) {
-	accept(t, "testdata/accept/smallest.yaml", &project.Project{
-		Name: "a", Lane: "a", Version: project.FromArtifact,
-		Soak: project.Soak{Delay: project.DefaultDelay, Collision: project.Newest, MaxOverdue: project.DefaultMaxOverdue},
+	accept(t, "testdata/accept/smallest.yaml", defaults())
+}
+
+// Everything that goes beyond one stage.
+func TestManyStages(t *testing.T) {
+	berlin, err := window.Zone("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	health := project.Check{
+		Name: "health", HTTP: &project.HTTP{URL: "https://staging.example/healthz"},
+		Interval: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3,
+	}
+	production := health
+	production.HTTP = &project.HTTP{URL: "https://www.example/healthz"}
+	accept(t, "testdata/accept/stages.yaml", &project.Project{
+		Name: "tracer", Lane: "tracer", Version: project.FromArtifact, Order: project.ByMerge,
+		Needs:   []project.Need{{"api", "1.4.0"}, {"db-schema", "2.0.0-rc.1"}},
+		Publish: &project.Action{Files: &project.Files{Dir: "/srv", Channel: "beta"}, Timeout: 10 * time.Minute},
+		Stages: []project.Stage{
+			{
+				Name:     "staging",
+				Action:   &project.Action{Exec: &project.Exec{Command: []string{"./deploy"}}, Timeout: 15 * time.Minute},
+				OnCancel: project.Leave, Delay: 30 * time.Minute, Watch: []project.Check{health}, Approvals: 1,
+			},
+			{
+				Name:     "canary",
+				Action:   &project.Action{Files: &project.Files{Dir: "/srv", Channel: "canary"}, Timeout: 3 * time.Hour},
+				OnCancel: project.Restore, Delay: 4 * time.Hour, Watch: []project.Check{health},
+			},
+			{Name: "people", OnCancel: project.Restore, Approvals: 2},
+		},
+		Soak: project.Soak{Collision: project.Supersede, MaxOverdue: 6 * time.Hour, SupersedeLimit: 5, MaxWait: 12 * time.Hour},
+		Windows: window.Schedule{
+			Zone: berlin,
+			Open: []window.Range{
+				made(t)(window.Weekly("", "Mon-Thu 09:00-16:00")),
+				made(t)(window.Cron("", "0 9 * * 1-5", 7*time.Hour)),
+			},
+			Freeze: []window.Range{
+				made(t)(window.Weekly("weekend", "Fri 16:00 - Mon 09:00")),
+				made(t)(window.Dates("new-year", "2026-12-20", "2027-01-04")),
+				made(t)(window.Dates("", "2026-11-27 09:00", "2026-11-27 12:00")),
+			},
+		},
+		Promote: &project.Action{Files: &project.Files{Dir: "/srv", Channel: "latest"}, Timeout: 10 * time.Minute},
+		Bake:    &project.Bake{For: 30 * time.Minute, Watch: []project.Check{production}},
+		Limits:  project.Limits{Phase: 3 * time.Hour, Hold: 14 * 24 * time.Hour},
 	})
+}
+
+// made unwraps a range.
+func made(t *testing.T) func(window.Range, error) window.Range {
+	return func(r window.Range, err error) window.Range {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+}
+
+// The two ways to say the same.
+func TestOneStageIsTheSimpleFile(t *testing.T) {
+	const tail = "\nsoak: {delay: 1h, collision: queue}\npublish: {files: {dir: /srv}}\n"
+	simple, err := project.Parse("sluice.yaml", []byte(`project: a
+stage: {files: {timeout: 1m}, on_cancel: leave}
+approvals: 2
+watch: [{name: c, signal: {}}]`+tail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := project.Parse("sluice.yaml", []byte(`project: a
+stages: [{name: staging, files: {}, timeout: 1m, on_cancel: leave, approvals: 2, watch: [{name: c, signal: {}}]}]`+tail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(simple, listed, sameSchedule()); diff != "" {
+		t.Errorf("-simple +listed\n%s", diff)
+	}
+	if s := simple.Stages[0]; s.Approvals != 2 || s.Delay != time.Hour || s.Action.Files.Channel != "staging" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// An old file with a timeout of hours is not failed by the limit of a phase that it does not know.
+func TestPhaseIsNoShorterThanATimeout(t *testing.T) {
+	for src, want := range map[string]time.Duration{
+		"project: a": time.Hour,
+		"project: a\npublish: {exec: {command: [x], timeout: 90m}}":                                                    90 * time.Minute,
+		"project: a\nstage: {exec: {command: [x], timeout: 2h}}\npromote: {exec: {command: [x], timeout: 3h}}":         3 * time.Hour,
+		"project: a\nstages: [{name: a}, {name: b, exec: {command: [x]}, timeout: 5h}]":                                5 * time.Hour,
+		"project: a\nstages: [{name: a}, {name: b, exec: {command: [x]}, timeout: 5m}]\nlimits: {phase: 5m, hold: 1h}": 5 * time.Minute,
+	} {
+		p, err := project.Parse("sluice.yaml", []byte(src))
+		if err != nil || p.Limits.Phase != want {
+			t.Errorf("%s: %+v, %v", src, p, err)
+		}
+	}
 }
 
 func TestPromoteTakesFromPublish(t *testing.T) {
@@ -204,9 +322,14 @@ func accept(t *testing.T, path string, want *project.Project) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, sameSchedule()); diff != "" {
 		t.Errorf("%s: -want +got\n%s", path, diff)
 	}
+}
+
+// sameSchedule compares schedules with what they keep to themselves.
+func sameSchedule() cmp.Option {
+	return cmp.Comparer(func(a, b window.Schedule) bool { return reflect.DeepEqual(a, b) })
 }
 
 func files(t testing.TB, pattern string) []string {

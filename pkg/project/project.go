@@ -1,6 +1,10 @@
 package project
 
-import "time"
+import (
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/window"
+)
 
 // Defaults of a project file.
 const (
@@ -10,18 +14,30 @@ const (
 	DefaultProbeInterval = 10 * time.Second
 	DefaultProbeTimeout  = 5 * time.Second
 	DefaultFailures      = 3
+
+	DefaultSupersedeLimit = 3
+	DefaultMaxWait        = 24 * time.Hour
+	DefaultPhase          = time.Hour
+	DefaultHold           = 7 * 24 * time.Hour
 )
+
+// OnlyStage is the name of the stage of a file that does not list its stages.
+const OnlyStage = "staging"
 
 // Project is one parsed and validated project file, defaults filled in.
 type Project struct {
 	Name    string      // as Safe allows
 	Lane    string      // as Safe allows; Name unless set
 	Version VersionRule // how a merge without a version gets one
+	Order   Order       // which of two releases is newer
+	Needs   []Need      // each names another project, once
 	Publish *Action     // nil: the artifact is not published before promotion
-	Stage   *Stage      // nil: nothing is deployed; the soak starts when the lane is free
+	Stages  []Stage     // what a release goes through, in order; at least one; names are unique
 	Soak    Soak
-	Watch   []Check // names are unique
-	Promote *Action // nil: promotion is only recorded
+	Windows window.Schedule // when a release may be promoted
+	Promote *Action         // nil: promotion is only recorded
+	Bake    *Bake           // nil: a promoted release is not watched
+	Limits  Limits
 }
 
 // VersionRule says where a version comes from when the merge event has none.
@@ -32,6 +48,22 @@ const (
 	FromArtifact VersionRule = "from-artifact"
 	NextPatch    VersionRule = "next-patch"
 )
+
+// Order says which of two releases of a project is newer. Channels only move forward.
+type Order string
+
+// The orders.
+const (
+	BySemver Order = "semver" // the one with the greater version
+	ByMerge  Order = "merge"  // the one that was merged later
+)
+
+// Need is a release of another project that must be promoted, at this version or a newer one, before a release of this
+// project is.
+type Need struct {
+	Project string // as Safe allows
+	Version string // a semantic version
+}
 
 // Action names one driver and its settings: exactly one of the pointers is set.
 type Action struct {
@@ -64,7 +96,7 @@ const (
 // Files is a directory of immutable artifacts by digest, with a file per channel.
 type Files struct {
 	Dir     string // absolute, or relative to where the service runs
-	Channel string // beta (publish), staging (stage), latest (promote) unless set
+	Channel string // beta (publish), the stage's name, latest (promote) unless set
 }
 
 // Exec runs a command: no shell, the release's facts in its environment.
@@ -75,13 +107,18 @@ type Exec struct {
 	Dir     string            // working directory
 }
 
-// Stage is the deployment to staging and what happens to it after a cancel.
+// Stage is one stage that a release goes through before it is promoted: it is deployed there, soaks while it is watched,
+// and leaves when enough people approved.
 type Stage struct {
-	Action
-	OnCancel OnCancel
+	Name      string  // as Safe allows
+	Action    *Action // nil: nothing is deployed; the soak starts when the stage is free
+	OnCancel  OnCancel
+	Delay     time.Duration // of the soak; 0 disables it
+	Watch     []Check       // while it soaks; names are unique in the stage
+	Approvals int           // distinct people who must approve before the release leaves the stage; 0 to 16
 }
 
-// OnCancel says what happens to staging and the beta channel when a release ends without promotion.
+// OnCancel says what happens to the stage and the beta channel when a release ends without promotion.
 type OnCancel string
 
 // Restore puts back what was there before; Leave touches nothing.
@@ -90,11 +127,12 @@ const (
 	Leave   OnCancel = "leave"
 )
 
-// Soak is the delay between staging and promotion.
+// Soak is what holds for the soaks of all stages.
 type Soak struct {
-	Delay      time.Duration // 0 disables the soak
-	Collision  Collision
-	MaxOverdue time.Duration // a release overdue by more is held for a human
+	Collision      Collision
+	MaxOverdue     time.Duration // a release overdue by more is held for a human
+	SupersedeLimit int           // with Supersede: after so many in a row were superseded, the next one finishes; 1 to 100
+	MaxWait        time.Duration // with Supersede: nor does it keep the project from a release for longer than this
 }
 
 // Collision says what happens to a release whose lane is occupied.
@@ -108,7 +146,19 @@ const (
 	Reject    Collision = "reject"    // the newcomer is refused
 )
 
-// Check is one thing that the watcher watches while a release soaks: exactly one of the pointers is set.
+// Bake is the time after promotion in which production is watched. A check that fails rolls the release back.
+type Bake struct {
+	For   time.Duration // above 0, at most MaxDelay
+	Watch []Check       // at least one; names are unique here
+}
+
+// Limits bounds how long a release may stay where it is before it fails.
+type Limits struct {
+	Phase time.Duration // in a phase in which a service works; 1 h, or the longest timeout of an action if that is more, unless set
+	Hold  time.Duration // held, or waiting for people; 168 h unless set
+}
+
+// Check is one thing that the watcher watches while a release soaks or bakes: exactly one of the pointers is set.
 type Check struct {
 	Name     string
 	Signal   *Signal
@@ -117,10 +167,10 @@ type Check struct {
 	Interval time.Duration // between two probes; 10 s unless set; 0 for signal
 	Timeout  time.Duration // of one probe; 5 s unless set; 0 for signal
 	Failures int           // consecutive failures that make the check fail; 3 unless set; 1 for signal
-	Grace    time.Duration // failures in the first Grace of the soak do not count
+	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
 }
 
-// Signal counts the messages on sluice.signal.<project> and sluice.signal.<project>.<release> since the soak began.
+// Signal counts the messages on sluice.signal.<project> and sluice.signal.<project>.<release> since the soak or bake began.
 type Signal struct {
 	Max int // more than this many fail the check
 }

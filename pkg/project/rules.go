@@ -38,8 +38,10 @@ func (p *Project) inherit() {
 // later is the actions after publish.
 func (p *Project) later() []*Action {
 	var actions []*Action
-	if p.Stage != nil {
-		actions = append(actions, &p.Stage.Action)
+	for _, stage := range p.Stages {
+		if stage.Action != nil {
+			actions = append(actions, stage.Action)
+		}
 	}
 	if p.Promote != nil {
 		actions = append(actions, p.Promote)
@@ -55,19 +57,44 @@ func sameRegistry(a, b *NPM) bool {
 func (p *Project) fillIn() {
 	setUnset(&p.Lane, p.Name)
 	setUnset(&p.Version, FromArtifact)
+	setUnset(&p.Order, BySemver)
 	setUnset(&p.Soak.Collision, Newest)
 	if p.Publish != nil {
 		p.Publish.fillIn("beta")
 	}
-	if p.Stage != nil {
-		p.Stage.fillIn("staging")
-		setUnset(&p.Stage.OnCancel, Restore)
+	for i := range p.Stages {
+		p.Stages[i].fillIn()
 	}
 	if p.Promote != nil {
 		p.Promote.fillIn("latest")
 	}
-	for i := range p.Watch {
-		p.Watch[i].fillIn()
+	if p.Bake != nil {
+		for i := range p.Bake.Watch {
+			p.Bake.Watch[i].fillIn()
+		}
+	}
+	setUnset(&p.Limits.Phase, max(DefaultPhase, p.longest()))
+}
+
+// longest is the greatest timeout of the actions.
+func (p *Project) longest() time.Duration {
+	var longest time.Duration
+	for _, a := range append(p.later(), p.Publish) {
+		if a != nil {
+			longest = max(longest, a.Timeout)
+		}
+	}
+	return longest
+}
+
+// fillIn leaves the channel unset if the stage's name is none: it may begin with a digit.
+func (s *Stage) fillIn() {
+	setUnset(&s.OnCancel, Restore)
+	if s.Action != nil && checkChannel(s.Name) == nil {
+		s.Action.fillIn(s.Name)
+	}
+	for i := range s.Watch {
+		s.Watch[i].fillIn()
 	}
 }
 
@@ -105,10 +132,19 @@ func (d *decoder) agree(p *Project) {
 		d.agreeNPM(p)
 	}
 	d.agreeFiles(p)
-	for i, c := range p.Watch {
-		if path := index("watch", i); d.clean(path, "soak.delay") {
-			d.agreeCheck(path, c, p.Soak.Delay)
-		}
+	for i, stage := range p.Stages {
+		at := d.stageAt(i)
+		d.agreeChecks(at.watch, stage.Watch, lasting{"soak", at.delay, stage.Delay})
+	}
+	if p.Bake != nil {
+		d.agreeChecks("bake.watch", p.Bake.Watch, lasting{"bake", "bake.for", p.Bake.For})
+	}
+	if longest := p.longest(); longest > p.Limits.Phase && d.clean("limits", "publish", "stage", "stages", "promote") {
+		d.fail("limits.phase", "%s is shorter than the longest timeout of an action (%s): raise it, or lower the timeout",
+			short(p.Limits.Phase), short(longest))
+	}
+	if d.clean("windows") && p.Windows.Never() {
+		d.fail("windows", "are never open: in no week is there a moment inside a window and outside the freezes")
 	}
 }
 
@@ -157,6 +193,12 @@ func (d *decoder) agreeFiles(p *Project) {
 			}
 			return
 		}
+		if a.Files.Channel == "" {
+			if d.clean(path + ".name") {
+				d.fail(path+".files.channel", "is missing: the stage's name can not be its channel, which begins with a letter")
+			}
+			return
+		}
 		at := place{a.Files.Dir, a.Files.Channel}
 		if first, both := taken[at]; both {
 			d.fail(path+".files.channel", "%s is the channel of %s too: each needs its own", quote(at.channel), first)
@@ -164,24 +206,35 @@ func (d *decoder) agreeFiles(p *Project) {
 		taken[at] = path
 	}
 	look("publish", p.Publish)
-	if p.Stage != nil {
-		look("stage", &p.Stage.Action)
+	for i, stage := range p.Stages {
+		look(d.stageAt(i).stage, stage.Action)
 	}
 	look("promote", p.Promote)
 }
 
-// agreeCheck refuses a check that can not fail before the soak ends. A merge event may ask for another delay than the
+// lasting is a time during which checks run, and the field that says how long it is.
+type lasting struct {
+	name, field string
+	time.Duration
+}
+
+// agreeChecks refuses a check that can not fail before the time is over. A merge event may ask for another delay than the
 // project's; this is about the project's.
-func (d *decoder) agreeCheck(path string, c Check, delay time.Duration) {
-	if delay == 0 {
+func (d *decoder) agreeChecks(path string, checks []Check, during lasting) {
+	for i, c := range checks {
+		if path := index(path, i); during.Duration > 0 && d.clean(path, during.field) {
+			d.agreeCheck(path, c, during)
+		}
+	}
+}
+
+func (d *decoder) agreeCheck(path string, c Check, during lasting) {
+	if c.Grace >= during.Duration {
+		d.fail(path+".grace", "is not shorter than %s (%s), so nothing that fails would count", during.field, short(during.Duration))
 		return
 	}
-	if c.Grace >= delay {
-		d.fail(path+".grace", "is not shorter than soak.delay (%s), so nothing that fails would count", short(delay))
-		return
-	}
-	if first := c.Grace + time.Duration(c.Failures-1)*c.Interval; first >= delay {
-		d.fail(path, "can not fail during the soak: grace and %d failures every %s take %s, soak.delay is %s; lower interval or failures",
-			c.Failures, short(c.Interval), short(first), short(delay))
+	if first := c.Grace + time.Duration(c.Failures-1)*c.Interval; first >= during.Duration {
+		d.fail(path, "can not fail during the %s: grace and %d failures every %s take %s, %s is %s; lower interval or failures",
+			during.name, c.Failures, short(c.Interval), short(first), during.field, short(during.Duration))
 	}
 }

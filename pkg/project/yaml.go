@@ -18,8 +18,8 @@ const (
 	// MaxSize bounds a project file, in bytes. A file of two dozen checks has some 3 KiB.
 	MaxSize = 64 << 10
 
-	maxNesting = 16 // of flow collections and of sequences on one line; a valid file has 4
-	maxFields  = 64 // of a mapping; a valid one has 9
+	maxNesting = 16 // of flow collections and of sequences on one line; a valid file has 7
+	maxFields  = 64 // of a mapping; a valid one has 15
 	maxRefused = 20 // tokens: more of the same say nothing new
 )
 

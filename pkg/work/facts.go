@@ -43,9 +43,7 @@ func actionOf(p *project.Project, role driver.Role) *project.Action {
 	case driver.Publish:
 		return p.Publish
 	case driver.Deploy:
-		if p.Stage != nil {
-			return &p.Stage.Action
-		}
+		return p.Stages[0].Action
 	case driver.Promote:
 		return p.Promote
 	}

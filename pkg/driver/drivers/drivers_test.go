@@ -28,7 +28,7 @@ promote: { %[1]s }
 			t.Fatal(err)
 		}
 		for role, a := range map[driver.Role]*project.Action{
-			driver.Publish: p.Publish, driver.Deploy: &p.Stage.Action, driver.Promote: p.Promote,
+			driver.Publish: p.Publish, driver.Deploy: p.Stages[0].Action, driver.Promote: p.Promote,
 		} {
 			d, err := drivers.Open(p, *a, role)
 			if err != nil || d == nil {

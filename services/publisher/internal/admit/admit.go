@@ -176,8 +176,8 @@ func (a *Admitter) newID(ctx context.Context, h react.Hint, m releasepb.MergeEve
 
 func policy(p *project.Project, revision string) release.Policy {
 	return release.Policy{
-		Revision: revision, Lane: p.Lane, Collision: release.Collision(p.Soak.Collision), Delay: p.Soak.Delay,
-		MaxOverdue: p.Soak.MaxOverdue, PutBack: p.Stage == nil || p.Stage.OnCancel != project.Leave,
+		Revision: revision, Lane: p.Lane, Collision: release.Collision(p.Soak.Collision), Delay: p.Stages[0].Delay,
+		MaxOverdue: p.Soak.MaxOverdue, PutBack: p.Stages[0].OnCancel != project.Leave,
 	}
 }
 

@@ -243,9 +243,9 @@ func (r *watch) begin(ctx context.Context) error {
 	d := &duty{measured: make(chan measured), stop: func() { unhook(); stop() }}
 	r.on, r.told = d, r.told || told
 	r.attend(s.Project, r, true)
-	r.log.Info("watching", zap.String("project", s.Project), zap.Int("checks", len(p.Watch)), zap.Bool("tombstone", r.told))
+	r.log.Info("watching", zap.String("project", s.Project), zap.Int("checks", len(p.Stages[0].Watch)), zap.Bool("tombstone", r.told))
 	facts := work.Facts(r.env.Catalog, s, release.Stage)
-	for i, c := range p.Watch {
+	for i, c := range p.Stages[0].Watch {
 		d.checks = append(d.checks, &check{Check: c, rule: judge.RuleOf(c, s.StagedAt), looked: time.Now()})
 		if !r.told {
 			r.probe(probing, i, c, facts)
