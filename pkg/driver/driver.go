@@ -65,6 +65,7 @@ type Facts struct {
 	Actor    string // who merged
 	Version  string
 	Beta     string
+	Stage    string // where it is, or is to be, deployed: "staging"
 	Artifact Artifact
 }
 

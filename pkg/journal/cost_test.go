@@ -96,7 +96,7 @@ func TestManyBeats(t *testing.T) {
 	}
 	b.store(t, &nats.Msg{Subject: subject}) // acknowledged after all before it
 	all, err := b.j.Beats(b.ctx, b.id, time.Unix(0, 0))
-	if err != nil || len(all) != many {
+	if err != nil || len(all.At) != many {
 		t.Fatalf("%d beats, want %d: %v", len(all), many, err)
 	}
 	for i := 1; i < many; i++ {

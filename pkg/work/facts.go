@@ -19,35 +19,44 @@ type Opener func(p *project.Project, a project.Action, role driver.Role) (driver
 type Tools struct {
 	Driver  driver.Driver
 	Timeout time.Duration
+	Leave   bool // a stage that is not to be put back after a cancel
 }
 
-// Open reads the project file that the release pinned and opens the action for the role.
+// Open reads the project file that the release pinned and opens the action for the role; of deployments, that of the stage
+// which the release is in, or goes to.
 func Open(ctx context.Context, c *catalog.Catalog, open Opener, s release.State, role driver.Role) (Tools, error) {
+	return OpenStage(ctx, c, open, s, role, s.Stage)
+}
+
+// OpenStage is Open for another stage than the release is in.
+func OpenStage(ctx context.Context, c *catalog.Catalog, open Opener, s release.State, role driver.Role, stage int) (Tools, error) {
 	p, err := c.At(ctx, s.Project, s.Policy.Revision)
 	if err != nil {
 		return Tools{}, err
 	}
-	action := actionOf(p, role)
+	action, leave := actionOf(p, role, stage)
 	if action == nil {
-		return Tools{Timeout: project.DefaultActionTimeout}, nil
+		return Tools{Timeout: project.DefaultActionTimeout, Leave: leave}, nil
 	}
 	d, err := open(p, *action, role)
 	if err != nil {
 		return Tools{}, fmt.Errorf("project %s, %s: %w", p.Name, role, err)
 	}
-	return Tools{Driver: d, Timeout: action.Timeout}, nil
+	return Tools{Driver: d, Timeout: action.Timeout, Leave: leave}, nil
 }
 
-func actionOf(p *project.Project, role driver.Role) *project.Action {
+func actionOf(p *project.Project, role driver.Role, stage int) (action *project.Action, leave bool) {
 	switch role {
 	case driver.Publish:
-		return p.Publish
+		return p.Publish, false
 	case driver.Deploy:
-		return p.Stages[0].Action
+		if stage >= 0 && stage < len(p.Stages) {
+			return p.Stages[stage].Action, p.Stages[stage].OnCancel == project.Leave
+		}
 	case driver.Promote:
-		return p.Promote
+		return p.Promote, false
 	}
-	return nil
+	return nil, false
 }
 
 // Facts is what drivers may know of a release; attempt counts the tries at the work they do.
@@ -55,10 +64,18 @@ func Facts(c *catalog.Catalog, s release.State, w release.Work) driver.Facts {
 	f := driver.Facts{
 		Release: s.Release, Project: s.Project, Attempt: s.Attempts[w].Number,
 		Commit: s.Merge.Commit, Ref: s.Merge.Ref, URL: s.Merge.URL, Actor: s.Merge.Actor,
-		Version: s.Version, Beta: s.Beta,
+		Version: s.Version, Beta: s.Beta, Stage: s.StageName(),
 	}
 	if s.Digest != "" {
 		f.Artifact = c.Artifact(s.Merge.Artifact, s.Digest)
 	}
+	return f
+}
+
+// StageFacts is Facts with the name of another stage than the release is in.
+func StageFacts(c *catalog.Catalog, s release.State, w release.Work, stage int) driver.Facts {
+	f := Facts(c, s, w)
+	s.Stage = stage
+	f.Stage = s.StageName()
 	return f
 }

@@ -11,6 +11,7 @@
 //	SLUICE_ACTION           publish, deploy, promote, or restore
 //	SLUICE_RELEASE          the release's id
 //	SLUICE_PROJECT          its project
+//	SLUICE_STAGE            the stage that it is deployed to, or was last: "staging"
 //	SLUICE_VERSION          the version everybody will get, "1.4.0"
 //	SLUICE_BETA             the version of its beta, "1.4.0-beta.0", or the same as SLUICE_VERSION
 //	SLUICE_COMMIT, SLUICE_REF, SLUICE_URL, SLUICE_ACTOR    as the merge stated them

@@ -46,7 +46,7 @@ func Vars(action string, f driver.Facts) []Var {
 		{"SLUICE_COMMIT", f.Commit},
 		{"SLUICE_REF", f.Ref},
 		{"SLUICE_URL", f.URL},
-		{"SLUICE_ACTOR", f.Actor},
+		{"SLUICE_ACTOR", f.Actor}, {"SLUICE_STAGE", f.Stage},
 		{"SLUICE_ARTIFACT", f.Artifact.Name},
 		{"SLUICE_DIGEST", f.Artifact.Digest},
 		{"SLUICE_ATTEMPT", strconv.Itoa(f.Attempt)},

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -71,7 +72,7 @@ func (a *Admitter) admit(ctx context.Context, h react.Hint) error {
 		Release: id, Project: name, At: h.At, Policy: policy(p, revision),
 		Merge: release.Merge{
 			Commit: m.Commit, Ref: m.Ref, URL: m.URL, Actor: m.Actor, Version: m.Version, Artifact: m.Artifact,
-			Digest: m.Digest, Delay: m.Delay, Attempt: attempt, Seq: h.Seq,
+			Digest: m.Digest, Delay: m.Delay, Attempt: attempt, Seq: h.Seq, Needs: m.Needs,
 		},
 	}
 	_, admitted, err := a.env.Journal.Do(ctx, id, command, h.Cause())
@@ -86,6 +87,14 @@ func check(m releasepb.MergeEvent) error {
 	err := topology.CheckCommit(m.Commit)
 	if err == nil && m.Version != "" {
 		err = topology.CheckVersion(m.Version)
+	}
+	for _, n := range m.Needs {
+		if err == nil {
+			err = topology.CheckProject(n.Project)
+		}
+		if err == nil {
+			err = topology.CheckVersion(n.Version)
+		}
 	}
 	if err == nil {
 		err = checkArtifact(m.Artifact)
@@ -175,10 +184,24 @@ func (a *Admitter) newID(ctx context.Context, h react.Hint, m releasepb.MergeEve
 }
 
 func policy(p *project.Project, revision string) release.Policy {
-	return release.Policy{
-		Revision: revision, Lane: p.Lane, Collision: release.Collision(p.Soak.Collision), Delay: p.Stages[0].Delay,
-		MaxOverdue: p.Soak.MaxOverdue, PutBack: p.Stages[0].OnCancel != project.Leave,
+	out := release.Policy{
+		Revision: revision, Lane: p.Lane, Collision: release.Collision(p.Soak.Collision),
+		MaxOverdue: p.Soak.MaxOverdue, Order: release.Order(p.Order), MaxPhase: p.Limits.Phase, MaxHold: p.Limits.Hold,
+		Delay: p.Stages[0].Delay, Approvals: p.Stages[0].Approvals,
+		PutBack: slices.ContainsFunc(p.Stages, func(s project.Stage) bool { return s.OnCancel != project.Leave }),
 	}
+	if p.Bake != nil {
+		out.Bake = p.Bake.For
+	}
+	for _, n := range p.Needs {
+		out.Needs = append(out.Needs, release.Need(n))
+	}
+	if len(p.Stages) > 1 || p.Stages[0].Name != release.DefaultStage {
+		for _, s := range p.Stages {
+			out.Stages = append(out.Stages, release.StagePolicy{Name: s.Name, Delay: s.Delay, Approvals: s.Approvals})
+		}
+	}
+	return out
 }
 
 // bury keeps a refused merge with its reason, and ends its delivery.

@@ -80,7 +80,7 @@ func (p *Publisher) publish(ctx context.Context, h react.Hint, e journal.Entry) 
 
 // plan is what the journal says, or what the driver plans now.
 func (p *Publisher) plan(ctx context.Context, s release.State, d driver.Driver) (release.Plan, error) {
-	if s.Phase == release.Publishing {
+	if s.BetaChannel.Touched { // it was planned before: by an attempt that goes on, or before a retry
 		return release.Plan{Version: s.Version, Beta: s.Beta, Digest: s.Digest, Before: s.BetaChannel.Before}, nil
 	}
 	if err := p.laneIsOpen(ctx, s); err != nil {

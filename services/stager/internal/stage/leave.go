@@ -48,30 +48,39 @@ func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (agai
 	return false, err
 }
 
-// putBack makes staging run what was promoted last, unless another release waits to be deployed anyway.
+// putBack makes the stage that the release left last run what was promoted last, unless another release waits to be deployed
+// there anyway. Of several stages each is put back by itself, the last one first.
 func (s *Stager) putBack(ctx context.Context, h react.Hint, e journal.Entry, r lane.Record) error {
-	tools, err := work.Open(ctx, s.env.Catalog, s.open, e.State, driver.Deploy)
+	stage, _ := e.State.LeftStage()
+	tools, err := work.OpenStage(ctx, s.env.Catalog, s.open, e.State, driver.Deploy, stage)
 	if err != nil {
 		return err
+	}
+	if tools.Leave {
+		tools.Driver = nil
 	}
 	begin := release.Begin{Work: release.RestoreStaging, Instance: s.env.Instance, Timeout: tools.Timeout, At: h.At}
 	return work.Run(ctx, s.env, e.State.Release, begin, h.Cause(), func(ctx context.Context, e journal.Entry) (work.Outcome, error) {
 		if tools.Driver == nil {
-			return work.Outcome{Note: "nothing was deployed"}, nil
+			return work.Outcome{Note: "left as it is"}, nil
 		}
-		if len(r.Waiting) > 0 && r.Waiting[0].Project == e.State.Project {
+		if stage == 0 && len(r.Waiting) > 0 && r.Waiting[0].Project == e.State.Project {
 			return work.Outcome{Note: "left to release " + r.Waiting[0].Release + ", which is deployed next"}, nil
 		}
 		back := driver.Back{}
-		if id := r.Promoted[e.State.Project]; id != "" {
-			good, err := s.env.Journal.Load(ctx, id)
+		record, _, err := s.env.Journal.Project(ctx, e.State.Project)
+		if err != nil {
+			return work.Outcome{}, err
+		}
+		if last, ok := record.Current(); ok {
+			good, err := s.env.Journal.Load(ctx, last.Release)
 			if err != nil {
 				return work.Outcome{}, fmt.Errorf("the release promoted last: %w", err)
 			}
-			facts := work.Facts(s.env.Catalog, good.State, release.RestoreStaging)
-			back = driver.Back{Value: good.State.Staging.Value, Release: &facts}
+			facts := work.StageFacts(s.env.Catalog, good.State, release.RestoreStaging, stage)
+			back = driver.Back{Value: good.State.StageValue(stage), Release: &facts}
 		}
-		done, err := tools.Driver.Undo(ctx, work.Facts(s.env.Catalog, e.State, release.RestoreStaging), back)
+		done, err := tools.Driver.Undo(ctx, work.StageFacts(s.env.Catalog, e.State, release.RestoreStaging, stage), back)
 		return work.Outcome{Value: done.Value, Note: done.Note}, err
 	})
 }

@@ -63,13 +63,17 @@ func (s *Stager) step(ctx context.Context, h react.Hint, e journal.Entry) (again
 			_, err := s.enter(ctx, h, e) // its place in the queue is that of its merge, however long publishing takes
 			return false, err
 		}
-	case release.Published, release.Queued, release.Staging:
+	case release.Published, release.Queued, release.Passed, release.Staging:
 		owns, err := s.enter(ctx, h, e)
 		if err != nil || !owns {
 			return false, err
 		}
+		if e.State.Phase == release.Queued && e.State.Soaked { // its promotion failed and is retried: it only needs the lane
+			_, _, err := s.env.Journal.Do(ctx, e.State.Release, release.StartSoak{At: h.At}, h.Cause())
+			return false, err
+		}
 		return true, s.deploy(ctx, h, e)
-	case release.Promoted, release.Cancelled, release.Failed, release.Superseded:
+	case release.Promoted, release.Cancelled, release.Failed, release.Superseded, release.RolledBack:
 		return s.leave(ctx, h, e)
 	}
 	return false, nil
@@ -154,7 +158,7 @@ func (s *Stager) makeWay(ctx context.Context, h react.Hint, newcomer release.Sta
 	return s.supersede(ctx, in.Cancel, newcomer)
 }
 
-// deploy brings the beta to staging.
+// deploy brings the beta to the stage that the release goes to.
 func (s *Stager) deploy(ctx context.Context, h react.Hint, e journal.Entry) error {
 	tools, err := work.Open(ctx, s.env.Catalog, s.open, e.State, driver.Deploy)
 	if err != nil {
