@@ -97,15 +97,15 @@ func TestManyBeats(t *testing.T) {
 	b.store(t, &nats.Msg{Subject: subject}) // acknowledged after all before it
 	all, err := b.j.Beats(b.ctx, b.id, time.Unix(0, 0))
 	if err != nil || len(all.At) != many {
-		t.Fatalf("%d beats, want %d: %v", len(all), many, err)
+		t.Fatalf("%d beats, want %d: %v", len(all.At), many, err)
 	}
 	for i := 1; i < many; i++ {
-		if all[i].Before(all[i-1]) {
+		if all.At[i].Before(all.At[i-1]) {
 			t.Fatal("out of order")
 		}
 	}
-	last, err := b.j.Beats(b.ctx, b.id, all[many-1])
-	if err != nil || len(last) == 0 || !last[0].Equal(all[many-1]) {
+	last, err := b.j.Beats(b.ctx, b.id, all.At[many-1])
+	if err != nil || len(last.At) == 0 || !last.At[0].Equal(all.At[many-1]) {
 		t.Fatal(last, err)
 	}
 }

@@ -161,7 +161,7 @@ func begun(s State, e WasBegun) State {
 	case Promote:
 		if s.Phase != Promoting {
 			s.Phase, s.Claim, s.Postponed = Promoting, 0, nil // stamped with the record's sequence
-			if !s.Reached { // what a failed promotion left there is not what was before
+			if !s.Reached {                                   // what a failed promotion left there is not what was before
 				s.Latest = Channel{Touched: true, Before: e.Before}
 			}
 		}

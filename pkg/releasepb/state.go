@@ -48,7 +48,7 @@ func fromState(in *pb.State) release.State {
 		Stage: int(in.GetStage()), PhaseAt: fromTime(in.GetPhaseAt()), Forced: in.GetForced(),
 		FailedIn: release.Phase(in.GetFailedIn()), Reached: in.GetReached(), Soaked: in.GetSoaked(),
 		RecalledIn: release.Phase(in.GetRecalledIn()),
-		Passed: all(in.GetPassed(), fromChannel), Approved: all(in.GetApproved(), fromSaid),
+		Passed:     all(in.GetPassed(), fromChannel), Approved: all(in.GetApproved(), fromSaid),
 		Expedited: perhaps(in.GetExpedited(), fromSaid), LateCancel: perhaps(in.GetLateCancel(), fromSaid),
 		Recalled: perhaps(in.GetRecalled(), fromSaid), Held: perhaps(in.GetHeld(), fromHolding),
 		Postponed: perhaps(in.GetPostponed(), fromPostponement),
