@@ -26,7 +26,7 @@ func alarm(s State, c Alarm) []Event {
 		return nil
 	}
 	if o, closed := c.Gate.obstacle(s, c.At); closed {
-		if s.Postponed != nil && s.Postponed.Obstacle == o {
+		if s.Postponed != nil && s.Postponed.same(o) {
 			return nil
 		}
 		return []Event{WasPostponed{Obstacle: o, At: c.At}}

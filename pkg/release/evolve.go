@@ -29,9 +29,13 @@ func evolve(s State, e Event) State {
 	case WasQueued:
 		s.Phase, s.Behind = Queued, e.Behind
 	case WasSoaked:
+		from := s.SoakFrom
+		if s.Soaked { // of its soak nothing is left, but for what it was extended by since
+			from = e.At
+		}
 		s.Phase, s.Due, s.Soaked = Soaking, e.Due, false
 		if s.Held != nil { // held before the clock began
-			s.Phase, s.Remaining = Held, e.Due.Sub(s.SoakFrom)
+			s.Phase, s.Remaining = Held, e.Due.Sub(from)
 		}
 	case WasHeld:
 		switch s.Phase { //nolint:exhaustive // before the soak the clock does not run: the hold is only remembered
@@ -62,7 +66,7 @@ func evolve(s State, e Event) State {
 	case WasExpedited:
 		said := e.Said
 		s.Expedited, s.Forced = &said, e.Force
-		s.Held = nil
+		s.Held, s.Postponed = nil, nil // what is in the way is looked at anew
 		if s.Phase == Held {
 			s.Phase, s.Due, s.Remaining = Soaking, e.Said.At, 0
 		}
@@ -91,7 +95,7 @@ func evolve(s State, e Event) State {
 		s.Folded = max(s.Folded, e.Seq)
 	case WasNotRolledBack:
 		s.Phase, s.Attempts = s.RecalledIn, nil
-		if s.Phase == Baking { // no bake again: what was seen spoke against it
+		if !s.Phase.Ended() { // no bake again: what was seen spoke against it
 			s.Phase = Promoted
 		}
 		s.Latest.Note = joined(s.Latest.Note, "rollback failed: "+e.Said.Reason)
@@ -102,7 +106,7 @@ func evolve(s State, e Event) State {
 	case WasSuperseded:
 		s.Phase, s.End, s.Postponed = Superseded, Said{At: e.At, Reason: "superseded by " + e.Newer}, nil
 	case WasRefused:
-		if e.Verb == Cancel && (s.Phase == Promoting || s.Phase == Failed) {
+		if e.Verb == Cancel && (s.Phase == Promoting || s.Phase == Failed || s.Phase == RollingBack) {
 			said := e.Said
 			s.LateCancel = &said
 		}
@@ -125,9 +129,12 @@ func passed(s State) State {
 // back has to be done again, from the first stage.
 func retried(s State, e WasRetried) State {
 	s.Folded = max(s.Folded, e.Seq)
-	s.End, s.Evidence, s.Attempts, s.Behind, s.Claim, s.Remaining = Said{}, "", nil, "", 0, 0
+	s.End, s.Evidence, s.Attempts, s.Behind, s.Claim = Said{}, "", nil, "", 0
+	if !s.Soaked {
+		s.Remaining = 0
+	}
 	s.Held, s.Expedited, s.Forced = nil, nil, false
-	if s.FailedIn == Promoting {
+	if s.FailedIn == Promoting || s.Soaked { // or it failed again while it waited for its lane
 		s.Phase, s.Soaked = Queued, true
 		return s
 	}
@@ -221,6 +228,10 @@ func extended(s State, e WasExtended) State {
 		s.Remaining += e.By
 	case Held:
 		s.Remaining += e.By
+	case Queued:
+		if s.Soaked {
+			s.Remaining += e.By
+		}
 	}
 	s.Expedited, s.Forced, s.Postponed = nil, false, nil
 	s.Folded = max(s.Folded, e.Seq)
