@@ -97,7 +97,8 @@ func extend(s State, r Request, said Said) (e Event, refused string) {
 		}
 		from := later(s.Due, r.At)
 		if by = r.Until.Sub(from); by <= 0 {
-			return nil, fmt.Sprintf("extend until %s: the soak lasts until %s already", r.Until.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
+			return nil, fmt.Sprintf("extend until %s: the soak lasts until %s already",
+				r.Until.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
 		}
 	}
 	if by <= 0 || by > MaxExtend {
@@ -150,7 +151,8 @@ func (s State) cameToStage() time.Time {
 func whyNotRetried(s State) string {
 	switch {
 	case s.LateCancel != nil:
-		return fmt.Sprintf("cancelled by %s at %s, when that was too late: it stays failed", s.LateCancel.who(), s.LateCancel.At.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("cancelled by %s at %s, when that was too late: it stays failed",
+			s.LateCancel.who(), s.LateCancel.At.UTC().Format(time.RFC3339))
 	case s.Needs(RestoreBeta) || s.Needs(RestoreStaging):
 		return "what it left is still being put back: retry it when that is done"
 	}

@@ -175,7 +175,7 @@ func expire(s State, c Expire) []Event {
 		return nil
 	}
 	what, since := "stuck in "+string(s.Phase), s.PhaseAt
-	switch { //nolint:exhaustive // the others are worked at
+	switch {
 	case s.Phase == Held:
 		what = fmt.Sprintf("held by %s for too long", s.Held.who())
 	case s.Phase == Queued:
