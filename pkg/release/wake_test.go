@@ -161,7 +161,7 @@ func TestWakeOfWhoeverWaits(t *testing.T) {
 	}
 }
 
-// I14: an expedited release without force is promoted only when a watcher has seen all its checks pass since it was
+// I19: an expedited release without force is promoted only when a watcher has seen all its checks pass since it was
 // expedited, and since it is staged; it waits for that only so long.
 func TestExpediteNeedsALook(t *testing.T) {
 	st := soaking(t, 2*time.Hour)
@@ -195,7 +195,7 @@ func TestExpediteNeedsALook(t *testing.T) {
 	}
 }
 
-// I14: a look from before it was staged is none; a release without a soak needs none.
+// I19: a look from before it was staged is none; a release without a soak needs none.
 func TestExpediteBeforeTheSoak(t *testing.T) {
 	for delay, want := range map[time.Duration]int{time.Hour: 0, 0: 1} {
 		st := newStory(t)
