@@ -66,6 +66,9 @@ type Policy struct {
 	Delay      time.Duration // the soak; 0: none
 	MaxOverdue time.Duration // a release overdue by more is held for a human
 	PutBack    bool          // after an end without promotion, put staging and the beta channel back
+
+	SupersedeLimit int           // how many occupants in a row may be superseded (see package lane); 0: the default
+	MaxWait        time.Duration // how long after the merge of the first superseded one others may be; 0: the default
 }
 
 // Collision says what happens to a release whose lane is occupied.

@@ -679,15 +679,19 @@ func (x *Merge) GetDigest() string {
 
 // Policy is what of the project file decides about a release, pinned at the merge.
 type Policy struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      string                 `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Lane          string                 `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"`
-	Collision     string                 `protobuf:"bytes,3,opt,name=collision,proto3" json:"collision,omitempty"`
-	Delay         *durationpb.Duration   `protobuf:"bytes,4,opt,name=delay,proto3" json:"delay,omitempty"`
-	MaxOverdue    *durationpb.Duration   `protobuf:"bytes,5,opt,name=max_overdue,json=maxOverdue,proto3" json:"max_overdue,omitempty"`
-	PutBack       bool                   `protobuf:"varint,6,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Revision   string                 `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Lane       string                 `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"`
+	Collision  string                 `protobuf:"bytes,3,opt,name=collision,proto3" json:"collision,omitempty"`
+	Delay      *durationpb.Duration   `protobuf:"bytes,4,opt,name=delay,proto3" json:"delay,omitempty"`
+	MaxOverdue *durationpb.Duration   `protobuf:"bytes,5,opt,name=max_overdue,json=maxOverdue,proto3" json:"max_overdue,omitempty"`
+	PutBack    bool                   `protobuf:"varint,6,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	// Under supersede: how many occupants in a row may be superseded, and how long after the merge of the first of them others
+	// may be. The defaults when zero.
+	SupersedeLimit int32                `protobuf:"varint,7,opt,name=supersede_limit,json=supersedeLimit,proto3" json:"supersede_limit,omitempty"`
+	MaxWait        *durationpb.Duration `protobuf:"bytes,8,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -760,6 +764,20 @@ func (x *Policy) GetPutBack() bool {
 		return x.PutBack
 	}
 	return false
+}
+
+func (x *Policy) GetSupersedeLimit() int32 {
+	if x != nil {
+		return x.SupersedeLimit
+	}
+	return 0
+}
+
+func (x *Policy) GetMaxWait() *durationpb.Duration {
+	if x != nil {
+		return x.MaxWait
+	}
+	return nil
 }
 
 // Channel is what a release did to a channel or to staging.
@@ -1944,7 +1962,7 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\aattempt\x18\b \x01(\x05R\aattempt\x12\x10\n" +
 	"\x03seq\x18\t \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06digest\x18\n" +
-	" \x01(\tR\x06digest\"\xde\x01\n" +
+	" \x01(\tR\x06digest\"\xbd\x02\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x1c\n" +
@@ -1952,7 +1970,9 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x05delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12:\n" +
 	"\vmax_overdue\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxOverdue\x12\x19\n" +
-	"\bput_back\x18\x06 \x01(\bR\aputBack\"\x81\x01\n" +
+	"\bput_back\x18\x06 \x01(\bR\aputBack\x12'\n" +
+	"\x0fsupersede_limit\x18\a \x01(\x05R\x0esupersedeLimit\x124\n" +
+	"\bmax_wait\x18\b \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"\x81\x01\n" +
 	"\aChannel\x12\x18\n" +
 	"\atouched\x18\x01 \x01(\bR\atouched\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
@@ -2102,37 +2122,38 @@ var file_sluice_v1_release_proto_depIdxs = []int32{
 	24, // 29: sluice.v1.Merge.delay:type_name -> google.protobuf.Duration
 	24, // 30: sluice.v1.Policy.delay:type_name -> google.protobuf.Duration
 	24, // 31: sluice.v1.Policy.max_overdue:type_name -> google.protobuf.Duration
-	24, // 32: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
-	23, // 33: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
-	23, // 34: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
-	6,  // 35: sluice.v1.Holding.said:type_name -> sluice.v1.Said
-	24, // 36: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
-	2,  // 37: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
-	3,  // 38: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
-	23, // 39: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
-	5,  // 40: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
-	10, // 41: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
-	23, // 42: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
-	23, // 43: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
-	23, // 44: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
-	23, // 45: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
-	23, // 46: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
-	7,  // 47: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
-	6,  // 48: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
-	23, // 49: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
-	6,  // 50: sluice.v1.Extended.said:type_name -> sluice.v1.Said
-	24, // 51: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
-	6,  // 52: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
-	6,  // 53: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
-	6,  // 54: sluice.v1.Failed.said:type_name -> sluice.v1.Said
-	23, // 55: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
-	6,  // 56: sluice.v1.Refused.said:type_name -> sluice.v1.Said
-	5,  // 57: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	24, // 32: sluice.v1.Policy.max_wait:type_name -> google.protobuf.Duration
+	24, // 33: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
+	23, // 34: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
+	23, // 35: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
+	6,  // 36: sluice.v1.Holding.said:type_name -> sluice.v1.Said
+	24, // 37: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
+	2,  // 38: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
+	3,  // 39: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
+	23, // 40: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
+	5,  // 41: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
+	10, // 42: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
+	23, // 43: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
+	23, // 44: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
+	23, // 45: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
+	23, // 46: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
+	23, // 47: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
+	7,  // 48: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
+	6,  // 49: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
+	23, // 50: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
+	6,  // 51: sluice.v1.Extended.said:type_name -> sluice.v1.Said
+	24, // 52: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
+	6,  // 53: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
+	6,  // 54: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
+	6,  // 55: sluice.v1.Failed.said:type_name -> sluice.v1.Said
+	23, // 56: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
+	6,  // 57: sluice.v1.Refused.said:type_name -> sluice.v1.Said
+	5,  // 58: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_release_proto_init() }
