@@ -85,7 +85,8 @@ func fromMerge(in *pb.Merge) release.Merge {
 func toPolicy(p release.Policy) *pb.Policy {
 	return &pb.Policy{
 		Revision: p.Revision, Lane: p.Lane, Collision: string(p.Collision), Delay: toDuration(p.Delay),
-		MaxOverdue: toDuration(p.MaxOverdue), PutBack: p.PutBack,
+		MaxOverdue: toDuration(p.MaxOverdue), PutBack: p.PutBack, MaxWait: toDuration(p.MaxWait),
+		SupersedeLimit: int32(p.SupersedeLimit), //nolint:gosec // the project file bounds it
 	}
 }
 
@@ -93,6 +94,7 @@ func fromPolicy(in *pb.Policy) release.Policy {
 	return release.Policy{
 		Revision: in.GetRevision(), Lane: in.GetLane(), Collision: release.Collision(in.GetCollision()),
 		Delay: in.GetDelay().AsDuration(), MaxOverdue: in.GetMaxOverdue().AsDuration(), PutBack: in.GetPutBack(),
+		SupersedeLimit: int(in.GetSupersedeLimit()), MaxWait: in.GetMaxWait().AsDuration(),
 	}
 }
 
