@@ -2,6 +2,7 @@ package lane
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -92,6 +93,19 @@ func Enter(r Record, occupant, me release.State) Entry {
 	}
 	e.Record = r
 	return e
+}
+
+// Rejection is why a project that lets nothing wait does not take a merge while the occupant is in the lane of that name.
+func Rejection(name string, occupant release.State) string {
+	text := fmt.Sprintf("lane %s is occupied by %s %s (%s)", name, occupant.Project, occupant.Version, occupant.Release)
+	if h := occupant.Held; h != nil {
+		text += ", which is held by " + cmp.Or(h.By, "somebody")
+		if h.Reason != "" {
+			text += ": " + h.Reason
+		}
+		text += ";"
+	}
+	return text + " and the project rejects merges meanwhile"
 }
 
 // waiting is the release's entry in the queue; one that waits already keeps its place.

@@ -175,3 +175,16 @@ func TestFullLane(t *testing.T) {
 		t.Error("one that takes the place of others is refused")
 	}
 }
+
+func TestRejection(t *testing.T) {
+	o := of("p", release.Reject, 1)
+	o.Version = "1.4.0"
+	if got, want := lane.Rejection("eu", o), "lane eu is occupied by p 1.4.0 (p1) and the project rejects merges meanwhile"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	o.Held = &release.Holding{Said: release.Said{By: "ana", Reason: "QA"}}
+	want := "lane eu is occupied by p 1.4.0 (p1), which is held by ana: QA; and the project rejects merges meanwhile"
+	if got := lane.Rejection("eu", o); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -159,12 +159,7 @@ func refusal(me, occupant release.State, in lane.Entry) string {
 	if in.Full {
 		return fmt.Sprintf("%d releases wait for lane %s already", lane.MaxWaiting, me.Policy.Lane)
 	}
-	held := ""
-	if occupant.Held != nil {
-		held = fmt.Sprintf(", held by %s", occupant.Held.By)
-	}
-	return fmt.Sprintf("lane %s is occupied by %s %s (%s)%s, and the project rejects merges meanwhile",
-		me.Policy.Lane, occupant.Project, occupant.Version, occupant.Release, held)
+	return lane.Rejection(me.Policy.Lane, occupant)
 }
 
 // makeWay tells those whom the newcomer displaces, before the lane's record forgets them.
