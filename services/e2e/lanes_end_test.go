@@ -157,15 +157,16 @@ func TestEndedOnesAreSeenOut(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		w.drain(theStager)
-		w.untilPhase(ids[1], release.Promoted)
 		r.Owner = ended[0] // and nobody will come for it
 		if _, err = w.journal.SetLane(w.Context(), "tracer", r, last); err != nil {
 			w.Fatal(err)
 		}
 		four := w.merge("tracer", "1.3.0")
-		w.untilPhase(four, release.Published)
-		w.start(theStager)
+		w.until(ids[2], "in staging", func(s release.State) bool { return s.Staging.Touched })
+		if s := w.untilPhase(four, release.Queued); s.Behind != ids[2] {
+			w.Errorf("behind %s", s.Behind)
+		}
+		w.untilPhase(ids[1], release.Soaking) // it did not come of its end
 		w.untilPhase(ids[2], release.Promoted)
 		w.untilPhase(four, release.Promoted)
 		w.laneIsFree("tracer")
