@@ -84,6 +84,7 @@ func policy() *rapid.Generator[release.Policy] {
 		return release.Policy{
 			Revision: text().Draw(t, "revision"), Lane: text().Draw(t, "lane"), Collision: release.Collision(text().Draw(t, "collision")),
 			Delay: span().Draw(t, "delay"), MaxOverdue: span().Draw(t, "max overdue"), PutBack: rapid.Bool().Draw(t, "put back"),
+			SupersedeLimit: int(rapid.Int32().Draw(t, "supersede limit")), MaxWait: span().Draw(t, "max wait"),
 		}
 	})
 }

@@ -49,6 +49,11 @@ func samples() []sample {
 			Owner: anID, Project: "tracer", Waiting: []lane.Waiting{{Release: "r2", Project: "tracer", Order: 1 << 60, Expedited: true}},
 			Promoted: map[string]string{"tracer": "r0"},
 		}, releasepb.EncodeLane, releasepb.DecodeLane),
+		of("lane-supersede", lane.Record{
+			Owner: anID, Project: "tracer", GivesWay: true,
+			Waiting:    []lane.Waiting{{Release: "r2", Project: "tracer", Order: 1 << 60, Place: 1 << 59}},
+			Superseded: map[string]lane.Row{"tracer": {Count: 2, Since: at(1)}},
+		}, releasepb.EncodeLane, releasepb.DecodeLane),
 		of("heartbeat", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
 		of("judgement", releasepb.Judgement{
 			Release: anID, Check: "errors", Passed: true, Detail: "0 of 0", Count: 5, Since: at(1),
@@ -62,6 +67,9 @@ func samples() []sample {
 			return releasepb.DecodeRequest(release.Extend, "ana", 5, at(2), data), nil
 		}),
 		recordSample("record-full-state", release.WasFailed{Said: someone(3)}, fullState()),
+		recordSample("record-supersede", release.WasFailed{Said: someone(3)}, release.State{
+			Release: anID, Policy: release.Policy{Collision: release.Supersede, SupersedeLimit: 5, MaxWait: 36 * time.Hour},
+		}),
 	}
 	for _, e := range events() {
 		name := fmt.Sprintf("record-%T", e)

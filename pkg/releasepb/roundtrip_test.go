@@ -82,15 +82,21 @@ func mergeEventRoundTrip(t *rapid.T) {
 }
 
 func laneRoundTrip(t *rapid.T) {
-	r := lane.Record{Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project")}
+	r := lane.Record{Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project"), GivesWay: rapid.Bool().Draw(t, "gives way")}
 	for range rapid.IntRange(0, 5).Draw(t, "waiting") {
 		r.Waiting = append(r.Waiting, lane.Waiting{
 			Release: text().Draw(t, "release"), Project: text().Draw(t, "project"),
-			Order: rapid.Uint64().Draw(t, "order"), Expedited: rapid.Bool().Draw(t, "expedited"),
+			Order: rapid.Uint64().Draw(t, "order"), Place: rapid.Uint64().Draw(t, "place"), Expedited: rapid.Bool().Draw(t, "expedited"),
 		})
 	}
 	if promoted := rapid.MapOf(text(), text()).Draw(t, "promoted"); len(promoted) > 0 {
 		r.Promoted = promoted
+	}
+	row := rapid.Custom(func(t *rapid.T) lane.Row {
+		return lane.Row{Count: int(rapid.Int32().Draw(t, "count")), Since: moment().Draw(t, "since")}
+	})
+	if superseded := rapid.MapOf(text(), row).Draw(t, "superseded"); len(superseded) > 0 {
+		r.Superseded = superseded
 	}
 	roundTrip(t, r, releasepb.EncodeLane, releasepb.DecodeLane)
 }

@@ -89,9 +89,10 @@ func fromMerge(in *pb.Merge) release.Merge {
 func toPolicy(p release.Policy) *pb.Policy {
 	return &pb.Policy{
 		Revision: p.Revision, Lane: p.Lane, Collision: string(p.Collision), Delay: toDuration(p.Delay),
-		MaxOverdue: toDuration(p.MaxOverdue), PutBack: p.PutBack,
+		MaxOverdue: toDuration(p.MaxOverdue), PutBack: p.PutBack, MaxWait: toDuration(p.MaxWait),
 		Approvals: int32(p.Approvals), Stages: all(p.Stages, toStage), Order: string(p.Order), Bake: toDuration(p.Bake), //nolint:gosec // project bounds it
 		MaxPhase: toDuration(p.MaxPhase), MaxHold: toDuration(p.MaxHold), Needs: all(p.Needs, toNeed),
+		SupersedeLimit: int32(p.SupersedeLimit), //nolint:gosec // the project file bounds it
 	}
 }
 
@@ -101,7 +102,8 @@ func fromPolicy(in *pb.Policy) release.Policy {
 		Delay: in.GetDelay().AsDuration(), MaxOverdue: in.GetMaxOverdue().AsDuration(), PutBack: in.GetPutBack(),
 		Approvals: int(in.GetApprovals()), Stages: all(in.GetStages(), fromStage), Order: release.Order(in.GetOrder()),
 		Bake: in.GetBake().AsDuration(), MaxPhase: in.GetMaxPhase().AsDuration(), MaxHold: in.GetMaxHold().AsDuration(),
-		Needs: all(in.GetNeeds(), fromNeed),
+		Needs:          all(in.GetNeeds(), fromNeed),
+		SupersedeLimit: int(in.GetSupersedeLimit()), MaxWait: in.GetMaxWait().AsDuration(),
 	}
 }
 

@@ -8,7 +8,7 @@
 // R releases in all since their last promotions:
 //
 //	1 read for the names of the projects, 1 for the lanes, 1 for the broker's time
-//	1 read for every 512 releases that occupy, wait, or were promoted last
+//	1 read for every 512 releases that occupy, wait, or were promoted last, those included that others wait behind
 //	P reads of merges, each a record of about 150 bytes for every merge
 //	1 read for every 512 of the R releases, and 1 for the heartbeats of those that soak
 //
@@ -41,12 +41,15 @@ type Board struct {
 	Now  time.Time // the broker's, in the zone of this machine
 	Rows []Row     // by project; live ones first, then what ended, newest first
 	Idle []string  // projects that never had a release
+	// Shared is the lanes in which releases of several projects are or were, by name.
+	Shared []Lane
 }
 
 // Row is one release.
 type Row struct {
 	State release.State
 	Beat  time.Time // the last heartbeat of the watcher, of a release that soaks; zero for none
+	Ahead *Ahead    // of a release that waits for its lane, as far as the lane knows it; else nil
 }
 
 const (
@@ -69,10 +72,14 @@ func (r *Reader) Project(ctx context.Context, name string, ended int) (Board, er
 	return r.collect(ctx, []string{name}, ended)
 }
 
-// Release is the row of one release.
+// Release is the row of one release. It costs a read of the broker's time and, of one that soaks, of its heartbeats, or, of one
+// that may wait, of its lane and of the occupant.
 func (r *Reader) Release(ctx context.Context, s release.State) (Row, time.Time, error) {
 	rows := []Row{{State: s}}
 	if err := r.beats(ctx, rows); err != nil {
+		return Row{}, time.Time{}, err
+	}
+	if err := r.ahead(ctx, &rows[0]); err != nil {
 		return Row{}, time.Time{}, err
 	}
 	now, err := r.Journal.Now(ctx)
@@ -104,7 +111,7 @@ func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board,
 	for id, e := range more {
 		all[id] = e
 	}
-	b := Board{Now: now.Local()}
+	b := Board{Now: now.Local(), Shared: shared(lanes, names, all)}
 	for _, name := range names {
 		rows := pick(all, name, ended)
 		if len(rows) == 0 {
@@ -112,28 +119,11 @@ func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board,
 		}
 		b.Rows = append(b.Rows, rows...)
 	}
+	for i := range b.Rows {
+		row := &b.Rows[i]
+		row.Ahead = aheadOf(row.State, lanes[row.State.Policy.Lane], all)
+	}
 	return b, r.beats(ctx, b.Rows)
-}
-
-// inLanes are the releases of these projects that the lanes name.
-func inLanes(lanes map[string]lane.Record, names []string) []string {
-	var ids []string
-	add := func(project, id string) {
-		if id != "" && slices.Contains(names, project) {
-			ids = append(ids, id)
-		}
-	}
-	for _, l := range lanes {
-		add(l.Project, l.Owner)
-		for _, w := range l.Waiting {
-			add(w.Project, w.Release)
-		}
-		for project, id := range l.Promoted {
-			add(project, id)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }
 
 // promoted is, by project, when the release that was promoted last was merged.
@@ -197,18 +187,26 @@ func compare(a, b Row) int {
 	return cmp.Or(cmp.Compare(x.Merge.Seq, y.Merge.Seq), cmp.Compare(x.Release, y.Release))
 }
 
+// The ranks of phases.
+const (
+	rankStaging = iota
+	rankQueued
+	rankComing
+	rankEnded
+)
+
 // rank orders phases: who has staging, who comes next, who is done.
 func rank(p release.Phase) int {
 	switch p {
 	case release.Staging, release.Staged, release.Soaking, release.Held, release.Promoting:
-		return 0
+		return rankStaging
 	case release.Queued:
-		return 1
+		return rankQueued
 	case release.Published, release.Publishing, release.Merged, release.None:
-		return 2
+		return rankComing
 	case release.Promoted, release.Cancelled, release.Failed, release.Superseded:
 	}
-	return 3
+	return rankEnded
 }
 
 // beats fills in the heartbeats of the rows that soak.

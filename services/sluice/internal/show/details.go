@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 )
 
 // Details is all that matters of one release, in the zone of now.
-func Details(s release.State, beat, now time.Time, st Style) string {
+func Details(row board.Row, now time.Time, st Style) string {
 	var b strings.Builder
+	s := row.State
 	fmt.Fprintf(&b, "%s  %s\n", st.Bold(Title(s)), st.Phase(s.Phase, Outcome(s, now)))
-	line := LineOf(s, beat, now)
+	line := LineOf(row, now)
 	field := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -35,6 +37,9 @@ func Details(s release.State, beat, now time.Time, st Style) string {
 		field("artifact", "%s, %s", s.Merge.Artifact, s.Digest)
 	}
 	field("lane", "%s", s.Policy.Lane)
+	if s.Phase == release.Queued {
+		field("waits", "%s", waitsFor(row, now))
+	}
 	if s.Beta != "" {
 		field("beta", "%s", channel(s.Beta, s.BetaChannel))
 	}
@@ -43,8 +48,8 @@ func Details(s release.State, beat, now time.Time, st Style) string {
 	}
 	if s.Phase == release.Soaking {
 		field("due", "%s", date(s.Due, now))
-		if !beat.IsZero() {
-			field("watched", "last %s ago", Left(now.Sub(beat)))
+		if !row.Beat.IsZero() {
+			field("watched", "last %s ago", Left(now.Sub(row.Beat)))
 		}
 	}
 	if s.Expedited != nil {
@@ -87,7 +92,9 @@ type JSON struct {
 	Actor     string     `json:"actor,omitempty"`
 	Attempt   int        `json:"attempt"`
 	Lane      string     `json:"lane"`
-	Behind    string     `json:"behind,omitempty"`
+	Behind    string     `json:"behind,omitempty"`      // the release that occupies the lane
+	Place     int        `json:"place,omitempty"`       // in the queue of the lane; 1 is the next
+	HeldUp    *HeldUp    `json:"behind_held,omitempty"` // the release that occupies the lane is held
 	MergedAt  *time.Time `json:"merged_at,omitempty"`
 	StagedAt  *time.Time `json:"staged_at,omitempty"`
 	Due       *time.Time `json:"due,omitempty"`
@@ -100,14 +107,29 @@ type JSON struct {
 	Evidence  string     `json:"evidence,omitempty"`
 }
 
+// HeldUp says who holds the release that others wait behind.
+type HeldUp struct {
+	By     string    `json:"by,omitempty"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"`
+}
+
 // JSONOf is a release for programs.
-func JSONOf(s release.State, beat, now time.Time) JSON {
-	l := LineOf(s, beat, now)
+func JSONOf(row board.Row, now time.Time) JSON {
+	s := row.State
+	l := LineOf(row, now)
 	out := JSON{
 		Release: s.Release, Project: s.Project, Version: s.Version, Beta: s.Beta, Digest: s.Digest, Phase: string(s.Phase),
 		Ended: s.Phase.Ended(), Commit: s.Merge.Commit, Ref: s.Merge.Ref, Actor: s.Merge.Actor, Attempt: s.Merge.Attempt,
 		Lane: s.Policy.Lane, Behind: s.Behind, By: l.By, Why: l.Why, Attention: l.Warn, Evidence: s.Evidence,
-		MergedAt: when(s.MergedAt), StagedAt: when(s.StagedAt), EndedAt: when(s.End.At), WatchedAt: when(beat),
+		MergedAt: when(s.MergedAt), StagedAt: when(s.StagedAt), EndedAt: when(s.End.At), WatchedAt: when(row.Beat),
+	}
+	if row.Ahead != nil {
+		o := row.Ahead.Occupant
+		out.Behind, out.Place = o.Release, row.Ahead.Place
+		if o.Held != nil {
+			out.HeldUp = &HeldUp{By: o.Held.By, Since: o.Held.At.UTC(), Reason: o.Held.Reason}
+		}
 	}
 	switch s.Phase { //nolint:exhaustive // the others have no clock
 	case release.Soaking:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 )
 
 // Line is a release in one line.
@@ -21,22 +22,20 @@ type Line struct {
 // missed is how many intervals without a heartbeat mean that nobody watches, as the promoter counts.
 const missedTenths = 25
 
-// LineOf tells of a release what matters now: beat is the watcher's last heartbeat, now the broker's time in the reader's zone.
-func LineOf(s release.State, beat, now time.Time) Line {
+// LineOf tells of a release what matters at the broker's time now, which is in the reader's zone.
+func LineOf(row board.Row, now time.Time) Line {
+	s := row.State
 	l := Line{Left: "-", By: s.Merge.Actor, When: "merged " + Clock(s.MergedAt, now), Why: s.Merge.Ref}
 	switch s.Phase {
 	case release.None, release.Merged, release.Published:
 	case release.Publishing:
 		l.attempt(s, release.Publish, now)
 	case release.Queued:
-		l.Why = "its turn is next"
-		if s.Behind != "" {
-			l.Why = "behind " + First(s.Behind)
-		}
+		l.Why = waitsFor(row, now)
 	case release.Staging:
 		l.attempt(s, release.Stage, now)
 	case release.Staged, release.Soaking:
-		l.soaking(s, beat, now)
+		l.soaking(s, row.Beat, now)
 	case release.Held:
 		l.Left, l.When = Left(s.Remaining), "held"
 	case release.Promoting:
@@ -61,6 +60,9 @@ func LineOf(s release.State, beat, now time.Time) Line {
 			l.When += " " + Clock(s.Held.At, now)
 		} else {
 			l.Why = reason("will be held", l.Why)
+		}
+		if s.Phase == release.Queued {
+			l.Why = waitsFor(row, now) + "; " + l.Why
 		}
 	}
 	return l

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -169,11 +170,11 @@ func TestGolden(t *testing.T) {
 		last := records[len(records)-1]
 		now := last.At.In(zone).Add(30 * time.Second)
 		fmt.Fprintf(&b, "### %s\n\n", name)
-		b.WriteString(show.Details(last.State, now.Add(-5*time.Second), now, show.Style{}))
+		b.WriteString(show.Details(board.Row{State: last.State, Beat: now.Add(-5 * time.Second)}, now, show.Style{}))
 		b.WriteString(show.Timeline(records, show.Style{Zone: zone}))
 		b.WriteString("\nas lines:\n")
 		for _, r := range records {
-			l := show.LineOf(r.State, r.At, r.At.In(zone))
+			l := show.LineOf(board.Row{State: r.State, Beat: r.At}, r.At.In(zone))
 			fmt.Fprintf(&b, "  %-10s | %-7s | %-15s | %-9s | %s", r.State.Phase, l.Left, l.When, l.By, l.Why)
 			if l.Warn {
 				b.WriteString(" (!)")
@@ -208,7 +209,7 @@ func TestSomebodyShouldLook(t *testing.T) {
 		"just due":        {90 * time.Minute, 90*time.Minute + time.Second, ""},
 		"overdue":         {90 * time.Minute, 100 * time.Minute, "overdue by 10m: is the promoter running?"},
 	} {
-		l := show.LineOf(s, s.SoakFrom.Add(c.beat), s.SoakFrom.Add(c.now))
+		l := show.LineOf(board.Row{State: s, Beat: s.SoakFrom.Add(c.beat)}, s.SoakFrom.Add(c.now))
 		if l.Why == "main" {
 			l.Why = ""
 		}
@@ -245,7 +246,7 @@ func TestColours(t *testing.T) {
 func TestJSON(t *testing.T) {
 	records := tell(t, upToSoak()...)
 	s := records[len(records)-1].State
-	got := show.JSONOf(s, s.SoakFrom, s.SoakFrom.Add(time.Hour))
+	got := show.JSONOf(board.Row{State: s, Beat: s.SoakFrom}, s.SoakFrom.Add(time.Hour))
 	if got.Phase != "soaking" || got.Left != 30*60 || !got.Due.Equal(s.Due) || got.EndedAt != nil || got.Version != "1.4.0" {
 		t.Errorf("%+v", got)
 	}
