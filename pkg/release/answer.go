@@ -137,22 +137,14 @@ func approve(s State, r Request, said Said) (e Event, refused string) {
 		return nil, fmt.Sprintf("nothing to approve: stage %s needs no approval", s.StageName())
 	case r.Actor == "":
 		return nil, "who approves? publish it on sluice.approve.<release>.<your name>"
-	case s.Stage > 0 && r.At.Before(s.cameToStage()):
-		return nil, fmt.Sprintf("approved before the release came to stage %s: look at it there, and approve it then", s.StageName())
+	case s.Stage > 0 && (s.StagedAt.IsZero() || r.At.Before(s.StagedAt)): // it may have been meant for the stage before
+		return nil, fmt.Sprintf("approved before the release was in stage %s: look at it there, and approve it then", s.StageName())
 	case slices.ContainsFunc(a.By, func(o Said) bool { return o.By == r.Actor }):
 		return nil, fmt.Sprintf("%s approved already: it takes %d different people", r.Actor, a.Needed)
 	case a.Missing() == 0:
 		return nil, fmt.Sprintf("approved already: %s", a)
 	}
 	return WasApproved{Said: said, Seq: r.Seq}, ""
-}
-
-// cameToStage is since when an approval can only be meant for the stage that the release is in, or goes to.
-func (s State) cameToStage() time.Time {
-	if !s.StagedAt.IsZero() {
-		return s.StagedAt
-	}
-	return s.PhaseAt
 }
 
 // whyNotRetried: what somebody cancelled, if too late, is not taken up again, and what is still being put back not yet.
