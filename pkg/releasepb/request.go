@@ -31,8 +31,8 @@ func EncodeRequest(r release.Request) ([]byte, error) {
 }
 
 // DecodeRequest reads a request's body: JSON as in proto RequestBody, or free text, which is the reason (and for an extend
-// begins with the duration or the time: "30m QA needs longer", "2026-03-02T15:00:00Z the demo is at two"). It never fails: a request that stops a release must not be lost to a
-// typing error. One that can not be obeyed comes back with Invalid set.
+// begins with the duration or the time: "30m QA needs longer", "2026-03-02T15:00:00Z the demo is at two"). It never fails: a
+// request that stops a release must not be lost to a typing error. One that can not be obeyed comes back with Invalid set.
 func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, data []byte) release.Request {
 	r := release.Request{Verb: verb, Actor: actor, Seq: seq, At: at}
 	length := ""
