@@ -55,13 +55,13 @@ func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, da
 		until, untilErr := time.Parse(time.RFC3339Nano, length)
 		by, byErr := time.ParseDuration(length)
 		switch {
-		case untilErr == nil:
+		case untilErr == nil && !until.IsZero():
 			r.Until = until.UTC()
 		case byErr == nil && by > 0 && by <= release.MaxExtend:
 			r.By = by
 		default:
-			r.Invalid = fmt.Sprintf("extend by %q: want a duration such as 30m, more than 0 and at most %s, or a time such as 2026-03-02T15:00:00Z",
-				clip(length), release.MaxExtend)
+			r.Invalid = fmt.Sprintf("extend by %q: want a duration such as 30m, more than 0 and at most %s, "+
+				"or a time such as 2026-03-02T15:00:00Z", clip(length), release.MaxExtend)
 		}
 	}
 	return r

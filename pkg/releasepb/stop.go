@@ -88,11 +88,13 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// EncodeProject is the inverse of DecodeProject.
+// EncodeProject is the inverse of DecodeProject. Like a journal, the record must not get stuck because of a text from outside:
+// the longest are cut when it would be too large to store.
 func EncodeProject(r release.Record) ([]byte, error) {
-	return encode(&pb.ProjectRecord{Rolling: r.Rolling, Promotions: all(r.Promotions, func(p release.Promotion) *pb.Promotion {
+	out := &pb.ProjectRecord{Rolling: r.Rolling, Promotions: all(r.Promotions, func(p release.Promotion) *pb.Promotion {
 		return &pb.Promotion{Release: p.Release, Version: p.Version, Order: p.Order, At: toTime(p.At), RolledBack: toSaid(p.RolledBack)}
-	})})
+	})}
+	return fit("the record of a project", out, func(data []byte) ([]byte, error) { return data, nil })
 }
 
 // DecodeProject reads what became of a project's releases. Its error wraps ErrMalformed.
