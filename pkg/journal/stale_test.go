@@ -39,7 +39,7 @@ func TestSettleAsksUntilTheAnswerHasTheClaim(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, stop, cancel)
-		if n := m.asked(); n != 5 { // four for the claim, one for what the cancel may hide
+		if n := m.asked(); n != 6 { // four for the claim, one for what the cancel may hide, one for the stops
 			t.Errorf("a replica at %d: asked %d times", last, n)
 		}
 	}
