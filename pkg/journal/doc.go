@@ -51,8 +51,8 @@
 // # What it costs
 //
 // Messages sent and received: load 1 and 1, snapshot 1 and 2, append 2 and 2 (the record is read back for the broker's
-// timestamp), settle 2 and 4 (the requests, then the stops), do 3 and 3; TestCost holds the numbers. All answers come in on one subscription: one for each
-// read made a snapshot eleven times slower.
+// timestamp), settle 2 and 4 (the requests, then the stops), do 3 and 3; TestCost holds the numbers. All answers come in on
+// one subscription: one for each read made a snapshot eleven times slower.
 //
 // # What fails
 //

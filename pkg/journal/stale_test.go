@@ -135,6 +135,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 			"settle":      func() error { _, err := j.Settle(ctx, c); return err },
 			"load at":     func() error { _, err := j.LoadAt(ctx, b.id, c.Seq); return err },
 			"snapshot at": func() error { _, _, err := j.SnapshotAt(ctx, b.id, c.Seq); return err },
+			"gate":        func() error { _, err := j.Gate(ctx, c, 0); return err },
 			"append":      func() error { _, err := j.Append(ctx, c, release.WasHeld{}, "test"); return err },
 		} {
 			m.set(hooks{lag: func(int) uint64 { return e.Seq }})
