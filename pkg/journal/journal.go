@@ -131,7 +131,7 @@ func (j *Journal) SnapshotAt(ctx context.Context, id string, least uint64) (Entr
 			}
 		}
 		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
-			e, requests, err = j.walk(ctx, id, filters, 0)
+			e, requests, err = j.walkRelease(ctx, id, filters, 0)
 		}
 		if err != nil {
 			return Entry{}, nil, fmt.Errorf("read %s: %w", id, err)
@@ -171,7 +171,7 @@ func (j *Journal) Settle(ctx context.Context, e Entry) (release.Against, error) 
 	for n := again(0); ; {
 		at, requests, err := j.snapshot(ctx, id, filters, claim, 0)
 		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
-			at, requests, err = j.walk(ctx, id, filters, claim)
+			at, requests, err = j.walkRelease(ctx, id, filters, claim)
 		}
 		var gate release.Gate
 		var has uint64
