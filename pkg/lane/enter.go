@@ -24,8 +24,8 @@ type Entry struct {
 	// forgets them, and who enters again after a crash between the two is not told of them a second time.
 	Displace []string
 	Newer    string // the newcomer came late: this release of its project waits or is in already, and keeps the place
-	// Cancel is the occupant, if it is to give way to the newcomer. It is asked before the record is stored: the record says
-	// that it was.
+	// Cancel is the occupant, if it is to give way to the newcomer. It is asked after the record is stored, which counts it; who
+	// enters again after a crash between the two is told to ask again.
 	Cancel  string
 	Spared  Spared // why the occupant need not give way, though the newcomer's project supersedes
 	Refused bool   // the newcomer may not even wait

@@ -43,7 +43,7 @@ import (
 type Record struct {
 	Owner    string // the release that occupies the lane; empty: free
 	Project  string // the owner's
-	GivesWay bool   // the owner was asked to give way to a newer release of its project
+	GivesWay bool   // the owner is asked to give way to a newer release of its project
 	Waiting  []Waiting
 	// Promoted is, by project, the release that was promoted last: what staging and the beta are put back to.
 	Promoted map[string]string

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 // TestQueueOfTwentyWithHolds: whoever is held and whatever is restarted, all of them get through in the order of their merges,
@@ -126,60 +130,132 @@ func (q *queueOf) inOrder() {
 // now is the bubble's time.
 func (w *world) now() time.Time { return time.Now() }
 
+const (
+	stormMerges = 200 // in an hour
+	stormSoak   = 20 * time.Minute
+)
+
 // TestSupersedeStorm: 200 merges in an hour, with a soak of 20 minutes. Without the bound nothing would be promoted before the
 // storm is over.
 func TestSupersedeStorm(t *testing.T) {
-	const merges, soak = 200, 20 * time.Minute
 	bubble(t, func(w *world) {
-		w.apply("tracer", "soak: { delay: 20m, collision: supersede }")
-		w.start(all()...)
-		began := w.now()
-		var ids []string
-		for i := range merges {
-			ids = append(ids, w.merge("tracer", fmt.Sprintf("1.%d.0", i)))
-			time.Sleep(time.Hour / merges)
-		}
-		over := w.now()
-		w.untilPhase(ids[merges-1], release.Promoted)
-		w.laneIsFree("tracer")
-		w.equal("latest", w.channel("tracer", "latest"), fmt.Sprintf("1.%d.0", merges-1))
-
-		var promoted, during, gaveWay, displaced, row, longest int
-		last, apart := began, time.Duration(0)
-		for _, id := range ids {
-			s := w.until(id, "done with", putBack)
-			switch {
-			case s.Phase == release.Promoted:
-				promoted++
-				row = 0
-				apart = max(apart, s.End.At.Sub(last))
-				if last = s.End.At; last.Before(over) {
-					during++
-				}
-			case s.Phase == release.Superseded && !s.Staging.Touched: // in the queue
-				displaced++
-			case s.Phase == release.Cancelled && s.End.By == "stager":
-				gaveWay++
-				row++
-				longest = max(longest, row)
-			default:
-				w.Errorf("%s is %s by %s: %s", s.Version, s.Phase, s.End.By, s.End.Reason)
-			}
-		}
-		w.Logf("%d merges in %s: %d promoted (%d during the storm), %d in staging gave way (at most %d in a row), %d were displaced in the queue; "+
-			"at most %s between two promotions", merges, over.Sub(began), promoted, during, gaveWay, longest, displaced, apart)
-		if longest != lane.DefaultSupersedeLimit {
-			w.Errorf("%d in a row gave way, want %d", longest, lane.DefaultSupersedeLimit)
+		got := w.storm(func(int) {})
+		if got.longest != lane.DefaultSupersedeLimit {
+			w.Errorf("%d in a row gave way, want %d", got.longest, lane.DefaultSupersedeLimit)
 		}
 		// A row of limit occupants comes as fast as merges do; whoever follows it is let finish.
-		rowTakes := (lane.DefaultSupersedeLimit + 1) * time.Hour / merges
-		if want := int(time.Hour / (soak + rowTakes)); during < want {
-			w.Errorf("%d promotions in an hour, want at least %d", during, want)
+		rowTakes := (lane.DefaultSupersedeLimit + 1) * time.Hour / stormMerges
+		if want := int(time.Hour / (stormSoak + rowTakes)); got.during < want {
+			w.Errorf("%d promotions in an hour, want at least %d", got.during, want)
 		}
-		if most := soak + rowTakes + 10*time.Second; apart > most {
-			w.Errorf("%s between two promotions, want at most %s", apart, most)
+		if most := stormSoak + rowTakes + 10*time.Second; got.apart > most {
+			w.Errorf("%s between two promotions, want at most %s", got.apart, most)
 		}
 	})
+}
+
+// TestSupersedeStormWithCrashes: the row is counted right, though the stager is killed whenever it has written the lane's record,
+// or has asked somebody to give way, before it can do anything more.
+func TestSupersedeStormWithCrashes(t *testing.T) {
+	for _, step := range []string{topology.Lane("tracer"), "sluice.cancel.*." + theStager} {
+		t.Run(step, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				got, kills := w.stormOfKills(step)
+				if kills < got.gaveWay {
+					w.Errorf("killed %d times, and %d gave way", kills, got.gaveWay)
+				}
+				if got.longest > lane.DefaultSupersedeLimit {
+					w.Errorf("%d in a row gave way, want at most %d", got.longest, lane.DefaultSupersedeLimit)
+				}
+				if got.during < 2 {
+					w.Errorf("%d promotions in an hour, want at least 2", got.during)
+				}
+			})
+		})
+	}
+}
+
+// stormOfKills is a storm in which the stager is killed at each message on a subject, and started again at the next merge.
+func (w *world) stormOfKills(subject string) (got stormed, kills int) {
+	w.Helper()
+	stored := make(chan struct{}, 10*stormMerges)
+	var victim atomic.Pointer[nats.Conn]
+	_, err := w.js.Conn().Subscribe(subject, func(*nats.Msg) {
+		if nc := victim.Load(); nc != nil {
+			nc.Close()
+			stored <- struct{}{}
+		}
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	got = w.storm(func(i int) {
+		time.Sleep(time.Second)
+		if len(stored) > 0 {
+			w.kill(theStager)
+			w.start(theStager)
+			kills += len(stored)
+			for len(stored) > 0 {
+				<-stored
+			}
+		}
+		victim.Store(w.services[theStager].nc)
+		if i == stormMerges-1 {
+			victim.Store(nil) // it is over: let them end
+		}
+	})
+	return got, kills
+}
+
+// stormed is what became of a storm.
+type stormed struct {
+	promoted, during            int // in all, and before the last merge
+	gaveWay, longest, displaced int // in staging, and at most in a row; in the queue
+	apart                       time.Duration
+}
+
+// storm merges one after the other under supersede and waits until all have ended. disturb is called after each merge.
+func (w *world) storm(disturb func(i int)) stormed {
+	w.Helper()
+	w.apply("tracer", "soak: { delay: 20m, collision: supersede }")
+	w.start(all()...)
+	last := w.now()
+	var ids []string
+	for i := range stormMerges {
+		ids = append(ids, w.merge("tracer", fmt.Sprintf("1.%d.0", i)))
+		disturb(i)
+		time.Sleep(time.Hour / stormMerges)
+	}
+	over := w.now()
+	w.untilPhase(ids[stormMerges-1], release.Promoted)
+	w.laneIsFree("tracer")
+	w.equal("latest", w.channel("tracer", "latest"), fmt.Sprintf("1.%d.0", stormMerges-1))
+
+	var got stormed
+	row := 0
+	for _, id := range ids {
+		s := w.until(id, "done with", putBack)
+		switch {
+		case s.Phase == release.Promoted:
+			got.promoted++
+			row = 0
+			got.apart = max(got.apart, s.End.At.Sub(last))
+			if last = s.End.At; last.Before(over) {
+				got.during++
+			}
+		case s.Phase == release.Superseded && !s.Staging.Touched:
+			got.displaced++
+		case s.Phase == release.Cancelled && s.End.By == "stager":
+			got.gaveWay++
+			row++
+			got.longest = max(got.longest, row)
+		default:
+			w.Errorf("%s is %s by %s: %s", s.Version, s.Phase, s.End.By, s.End.Reason)
+		}
+	}
+	w.Logf("%d merges in an hour: %d promoted (%d during the storm), %d in staging gave way (at most %d in a row), %d were displaced in the queue; "+
+		"at most %s between two promotions", stormMerges, got.promoted, got.during, got.gaveWay, got.longest, got.displaced, got.apart)
+	return got
 }
 
 // TestSupersedeMaxWait: a merge every 11 hours never lets a soak of 12 hours end, until the first superseded one is a day old.

@@ -100,8 +100,8 @@ func (s *Stager) next(ctx context.Context, r lane.Record) (release.State, error)
 // actor is who the stager is in the tombstones that it publishes.
 const actor = "stager"
 
-// supersede asks the occupant to give way, once. Like every cancel, it may come too late.
-func (s *Stager) supersede(ctx context.Context, occupant string, newcomer release.State) error {
+// askToGiveWay asks the occupant, once. Like every cancel, it may come too late.
+func (s *Stager) askToGiveWay(ctx context.Context, occupant string, newcomer release.State) error {
 	subject := topology.Request(topology.VerbCancel, occupant, actor)
 	asked, err := s.env.Journal.Asked(ctx, subject)
 	if err != nil || asked {

@@ -6,10 +6,10 @@
 // # What if it dies here?
 //
 // A release enters and leaves by one write of the lane's record; the hint of its own journal is acknowledged only after what
-// follows from that write. So: those who lose their place are told in their journals before the record forgets them. Who
-// follows is told by a record in its own journal, after the lane's record says so and before the hint of the one that left
-// is acknowledged. And an occupant that has ended, with nothing to put back, is moved out by whoever reads the lane, who also
-// tells the one that follows.
+// follows from that write. So: those who lose their place are told in their journals before the record forgets them. An
+// occupant that is to give way is asked after the record says so, and again until it was asked. Who follows is told by a record
+// in its own journal, after the lane's record says so and before the hint of the one that left is acknowledged. And an occupant
+// that has ended, with nothing to put back, is moved out by whoever reads the lane, who also tells the one that follows.
 package stage
 
 import (
@@ -105,10 +105,13 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 		_, _, err := s.env.Journal.Do(ctx, e.State.Release, release.Displace{Newer: in.Newer, At: h.At}, h.Cause())
 		return false, err // its end takes it out of the lane's record
 	}
-	if err := s.makeWay(ctx, h, e.State, in); err != nil {
+	if err := s.displace(ctx, h, e.State, in); err != nil {
 		return false, err
 	}
 	if err := s.set(ctx, e.State.Policy.Lane, r, in.Record, last); err != nil {
+		return false, err
+	}
+	if err := s.supersede(ctx, e.State, in); err != nil {
 		return false, err
 	}
 	if in.Owns {
@@ -166,14 +169,19 @@ func refusal(me, occupant release.State, in lane.Entry) string {
 	return lane.Rejection(me.Policy.Lane, occupant)
 }
 
-// makeWay tells those whom the newcomer displaces, before the lane's record forgets them.
-func (s *Stager) makeWay(ctx context.Context, h react.Hint, newcomer release.State, in lane.Entry) error {
+// displace tells those whom the newcomer displaces, before the lane's record forgets them.
+func (s *Stager) displace(ctx context.Context, h react.Hint, newcomer release.State, in lane.Entry) error {
 	for _, id := range in.Displace {
 		_, _, err := s.env.Journal.Do(ctx, id, release.Displace{Newer: newcomer.Release, At: h.At}, h.Cause())
 		if err != nil && !errors.Is(err, release.ErrPhase) && !errors.Is(err, release.ErrEnded) {
 			return err
 		}
 	}
+	return nil
+}
+
+// supersede asks the occupant to give way, if it is to, after the lane's record says so: what is not recorded is not counted.
+func (s *Stager) supersede(ctx context.Context, newcomer release.State, in lane.Entry) error {
 	if in.Spared != "" {
 		s.env.Log.Info("the occupant is let finish", zap.String("lane", newcomer.Policy.Lane), zap.String("owner", in.Behind),
 			zap.String("newcomer", newcomer.Release), zap.String("because", string(in.Spared)))
@@ -181,7 +189,7 @@ func (s *Stager) makeWay(ctx context.Context, h react.Hint, newcomer release.Sta
 	if in.Cancel == "" {
 		return nil
 	}
-	return s.supersede(ctx, in.Cancel, newcomer)
+	return s.askToGiveWay(ctx, in.Cancel, newcomer)
 }
 
 // deploy brings the beta to the stage that the release goes to.
