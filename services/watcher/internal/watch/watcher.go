@@ -182,7 +182,8 @@ func (w *Watcher) heardJournal(m *nats.Msg) {
 		return
 	}
 	switch m.Header.Get(journal.HeaderEvent) {
-	case release.WasDone{Work: release.Stage}.Name(), release.WasSoaked{}.Name(), release.WasHeld{}.Name(), release.WasExtended{}.Name():
+	case release.WasDone{Work: release.Stage}.Name(), release.WasSoaked{}.Name(), release.WasHeld{}.Name(),
+		release.WasExtended{}.Name(), release.WasPostponed{}.Name(), release.WasBaking{}.Name():
 		w.watch(s.Release, false)
 	}
 	w.poke(s.Release, true)
