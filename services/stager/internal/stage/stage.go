@@ -167,7 +167,8 @@ func (s *Stager) clear(ctx context.Context, r lane.Record) (lane.Record, release
 		if err == nil && (!e.State.Phase.Ended() || e.State.Needs(release.RestoreStaging)) {
 			return r, e.State, nil
 		}
-		r = lane.Leave(r, r.Owner, e.State.Phase)
+		e.State.Release = r.Owner // also of one whose journal is gone
+		r = lane.Leave(r, e.State)
 	}
 	return r, release.State{}, nil
 }
