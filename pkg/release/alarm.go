@@ -26,7 +26,7 @@ func alarm(s State, c Alarm) []Event {
 		return nil
 	}
 	if o, closed := c.Gate.obstacle(s, c.At); closed {
-		if s.Postponed != nil && s.Postponed.Obstacle == o {
+		if s.Postponed != nil && s.Postponed.same(o) {
 			return nil
 		}
 		return []Event{WasPostponed{Obstacle: o, At: c.At}}
@@ -39,8 +39,8 @@ func alarm(s State, c Alarm) []Event {
 		return []Event{WasPassed{At: c.At}}
 	}
 	if by, was := c.Gate.Record.WasRolledBack(s); was && !s.Forced {
-		return []Event{holdItself(c, 0, fmt.Sprintf("%s was promoted before, and rolled back by %s at %s: expedite it with force to promote it again, or cancel it",
-			s.Version, by.who(), by.At.UTC().Format(time.RFC3339)))}
+		return []Event{holdItself(c, 0, fmt.Sprintf("%s was promoted before, and rolled back by %s at %s: "+
+			"expedite it with force to promote it again, or cancel it", s.Version, by.who(), by.At.UTC().Format(time.RFC3339)))}
 	}
 	return []Event{WasBegun{
 		Work: Promote, Before: c.Before, At: c.At,
@@ -67,13 +67,15 @@ func watchedEnough(s State, c Alarm) (why string, unwatched time.Duration) {
 	soak := s.Delay()
 	if s.Expedited == nil {
 		if c.Watched < soak/100*MinCoverage {
-			return fmt.Sprintf("watched for %s of %s, less than %d%%: resume it to soak the rest, or expedite it with force to promote it unwatched",
+			return fmt.Sprintf("watched for %s of %s, less than %d%%: "+
+				"resume it to soak the rest, or expedite it with force to promote it unwatched",
 				c.Watched.Round(time.Second), soak.Round(time.Second), MinCoverage), soak - c.Watched
 		}
 		return "", 0
 	}
 	if awaitsChecks(s, c) && c.At.Sub(s.gateFrom()) > s.Patience() {
-		return "expedited, but no watcher has seen all checks pass since: expedite it with force to promote it all the same, or resume it to soak on", 0
+		return "expedited, but no watcher has seen all checks pass since: " +
+			"expedite it with force to promote it all the same, or resume it to soak on", 0
 	}
 	return "", 0
 }

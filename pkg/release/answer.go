@@ -33,7 +33,7 @@ func grant(s State, r Request) (e Event, refused string) {
 		return nil, r.Invalid
 	case r.Verb == Retry && s.Phase == Failed:
 		return WasRetried{Said: said, Seq: r.Seq}, whyNotRetried(s)
-	case r.Verb == Recall && (s.Phase == Promoted || s.Phase == Baking || s.Phase == Failed && s.Reached):
+	case r.Verb == Recall && s.recallable():
 		return WasRecalled{Said: said, Seq: r.Seq, Evidence: r.Evidence}, ""
 	case s.Phase.Ended():
 		return nil, fmt.Sprintf("too late: the release is %s", s.Phase)
@@ -68,6 +68,12 @@ func grant(s State, r Request) (e Event, refused string) {
 	return nil, fmt.Sprintf("unknown request %q", r.Verb)
 }
 
+// recallable tells whether there is something to take back: a promotion, or what one that failed may have left, whatever
+// became of the release after a retry.
+func (s State) recallable() bool {
+	return s.Phase == Promoted || s.Phase == Baking || s.Reached && s.Phase.Ended() && s.Phase != RolledBack
+}
+
 func resume(s State, r Request, said Said) (e Event, refused string) {
 	if s.Held == nil {
 		return nil, "it is not held"
@@ -91,7 +97,8 @@ func extend(s State, r Request, said Said) (e Event, refused string) {
 		}
 		from := later(s.Due, r.At)
 		if by = r.Until.Sub(from); by <= 0 {
-			return nil, fmt.Sprintf("extend until %s: the soak lasts until %s already", r.Until.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
+			return nil, fmt.Sprintf("extend until %s: the soak lasts until %s already",
+				r.Until.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
 		}
 	}
 	if by <= 0 || by > MaxExtend {
@@ -122,6 +129,8 @@ func approve(s State, r Request, said Said) (e Event, refused string) {
 		return nil, fmt.Sprintf("nothing to approve: stage %s needs no approval", s.StageName())
 	case r.Actor == "":
 		return nil, "who approves? publish it on sluice.approve.<release>.<your name>"
+	case s.Stage > 0 && r.At.Before(s.cameToStage()):
+		return nil, fmt.Sprintf("approved before the release came to stage %s: look at it there, and approve it then", s.StageName())
 	case slices.ContainsFunc(a.By, func(o Said) bool { return o.By == r.Actor }):
 		return nil, fmt.Sprintf("%s approved already: it takes %d different people", r.Actor, a.Needed)
 	case a.Missing() == 0:
@@ -130,11 +139,20 @@ func approve(s State, r Request, said Said) (e Event, refused string) {
 	return WasApproved{Said: said, Seq: r.Seq}, ""
 }
 
+// cameToStage is since when an approval can only be meant for the stage that the release is in, or goes to.
+func (s State) cameToStage() time.Time {
+	if !s.StagedAt.IsZero() {
+		return s.StagedAt
+	}
+	return s.PhaseAt
+}
+
 // whyNotRetried: what somebody cancelled, if too late, is not taken up again, and what is still being put back not yet.
 func whyNotRetried(s State) string {
 	switch {
 	case s.LateCancel != nil:
-		return fmt.Sprintf("cancelled by %s at %s, when that was too late: it stays failed", s.LateCancel.who(), s.LateCancel.At.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("cancelled by %s at %s, when that was too late: it stays failed",
+			s.LateCancel.who(), s.LateCancel.At.UTC().Format(time.RFC3339))
 	case s.Needs(RestoreBeta) || s.Needs(RestoreStaging):
 		return "what it left is still being put back: retry it when that is done"
 	}

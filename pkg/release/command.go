@@ -34,7 +34,10 @@ type Finish struct {
 	Work  Work
 	Value string // what the channel points to now
 	Note  string
-	At    time.Time
+	// Instance is whose attempt it was; empty: whoever's. The end of an attempt that was taken over is nobody's: it may have
+	// been another stage's, or from before a retry. It is a *BusyError while another instance is at the work.
+	Instance string
+	At       time.Time
 }
 
 // Fail ends a release because an outside action was refused or gave up.
@@ -59,7 +62,7 @@ type Displace struct {
 }
 
 // StartSoak starts the delay of a staged release. One that soaked before its promotion failed, and has its lane again, is due
-// at once.
+// at once, or when what it was extended by since is over.
 type StartSoak struct{ At time.Time }
 
 // Postpone takes back a claim that was settled as ineffective because of a stop, and lets the release wait for its end.

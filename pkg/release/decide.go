@@ -139,7 +139,8 @@ func begin(s State, c Begin) ([]Event, error) {
 }
 
 func finish(s State, c Finish) ([]Event, error) {
-	if _, ok := s.Attempts[c.Work]; !ok {
+	a, ok := s.Attempts[c.Work]
+	if !ok {
 		return nil, past(s, phaseOf(c.Work))
 	}
 	switch c.Work {
@@ -149,16 +150,19 @@ func finish(s State, c Finish) ([]Event, error) {
 		}
 	case RestoreBeta, RestoreStaging:
 	}
+	if c.Instance != "" && a.Instance != c.Instance {
+		return nil, &BusyError{Work: c.Work, Instance: a.Instance, Until: a.Deadline()}
+	}
 	if c.Work == Promote && s.Policy.Bake > 0 {
 		return []Event{WasBaking{Value: c.Value, Note: c.Note, At: c.At}}, nil
 	}
-	return []Event{WasDone(c)}, nil
+	return []Event{WasDone{Work: c.Work, Value: c.Value, Note: c.Note, At: c.At}}, nil
 }
 
 func startSoak(s State, c StartSoak) ([]Event, error) {
 	switch {
 	case s.Phase == Queued && s.Soaked:
-		return []Event{WasSoaked{Due: c.At, At: c.At}}, nil
+		return []Event{WasSoaked{Due: c.At.Add(s.Remaining), At: c.At}}, nil
 	case s.Phase != Staged:
 		return nil, past(s, Staged)
 	}
@@ -170,17 +174,17 @@ func expire(s State, c Expire) []Event {
 	if !limited || c.At.Before(at) {
 		return nil
 	}
-	what := "stuck in " + string(s.Phase)
-	switch { //nolint:exhaustive // the others are worked at
+	what, since := "stuck in "+string(s.Phase), s.PhaseAt
+	switch {
 	case s.Phase == Held:
 		what = fmt.Sprintf("held by %s for too long", s.Held.who())
 	case s.Phase == Queued:
 		what = "queued for too long"
 	case s.Postponed != nil:
-		what = "waited for too long: " + s.Postponed.Why
+		what, since = "waited for too long: "+s.Postponed.Why, s.Postponed.Since
 	}
 	return []Event{failed(s, Said{By: "sluice", At: c.At, Reason: fmt.Sprintf("%s, since %s: look at the services, then retry it",
-		what, s.PhaseAt.UTC().Format(time.RFC3339))})}
+		what, since.UTC().Format(time.RFC3339))})}
 }
 
 // failed is what a failure means in the phase that the release is in: a rollback that fails leaves it as it was before.

@@ -18,15 +18,41 @@ type step struct {
 	event    string
 }
 
+// policies are those under which all phases are reached: a plain one, with a bake, and with two stages that need approvals.
+// What is put back doubles the states often enough, so only one does it.
+func policies() []release.Policy {
+	plain := policy()
+	plain.MaxPhase, plain.MaxHold = time.Hour, 24*time.Hour
+	bake, stages := plain, plain
+	plain.PutBack, stages.PutBack = false, false
+	bake.Bake = time.Hour
+	stages.Stages = []release.StagePolicy{{Name: "canary", Delay: 2 * time.Hour, Approvals: 1}, {Name: "staging", Delay: 2 * time.Hour, Approvals: 1}}
+	return []release.Policy{plain, bake, stages}
+}
+
 // explore goes through everything that can happen to a release, by a small alphabet of commands, and collects the steps and
 // what causes them. Times, sequences and attempt numbers are kept from growing, so there are finitely many states.
 func explore(t *testing.T) map[step]map[string]bool {
 	t.Helper()
 	steps := map[step]map[string]bool{}
+	for _, p := range policies() {
+		exploreUnder(t, p, steps)
+	}
+	return steps
+}
+
+// manyStates is when something grows that should not.
+const manyStates = 40_000
+
+func exploreUnder(t *testing.T, p release.Policy, steps map[step]map[string]bool) {
+	t.Helper()
 	seen := map[string]bool{}
 	for todo := []release.State{{}}; len(todo) > 0; todo = todo[1:] {
 		s := todo[0]
-		for _, l := range alphabet(s) {
+		if len(seen) > manyStates {
+			t.Fatalf("more than %d states, the last is %s", manyStates, key(s))
+		}
+		for _, l := range alphabet(s, p) {
 			events, err := release.Decide(s, l.command)
 			if err != nil {
 				continue
@@ -47,7 +73,6 @@ func explore(t *testing.T) map[step]map[string]bool {
 		}
 	}
 	t.Logf("%d states, %d steps", len(seen), len(steps))
-	return steps
 }
 
 // small brings what only grows back to where it was: as if every step were taken at noon.
@@ -92,6 +117,7 @@ func small(s release.State) release.State {
 func key(s release.State) string {
 	held, expedited, late, recalled, waits := s.Held, s.Expedited != nil, s.LateCancel != nil, s.Recalled != nil, s.Postponed
 	s.Held, s.Expedited, s.LateCancel, s.Recalled, s.Postponed = nil, nil, nil, nil, nil
+	s.Policy, s.Merge = release.Policy{}, release.Merge{} // the same in all of them
 	return fmt.Sprintf("%+v %+v %t %t %t %+v", s, held, expedited, late, recalled, waits)
 }
 
@@ -100,25 +126,24 @@ type letter struct {
 	command release.Command
 }
 
-func alphabet(s release.State) []letter {
+// alphabet is what may be said to a release in a state, of everything one or two kinds.
+func alphabet(s release.State, p release.Policy) []letter {
 	now := noon()
 	letters := []letter{
-		{"admit", release.Admit{Release: "r", Project: "p", Policy: policy(), At: now}},
-		{"finish", release.Finish{Work: release.Publish, At: now}},
-		{"finish", release.Finish{Work: release.Stage, At: now}},
-		{"finish", release.Finish{Work: release.Promote, At: now}},
-		{"finish", release.Finish{Work: release.RestoreBeta, At: now}},
-		{"finish", release.Finish{Work: release.RestoreStaging, At: now}},
+		{"admit", release.Admit{Release: "r", Project: "p", Merge: release.Merge{Version: "1.4.0"}, Policy: p, At: now}},
 		{"fail", release.Fail{At: now}},
 		{"wait", release.Wait{Behind: "other", At: now}},
 		{"displace", release.Displace{Newer: "newer", At: now}},
 		{"start soak", release.StartSoak{At: now}},
+		{"a stop before the claim", release.Postpone{Claim: s.Claim, Obstacle: release.Obstacle{Kind: release.ByPause}, At: now}},
+		{"expire", release.Expire{At: s.PhaseAt.Add(1000 * time.Hour)}},
 	}
-	for _, w := range []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging} {
-		letters = append(letters, letter{"begin", release.Begin{Work: w, Instance: "one", At: now}})
+	for _, w := range works() {
+		letters = append(letters, letter{"finish", release.Finish{Work: w, At: now}},
+			letter{"begin", release.Begin{Work: w, Instance: "one", Plan: release.Plan{Version: "1.4.0"}, At: now}})
 	}
 	for _, v := range release.Verbs() {
-		r := release.Request{Verb: v, Seq: 99, Settled: s.Claim, By: time.Minute, At: now}
+		r := release.Request{Verb: v, Actor: "ana", Seq: 99, Settled: s.Claim, By: time.Minute, At: now}
 		if s.Phase != release.Promoting {
 			letters = append(letters, letter{string(v), r})
 			continue
@@ -127,16 +152,38 @@ func alphabet(s release.State) []letter {
 		r.Seq = 101
 		letters = append(letters, letter{string(v) + " too late", r})
 	}
-	alarm := release.Alarm{At: s.Due, Clean: s.Due, Watched: time.Hour * 24, Instance: "one"}
-	overtaken := alarm
-	overtaken.TooNew = "2.0.0"
-	letters = append(letters, letter{"alarm when overtaken", overtaken})
-	if s.Expedited != nil {
-		return append(letters, letter{"alarm when expedited", alarm})
+	return append(letters, alarms(s)...)
+}
+
+// works are all kinds of work.
+func works() []release.Work {
+	return []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging, release.Rollback}
+}
+
+// alarms are the looks at a release whose time has come.
+func alarms(s release.State) []letter {
+	due := release.Alarm{At: s.Due, Clean: s.Due, Watched: time.Hour * 24, Instance: "one"}
+	if s.Phase == release.Baking {
+		due.At = s.PhaseAt.Add(s.Policy.Bake)
+		return []letter{{"alarm when baked", due}}
 	}
-	overdue, unwatched := alarm, alarm
-	overdue.At, unwatched.Watched = alarm.At.Add(24*time.Hour), 0
-	return append(letters, letter{"alarm when due", alarm}, letter{"alarm when overdue", overdue}, letter{"alarm when unwatched", unwatched})
+	overtaken, stopped, before := due, due, due
+	overtaken.TooNew = "2.0.0"
+	stopped.Gate.Stops = []release.Stop{{Kind: release.Pause}}
+	before.Gate.Record = release.Record{}.Promote(release.Promotion{Version: "1.4.0"}).RollBack("", release.Said{})
+	letters := []letter{{"alarm when overtaken", overtaken}}
+	if s.LastStage() {
+		letters = append(letters, letter{"alarm when stopped", stopped}, letter{"alarm when rolled back before", before})
+	}
+	if s.Expedited != nil {
+		unseen := due
+		unseen.At, unseen.Clean = due.At.Add(24*time.Hour), time.Time{}
+		return append(letters, letter{"alarm when expedited", due}, letter{"alarm when expedited and not seen", unseen})
+	}
+	overdue, unwatched := due, due
+	overdue.At, unwatched.Watched = due.At.Add(24*time.Hour), 0
+	overdue.Gate.Opened = due.At
+	return append(letters, letter{"alarm when due", due}, letter{"alarm when overdue", overdue}, letter{"alarm when unwatched", unwatched})
 }
 
 // The markers in doc.go between which the diagram stands.
@@ -145,12 +192,12 @@ const (
 	diagramEnds   = "//\n// That is all that changes it."
 )
 
-// The state diagram in the package comment is what Decide and Evolve do, all of it.
+// The state diagram in the package comment is what Decide and Evolve do, all of it; and nothing in it is a dead end (I13).
 func TestDiagram(t *testing.T) {
 	steps := explore(t)
 	order := append([]release.Phase{release.None}, release.Phases()...)
 	var diagram, still strings.Builder
-	fmt.Fprintf(&diagram, "//\t%-11s %-11s %-11s %s\n", "from", "event", "to", "because of")
+	fmt.Fprintf(&diagram, "//\t%-12s %-15s %-12s %s\n", "from", "event", "to", "because of")
 	stays := map[string][]string{}
 	for _, from := range order {
 		for _, to := range order {
@@ -159,14 +206,14 @@ func TestDiagram(t *testing.T) {
 					stays[e] = append(stays[e], string(from))
 					continue
 				}
-				causes := strings.Join(slices.Sorted(maps.Keys(steps[step{from, to, e}])), ", ")
-				fmt.Fprintf(&diagram, "//\t%-11s %-11s %-11s %s\n", phase(from), e, to, causes)
+				line := fmt.Sprintf("//\t%-12s %-15s %-12s", phase(from), e, to)
+				diagram.WriteString(inLines(line, slices.Sorted(maps.Keys(steps[step{from, to, e}]))))
 			}
 		}
 	}
-	fmt.Fprintf(&still, "//\n//\t%-11s %s\n", "event", "stays in the phase")
+	fmt.Fprintf(&still, "//\n//\t%-15s %s\n", "event", "stays in the phase")
 	for _, e := range slices.Sorted(maps.Keys(stays)) {
-		fmt.Fprintf(&still, "//\t%-11s %s\n", e, strings.Join(stays[e], ", "))
+		still.WriteString(inLines(fmt.Sprintf("//\t%-15s", e), stays[e]))
 	}
 	data, err := os.ReadFile("doc.go")
 	if err != nil {
@@ -178,6 +225,25 @@ func TestDiagram(t *testing.T) {
 		t.Fatalf("doc.go has lost the lines around the diagram: %q and %q", diagramBegins, diagramEnds)
 	}
 	golden(t, "doc.go", head+diagramBegins+diagram.String()+still.String()+diagramEnds+tail)
+	noDeadEnds(t, steps)
+}
+
+// inLines lists words after a title, in as many lines as it takes.
+func inLines(title string, words []string) string {
+	var b strings.Builder
+	line := title
+	for i, w := range words {
+		if i < len(words)-1 {
+			w += ","
+		}
+		if len(line)+len(w) > 120 {
+			b.WriteString(line + "\n")
+			line = "//\t" + strings.Repeat(" ", len(title)-len("//\t"))
+		}
+		line += " " + w
+	}
+	b.WriteString(line + "\n")
+	return b.String()
 }
 
 func eventsBetween(steps map[step]map[string]bool, from, to release.Phase) map[string]bool {
@@ -190,33 +256,52 @@ func eventsBetween(steps map[step]map[string]bool, from, to release.Phase) map[s
 	return events
 }
 
-// Every phase can be reached, and an end can be reached from every phase: nothing is a dead end.
-func TestNoDeadEnds(t *testing.T) {
-	next := map[release.Phase][]release.Phase{}
-	for k := range explore(t) {
+// asked are the causes by which a person, or the bake's watcher, takes up again what has ended.
+func asked(cause string) bool {
+	return cause == string(release.Retry) || cause == string(release.Recall)
+}
+
+// noDeadEnds: every phase can be reached. An end can be reached from every phase, also if nobody retries or rolls back, and a promotion
+// from every phase before an end. What has ended is only left because somebody asked.
+func noDeadEnds(t *testing.T, steps map[step]map[string]bool) {
+	t.Helper()
+	next, unasked := map[release.Phase][]release.Phase{}, map[release.Phase][]release.Phase{}
+	for k, causes := range steps {
 		next[k.from] = append(next[k.from], k.to)
-	}
-	reach := func(from release.Phase) map[release.Phase]bool {
-		seen := map[release.Phase]bool{from: true}
-		for todo := []release.Phase{from}; len(todo) > 0; todo = todo[1:] {
-			for _, p := range next[todo[0]] {
-				if !seen[p] {
-					seen[p] = true
-					todo = append(todo, p)
-				}
+		for cause := range causes {
+			if asked(cause) {
+				continue
+			}
+			unasked[k.from] = append(unasked[k.from], k.to)
+			if k.from.Ended() && k.to != k.from {
+				t.Errorf("%s is left for %s because of %s", k.from, k.to, cause)
 			}
 		}
-		return seen
 	}
 	for _, p := range release.Phases() {
-		if !reach(release.None)[p] {
+		if !reach(next, release.None)[p] {
 			t.Errorf("%s can not be reached", p)
 		}
-		if p.Ended() != (len(reach(p)) == 1) {
-			t.Errorf("%s: ended is %t, and it leads to %v", p, p.Ended(), reach(p))
+		ends := slices.ContainsFunc(slices.Collect(maps.Keys(reach(unasked, p))), release.Phase.Ended)
+		if !ends {
+			t.Errorf("%s never ends unless somebody asks", p)
 		}
-		if !p.Ended() && !reach(p)[release.Promoted] {
+		if !p.Ended() && !reach(unasked, p)[release.Promoted] {
 			t.Errorf("%s never leads to a promotion", p)
 		}
 	}
+}
+
+// reach are the phases that are reached from one.
+func reach(next map[release.Phase][]release.Phase, from release.Phase) map[release.Phase]bool {
+	seen := map[release.Phase]bool{from: true}
+	for todo := []release.Phase{from}; len(todo) > 0; todo = todo[1:] {
+		for _, p := range next[todo[0]] {
+			if !seen[p] {
+				seen[p] = true
+				todo = append(todo, p)
+			}
+		}
+	}
+	return seen
 }

@@ -29,44 +29,15 @@ func evolve(s State, e Event) State {
 	case WasQueued:
 		s.Phase, s.Behind = Queued, e.Behind
 	case WasSoaked:
-		s.Phase, s.Due, s.Soaked = Soaking, e.Due, false
-		if s.Held != nil { // held before the clock began
-			s.Phase, s.Remaining = Held, e.Due.Sub(s.SoakFrom)
-		}
+		return soaked(s, e)
 	case WasHeld:
-		switch s.Phase { //nolint:exhaustive // before the soak the clock does not run: the hold is only remembered
-		case Soaking:
-			s = hold(s, e.Holding.At)
-		case Promoting: // an ineffective claim
-			s = hold(unclaim(s), e.Holding.At)
-		}
-		h := e.Holding
-		if s.Held != nil {
-			h.Unwatched = s.Held.Unwatched
-		}
-		s.Held, s.Expedited, s.Forced, s.Postponed = &h, nil, false, nil
-		s.Folded = max(s.Folded, e.Seq)
+		return wasHeld(s, e)
 	case WasResumed:
-		if s.Phase == Held {
-			s.Phase, s.Due = Soaking, e.Due
-			if s.Held != nil {
-				s.Remaining += s.Held.Unwatched
-			}
-		} else if s.Phase == Staged { // what was held has not soaked
-			s.SoakFrom = later(s.SoakFrom, e.Said.At)
-		}
-		s.Held = nil
-		s.Folded = max(s.Folded, e.Seq)
+		return resumed(s, e)
 	case WasExtended:
 		return extended(s, e)
 	case WasExpedited:
-		said := e.Said
-		s.Expedited, s.Forced = &said, e.Force
-		s.Held = nil
-		if s.Phase == Held {
-			s.Phase, s.Due, s.Remaining = Soaking, e.Said.At, 0
-		}
-		s.Folded = max(s.Folded, e.Seq)
+		return expedited(s, e)
 	case WasCancelled:
 		s = unclaim(s)
 		s.Phase, s.End, s.Evidence, s.Postponed = Cancelled, e.Said, e.Evidence, nil
@@ -90,11 +61,7 @@ func evolve(s State, e Event) State {
 		s.Phase, s.Attempts = RollingBack, nil
 		s.Folded = max(s.Folded, e.Seq)
 	case WasNotRolledBack:
-		s.Phase, s.Attempts = s.RecalledIn, nil
-		if s.Phase == Baking { // no bake again: what was seen spoke against it
-			s.Phase = Promoted
-		}
-		s.Latest.Note = joined(s.Latest.Note, "rollback failed: "+e.Said.Reason)
+		return notRolledBack(s, e)
 	case WasFailed:
 		s.Reached = s.Reached || s.Phase == Promoting
 		s.FailedIn, s.Postponed = s.Phase, nil
@@ -102,12 +69,81 @@ func evolve(s State, e Event) State {
 	case WasSuperseded:
 		s.Phase, s.End, s.Postponed = Superseded, Said{At: e.At, Reason: "superseded by " + e.Newer}, nil
 	case WasRefused:
-		if e.Verb == Cancel && (s.Phase == Promoting || s.Phase == Failed) {
-			said := e.Said
-			s.LateCancel = &said
-		}
-		s.Folded = max(s.Folded, e.Seq)
+		return refused(s, e)
 	}
+	return s
+}
+
+// soaked starts the clock, or stops it at its beginning if the release was held before it began.
+func soaked(s State, e WasSoaked) State {
+	from := s.SoakFrom
+	if s.Soaked { // of its soak nothing is left, but for what it was extended by since
+		from = e.At
+	}
+	s.Phase, s.Due, s.Soaked = Soaking, e.Due, false
+	if s.Held != nil {
+		s.Phase, s.Remaining = Held, e.Due.Sub(from)
+	}
+	return s
+}
+
+func wasHeld(s State, e WasHeld) State {
+	switch s.Phase { //nolint:exhaustive // before the soak the clock does not run: the hold is only remembered
+	case Soaking:
+		s = hold(s, e.Holding.At)
+	case Promoting: // an ineffective claim
+		s = hold(unclaim(s), e.Holding.At)
+	}
+	h := e.Holding
+	if s.Held != nil {
+		h.Unwatched = s.Held.Unwatched
+	}
+	s.Held, s.Expedited, s.Forced, s.Postponed = &h, nil, false, nil
+	s.Folded = max(s.Folded, e.Seq)
+	return s
+}
+
+func resumed(s State, e WasResumed) State {
+	if s.Phase == Held {
+		s.Phase, s.Due = Soaking, e.Due
+		if s.Held != nil {
+			s.Remaining += s.Held.Unwatched
+		}
+	} else if s.Phase == Staged { // what was held has not soaked
+		s.SoakFrom = later(s.SoakFrom, e.Said.At)
+	}
+	s.Held = nil
+	s.Folded = max(s.Folded, e.Seq)
+	return s
+}
+
+func expedited(s State, e WasExpedited) State {
+	said := e.Said
+	s.Expedited, s.Forced = &said, e.Force
+	s.Held, s.Postponed = nil, nil // what is in the way is looked at anew
+	if s.Phase == Held {
+		s.Phase, s.Due, s.Remaining = Soaking, e.Said.At, 0
+	}
+	s.Folded = max(s.Folded, e.Seq)
+	return s
+}
+
+// notRolledBack is what the release was before. A bake does not go on: what was seen spoke against it.
+func notRolledBack(s State, e WasNotRolledBack) State {
+	s.Phase, s.Attempts = s.RecalledIn, nil
+	if !s.Phase.Ended() {
+		s.Phase = Promoted
+	}
+	s.Latest.Note = joined(s.Latest.Note, "rollback failed: "+e.Said.Reason)
+	return s
+}
+
+func refused(s State, e WasRefused) State {
+	if e.Verb == Cancel && (s.Phase == Promoting || s.Phase == Failed || s.Phase == RollingBack) {
+		said := e.Said
+		s.LateCancel = &said
+	}
+	s.Folded = max(s.Folded, e.Seq)
 	return s
 }
 
@@ -125,9 +161,12 @@ func passed(s State) State {
 // back has to be done again, from the first stage.
 func retried(s State, e WasRetried) State {
 	s.Folded = max(s.Folded, e.Seq)
-	s.End, s.Evidence, s.Attempts, s.Behind, s.Claim, s.Remaining = Said{}, "", nil, "", 0, 0
+	s.End, s.Evidence, s.Attempts, s.Behind, s.Claim = Said{}, "", nil, "", 0
+	if !s.Soaked {
+		s.Remaining = 0
+	}
 	s.Held, s.Expedited, s.Forced = nil, nil, false
-	if s.FailedIn == Promoting {
+	if s.FailedIn == Promoting || s.Soaked { // or it failed again while it waited for its lane
 		s.Phase, s.Soaked = Queued, true
 		return s
 	}
@@ -221,6 +260,10 @@ func extended(s State, e WasExtended) State {
 		s.Remaining += e.By
 	case Held:
 		s.Remaining += e.By
+	case Queued:
+		if s.Soaked {
+			s.Remaining += e.By
+		}
 	}
 	s.Expedited, s.Forced, s.Postponed = nil, false, nil
 	s.Folded = max(s.Folded, e.Seq)

@@ -90,6 +90,11 @@ const (
 	ByNeed     Obstructing = "need"     // a release of another project is not promoted yet
 )
 
+// same compares two obstacles; the same instant may come with different locations.
+func (o Obstacle) same(p Obstacle) bool {
+	return o.Kind == p.Kind && o.Why == p.Why && o.Until.Equal(p.Until)
+}
+
 // ByPeople tells whether only a person can end the obstacle.
 func (o Obstacle) ByPeople() bool {
 	return o.Kind == ByPause || o.Kind == ByApproval || o.Kind == ByFreeze && o.Until.IsZero()

@@ -346,20 +346,3 @@ func TestPersonsHoldStands(t *testing.T) {
 		t.Errorf("held by %q, want ana", st.s.Held.By)
 	}
 }
-
-// An expedited release is ready at once; whoever arms its alarm must not arm it for the end of the soak.
-func TestWake(t *testing.T) {
-	st := soaking(t, 2*time.Hour)
-	if at, ok := st.s.Wake(st.now); !ok || !at.Equal(st.now.Add(2*time.Hour)) || !st.s.Ready(at) || st.s.Ready(at.Add(-1)) {
-		t.Errorf("wake at %s, %t", at, ok)
-	}
-	st.after(time.Hour)
-	st.answer(st.ask(release.Expedite, "ana"), "expedited")
-	if at, ok := st.s.Wake(st.now); !ok || at.After(st.now) || !st.s.Ready(at) {
-		t.Errorf("expedited: wake at %s, %t", at, ok)
-	}
-	st.answer(st.ask(release.Hold, "ana"), "held")
-	if at, ok := st.s.Wake(st.now); ok {
-		t.Errorf("held: wake at %s", at)
-	}
-}

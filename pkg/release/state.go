@@ -55,7 +55,7 @@ type State struct {
 	Soaked     bool  // it was retried after a failed promotion: it needs its lane again, no second soak
 	LateCancel *Said // who cancelled it when that was too late: it is not retried
 	Recalled   *Said // who rolled it back
-	RecalledIn Phase // and what it was then: baking, promoted, failed
+	RecalledIn Phase // and what it was then: baking, promoted; or failed, cancelled, superseded after a promotion that failed
 }
 
 // Merge is what a merge event asked for.

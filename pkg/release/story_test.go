@@ -35,6 +35,12 @@ func (st *story) merge(delay time.Duration) {
 	st.t.Helper()
 	p := policy()
 	p.Delay = delay
+	st.mergeUnder(p)
+}
+
+// mergeUnder is a merge under a policy of its own.
+func (st *story) mergeUnder(p release.Policy) {
+	st.t.Helper()
 	st.do(release.Admit{
 		Release: "r", Project: "tracer", Merge: release.Merge{Commit: "c0ffee", Version: "1.4.0", Attempt: 1, Seq: 1}, Policy: p, At: st.now,
 	})
@@ -87,6 +93,34 @@ func claimed(t *testing.T, delay time.Duration) *story {
 	st.after(delay)
 	st.do(st.alarm())
 	st.in(release.Promoting)
+	return st
+}
+
+// soakingUnder is a release under a policy of its own whose soak begins now.
+func soakingUnder(t *testing.T, p release.Policy) *story {
+	t.Helper()
+	st := newStory(t)
+	st.mergeUnder(p)
+	st.publish()
+	st.stage()
+	st.do(release.StartSoak{At: st.now})
+	return st
+}
+
+// claimNow claims when the delay is over.
+func (st *story) claimNow() {
+	st.t.Helper()
+	st.after(max(0, st.s.Due.Sub(st.now)))
+	st.do(st.alarm())
+	st.in(release.Promoting)
+}
+
+// failed is a release whose promotion failed.
+func failed(t *testing.T) *story {
+	t.Helper()
+	st := claimed(t, 2*time.Hour)
+	st.do(release.Fail{By: "promoter", Instance: "pro-1", Reason: "refused", At: st.now})
+	st.in(release.Failed)
 	return st
 }
 

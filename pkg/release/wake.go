@@ -39,8 +39,8 @@ func (s State) Wake(now time.Time) (time.Time, bool) {
 }
 
 // Deadline is until when the release may stay in its phase; false for as long as it likes. What services work at is bounded
-// by MaxPhase, but an attempt may use its time; what waits for its turn or for people is bounded by MaxHold. A soak, a bake and
-// a promotion have ends of their own.
+// by MaxPhase, but an attempt may use its time; what waits for its turn, for people, or for anything else of which nobody knows
+// when it is over, is bounded by MaxHold. A soak, a bake and a promotion have ends of their own.
 func (s State) Deadline() (time.Time, bool) {
 	limit, since := s.Policy.MaxPhase, s.PhaseAt
 	switch s.Phase {
@@ -48,7 +48,7 @@ func (s State) Deadline() (time.Time, bool) {
 	case Queued, Held:
 		limit = s.Policy.MaxHold
 	case Soaking:
-		if s.Postponed == nil || !s.Postponed.ByPeople() {
+		if s.Postponed == nil || !s.Postponed.Until.IsZero() {
 			return time.Time{}, false
 		}
 		limit, since = s.Policy.MaxHold, s.Postponed.Since

@@ -28,10 +28,10 @@ func TestCostOfARelease(t *testing.T) {
 		w.laneIsFree("tracer")
 		after := w.stored()
 		for stream, want := range map[string]uint64{
-			// the merge, whose it is, whose the version is, 8 journal records, the lane taken and freed
-			topology.StreamSluice: 1 + 1 + 1 + 8 + 2,
-			// the delay, and the due message that comes of it
-			topology.StreamTimers: 2,
+			// the merge, whose it is, whose the version is, 8 journal records, the lane taken and freed, the project's record
+			topology.StreamSluice: 1 + 1 + 1 + 8 + 2 + 1,
+			// the deadline of the merge, the delay that replaces it, and the due message that comes of that
+			topology.StreamTimers: 3,
 			// a heartbeat at the beginning and one for each of the 120 intervals, the last of which may meet the end
 			topology.StreamEvidence: 120,
 			// the artifact as it was handed in and as it is kept, each with its description
