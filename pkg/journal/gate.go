@@ -25,11 +25,16 @@ func (j *Journal) gate(ctx context.Context, e Entry, upTo, least uint64) (g rele
 	if filters == nil || journal == "" {
 		return g, 0, fmt.Errorf("release %q of project %q: an unsafe name: %w", e.State.Release, project, ErrNone)
 	}
-	record := topology.Project(project)
-	msgs, err := j.multiLast(ctx, append(filters, record, journal), upTo, least)
+	msgs, err := j.multiLast(ctx, append(filters, topology.Project(project), journal), upTo, least)
 	if err != nil {
 		return g, 0, fmt.Errorf("read what stops %s: %w", project, err)
 	}
+	return fold(msgs, project, journal)
+}
+
+// fold is what the messages say of a project. has is the sequence of the one on the subject journal, 0 for none.
+func fold(msgs []stored, project, journal string) (g release.Gate, has uint64, err error) {
+	record := topology.Project(project)
 	newest := map[topology.Subject]stored{} // by verb and scope
 	for _, m := range msgs {
 		switch m.Subject {
@@ -53,14 +58,14 @@ func (j *Journal) gate(ctx context.Context, e Entry, upTo, least uint64) (g rele
 		newest[s] = m // they come in the order of the stream
 	}
 	for _, scope := range []string{project, topology.AllProjects} {
-		j.stops(&g, newest, scope, release.Pause, topology.StopPause, topology.StopUnpause)
-		j.stops(&g, newest, scope, release.Freeze, topology.StopFreeze, topology.StopUnfreeze)
+		stops(&g, newest, scope, release.Pause, topology.StopPause, topology.StopUnpause)
+		stops(&g, newest, scope, release.Freeze, topology.StopFreeze, topology.StopUnfreeze)
 	}
 	return g, has, nil
 }
 
 // stops adds a scope's stop of one kind if the newest word on it is that it begins.
-func (*Journal) stops(g *release.Gate, newest map[topology.Subject]stored, scope string, kind release.StopKind, on, off string) {
+func stops(g *release.Gate, newest map[topology.Subject]stored, scope string, kind release.StopKind, on, off string) {
 	begun, ok := newest[topology.Subject{Kind: topology.KindStop, Verb: on, Project: scope}]
 	ended := newest[topology.Subject{Kind: topology.KindStop, Verb: off, Project: scope}]
 	if ended.Seq > begun.Seq {
