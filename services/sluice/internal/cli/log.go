@@ -55,11 +55,11 @@ func (a *app) story(ctx context.Context, c *client, id string, follow bool) erro
 		return err
 	}
 	last := records[len(records)-1]
-	row, now, err := (&board.Reader{Journal: c.journal}).Release(reading, last.State)
+	row, now, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).Release(reading, last.State)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row.State, row.Beat, now, a.outStyle), show.Timeline(records, a.outStyle))
+	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row.State, row.Around, now, a.outStyle), show.Timeline(records, a.outStyle))
 	if err != nil || last.State.Phase.Ended() {
 		return err
 	}

@@ -25,8 +25,10 @@ func (a *app) status() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [PROJECT|RELEASE]", GroupID: groupLook, Args: cobra.MaximumNArgs(1),
 		Short: "Show what is on its way, and what ended last",
-		Long: `Shows every live release and, of each project, the one that ended last; of one project more of them; of one
-release all that matters. Times are in this machine's zone; what is left of a soak is by the broker's clock.`,
+		Long: `Shows what is paused and frozen, every live release and, of each project, the one that ended last; of one project
+more of them; of one release all that matters. A release that waits for a window, a stop, approvals or another project says
+so, and when it will be promoted if nobody says anything more. Times are in this machine's zone; what is left of a soak is
+by the broker's clock.`,
 		Example:           "  sluice status --watch\n  sluice status tracer -o json",
 		ValidArgsFunction: a.completeLive,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -123,11 +125,11 @@ func (v *view) look(ctx context.Context) (board.Board, error) {
 func (v *view) text(b board.Board, now time.Time) (string, error) {
 	switch {
 	case v.json && v.id != "":
-		return encode(show.JSONOf(b.Rows[0].State, b.Rows[0].Beat, now))
+		return encode(show.JSONOf(b.Rows[0].State, b.Rows[0].Around, now))
 	case v.json:
 		return encode(jsonOf(b, now))
 	case v.id != "":
-		return show.Details(b.Rows[0].State, b.Rows[0].Beat, now, v.outStyle), nil
+		return show.Details(b.Rows[0].State, b.Rows[0].Around, now, v.outStyle), nil
 	}
 	return v.table(b, now), nil
 }
@@ -135,7 +137,7 @@ func (v *view) text(b board.Board, now time.Time) (string, error) {
 func jsonOf(b board.Board, now time.Time) []show.JSON {
 	out := []show.JSON{}
 	for _, row := range b.Rows {
-		out = append(out, show.JSONOf(row.State, row.Beat, now))
+		out = append(out, show.JSONOf(row.State, row.Around, now))
 	}
 	return out
 }
@@ -149,7 +151,11 @@ func key(b board.Board) (string, error) {
 			rows[i].Why = ""
 		}
 	}
-	return encode(rows)
+	var stops []string
+	for _, s := range b.Stopped {
+		stops = append(stops, show.Stopped(s.Project, s.Stop, b.Now))
+	}
+	return encode([]any{rows, stops})
 }
 
 func encode(v any) (string, error) {
@@ -177,7 +183,7 @@ func (v *view) table(b board.Board, now time.Time) string {
 	short := show.Short(ids)
 	for _, row := range b.Rows {
 		s := row.State
-		line := show.LineOf(s, row.Beat, now)
+		line := show.LineOf(s, row.Around, now)
 		why := show.Cell{Text: line.Why}
 		if line.Warn {
 			why.Style = v.outStyle.Yellow
@@ -188,11 +194,15 @@ func (v *view) table(b board.Board, now time.Time) string {
 		}
 		rows = append(rows, []show.Cell{
 			plain(s.Project), plain(version),
-			{Text: string(s.Phase), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
+			{Text: show.PhaseOf(s), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
 			plain(line.Left), plain(line.When), {Text: short[s.Release], Style: v.outStyle.Dim}, plain(line.By), why,
 		})
 	}
-	text := show.Table(rows, v.width())
+	text := ""
+	for _, s := range b.Stopped {
+		text += v.outStyle.Yellow(show.Stopped(s.Project, s.Stop, now)) + "\n"
+	}
+	text += show.Table(rows, v.width())
 	if len(b.Idle) > 0 {
 		text += "no releases yet: " + strings.Join(b.Idle, ", ") + "\n"
 	}
