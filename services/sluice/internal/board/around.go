@@ -89,8 +89,8 @@ func unmet(s release.State, gates map[string]release.Gate) string {
 	return strings.Join(missing, "; ")
 }
 
-// stopped lists what stops these projects, what stops all of them first. A freeze that is over is left out.
-func stopped(gates map[string]release.Gate, names []string, now time.Time) []Stopped {
+// Stops lists what stops these projects, what stops all of them first. A freeze that is over is left out.
+func Stops(gates map[string]release.Gate, names []string, now time.Time) []Stopped {
 	var all, out []Stopped
 	for _, name := range names {
 		for _, s := range gates[name].Stops {

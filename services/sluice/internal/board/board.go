@@ -114,7 +114,7 @@ func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board,
 	if err != nil {
 		return Board{}, err
 	}
-	b.Stopped = stopped(gates, names, b.Now)
+	b.Stopped = Stops(gates, names, b.Now)
 	return b, r.surround(ctx, b.Rows, gates)
 }
 
