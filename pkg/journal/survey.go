@@ -60,7 +60,7 @@ func (j *Journal) gates(ctx context.Context, projects []string, least uint64, ou
 	}
 	for _, p := range projects {
 		msgs := append(byProject[p][:len(byProject[p]):len(byProject[p])], byProject[topology.AllProjects]...)
-		if out[p], _, err = fold(msgs, p, ""); err != nil {
+		if out[p], _, err = gateOf(msgs, p, ""); err != nil {
 			return err
 		}
 	}

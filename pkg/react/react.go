@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -28,6 +29,7 @@ type Hint struct {
 	Stream    string
 	Seq       uint64    // stream sequence
 	At        time.Time // broker's timestamp: a time that has certainly been reached
+	Event     string    // of a journal record: its event's word
 	Data      []byte
 	Delivered uint64 // 1 for the first delivery
 }
@@ -277,6 +279,6 @@ func hint(m jetstream.Msg) (Hint, error) {
 	subject, err := topology.ParseStored(m.Subject())
 	return Hint{
 		Subject: subject, Raw: m.Subject(), Stream: meta.Stream, Seq: meta.Sequence.Stream, At: meta.Timestamp,
-		Data: m.Data(), Delivered: meta.NumDelivered,
+		Event: m.Headers().Get(journal.HeaderEvent), Data: m.Data(), Delivered: meta.NumDelivered,
 	}, err
 }

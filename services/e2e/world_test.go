@@ -48,6 +48,7 @@ type world struct {
 	log      *zap.Logger
 	staging  *staging
 	services map[string]*running
+	broken   func(driver.Role, driver.Facts) error // what a deployment or a promotion fails with; nil: none does
 }
 
 type running struct {
@@ -162,9 +163,29 @@ func (w *world) end() {
 
 func (w *world) open(_ *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	if role == driver.Deploy {
-		return w.staging, nil
+		return breakable{w.staging, w, role}, nil
 	}
-	return files.New(*a.Files, role)
+	d, err := files.New(*a.Files, role)
+	if role == driver.Publish { // it can do more than others
+		return d, err
+	}
+	return breakable{d, w, role}, err
+}
+
+// breakable is a driver that the world may break: a deployment or a promotion.
+type breakable struct {
+	driver.Driver
+	world *world
+	role  driver.Role
+}
+
+func (b breakable) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
+	if b.world.broken != nil {
+		if err := b.world.broken(b.role, f); err != nil {
+			return driver.Done{}, err
+		}
+	}
+	return b.Driver.Do(ctx, f)
 }
 
 // staging is a deployment target in memory. It counts what is done to it.

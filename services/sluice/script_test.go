@@ -45,7 +45,7 @@ const patience = 60 * time.Second
 //	                  order unless it was killed; its error output is then in up.err
 //	broker [KIND]     runs a broker without services: as `sluice up` has it, or "users" (nobody is let in without a password),
 //	                  or "plain" (no accounts, no streams); "broker stop" ends it
-//	until ID PHASE    waits for a phase of a release
+//	until ID PHASE    waits for a phase of a release, or with "?" after it for a record
 //	code N CMD ARG…   runs a command that must end with that exit code
 //	let NAME          sets a variable to what the last command printed
 //	get URL           prints what is there
@@ -283,7 +283,8 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	var story []string
 	err = j.Follow(ctx, args[0], 0, func(r journal.Record) bool {
 		story = append(story, r.Type)
-		return string(r.State.Phase) != args[1]
+		event, ok := strings.CutSuffix(args[1], "?")
+		return ok && r.Type != event || !ok && string(r.State.Phase) != args[1]
 	}, func(error) error { return nil })
 	if err != nil {
 		ts.Fatalf("%s never became %s: %s: %v", args[0], args[1], strings.Join(story, ", "), err)

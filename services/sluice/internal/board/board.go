@@ -8,7 +8,7 @@
 // R releases in all since their last promotions:
 //
 //	1 read for the names of the projects, 1 for the lanes, 1 for the broker's time
-//	1 read for every 512 releases that occupy, wait, or were promoted last
+//	1 read for every 512 releases that occupy, wait, or were promoted last, those included that others wait behind
 //	P reads of merges, each a record of about 150 bytes for every merge
 //	1 read for every 512 of the R releases, and 1 for the heartbeats of those that soak or bake
 //	1 read for every 32 projects for what stops them, and 1 for each project file that a soaking release pinned
@@ -47,12 +47,15 @@ type Board struct {
 	// Stopped is what stops a project, or with All set every project: pauses and freezes, also those that begin later. What
 	// stops all is there once.
 	Stopped []Stopped
+	// Shared is the lanes in which releases of several projects are or were, by name.
+	Shared []Lane
 }
 
 // Row is one release.
 type Row struct {
 	State  release.State
 	Around outlook.Around // of a release that soaks or bakes
+	Ahead  *Ahead         // of a release that waits for its lane, as far as the lane knows it; else nil
 }
 
 // Stopped is a pause or a freeze.
@@ -81,7 +84,8 @@ func (r *Reader) Project(ctx context.Context, name string, ended int) (Board, er
 	return r.collect(ctx, []string{name}, ended)
 }
 
-// Release is the row of one release.
+// Release is the row of one release. It costs a read of the broker's time, one of what stops its project and, of one that soaks
+// or bakes, of its heartbeats and of its project file, or, of one that may wait, of its lane and of the occupant.
 func (r *Reader) Release(ctx context.Context, s release.State) (Row, time.Time, error) {
 	now, err := r.Journal.Now(ctx)
 	if err != nil {
@@ -92,6 +96,9 @@ func (r *Reader) Release(ctx context.Context, s release.State) (Row, time.Time, 
 	if err == nil {
 		err = r.surround(ctx, rows, gates)
 	}
+	if err == nil {
+		err = r.ahead(ctx, &rows[0])
+	}
 	return rows[0], now.Local(), err
 }
 
@@ -100,13 +107,17 @@ func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board,
 	if err != nil {
 		return Board{}, err
 	}
-	b := Board{Now: seen.Now.Local()}
+	b := Board{Now: seen.Now.Local(), Shared: shared(seen.Lanes, names, seen.Releases)}
 	for _, name := range names {
 		rows := pick(seen.Releases, name, ended)
 		if len(rows) == 0 {
 			b.Idle = append(b.Idle, name)
 		}
 		b.Rows = append(b.Rows, rows...)
+	}
+	for i := range b.Rows {
+		row := &b.Rows[i]
+		row.Ahead = aheadOf(row.State, seen.Lanes[row.State.Policy.Lane], seen.Releases)
 	}
 	wanted := append(needed(b.Rows), names...)
 	slices.Sort(wanted)
@@ -153,27 +164,6 @@ func (r *Reader) See(ctx context.Context, names []string) (Seen, error) {
 	more, err := r.Journal.LoadAll(ctx, missing)
 	maps.Copy(all, more)
 	return Seen{Now: now, Lanes: lanes, Merged: merged, Releases: all}, err
-}
-
-// inLanes are the releases of these projects that the lanes name.
-func inLanes(lanes map[string]lane.Record, names []string) []string {
-	var ids []string
-	add := func(project, id string) {
-		if id != "" && slices.Contains(names, project) {
-			ids = append(ids, id)
-		}
-	}
-	for _, l := range lanes {
-		add(l.Project, l.Owner)
-		for _, w := range l.Waiting {
-			add(w.Project, w.Release)
-		}
-		for project, id := range l.Promoted {
-			add(project, id)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }
 
 // promoted is, by project, when the release that was promoted last was merged.
@@ -237,17 +227,25 @@ func compare(a, b Row) int {
 	return cmp.Or(cmp.Compare(x.Merge.Seq, y.Merge.Seq), cmp.Compare(x.Release, y.Release))
 }
 
+// The ranks of phases.
+const (
+	rankStaging = iota
+	rankQueued
+	rankComing
+	rankEnded
+)
+
 // rank orders phases: who has staging, who comes next, who is done.
 func rank(p release.Phase) int {
 	switch p {
 	case release.Passed, release.Staging, release.Staged, release.Soaking, release.Held, release.Promoting, release.Baking,
 		release.RollingBack:
-		return 0
+		return rankStaging
 	case release.Queued:
-		return 1
+		return rankQueued
 	case release.Published, release.Publishing, release.Merged, release.None:
-		return 2
+		return rankComing
 	case release.Promoted, release.Cancelled, release.Failed, release.Superseded, release.RolledBack:
 	}
-	return 3
+	return rankEnded
 }

@@ -59,7 +59,7 @@ func (a *app) story(ctx context.Context, c *client, id string, follow bool) erro
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row.State, row.Around, now, a.outStyle), show.Timeline(records, a.outStyle))
+	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row, now, a.outStyle), show.Timeline(records, a.outStyle))
 	if err != nil || last.State.Phase.Ended() {
 		return err
 	}

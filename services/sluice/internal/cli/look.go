@@ -26,7 +26,8 @@ func (a *app) status() *cobra.Command {
 		Use: "status [PROJECT|RELEASE]", GroupID: groupLook, Args: cobra.MaximumNArgs(1),
 		Short: "Show what is on its way, and what ended last",
 		Long: `Shows what is paused and frozen, every live release and, of each project, the one that ended last; of one project
-more of them; of one release all that matters. A release that waits for a window, a stop, approvals or another project says
+more of them; of one release all that matters. Of a lane that several projects share it tells who occupies it and who
+waits, in order. A release that waits for a window, a stop, approvals or another project says
 so, and when it will be promoted if nobody says anything more. Times are in this machine's zone; what is left of a soak is
 by the broker's clock.`,
 		Example:           "  sluice status --watch\n  sluice status tracer -o json",
@@ -125,11 +126,11 @@ func (v *view) look(ctx context.Context) (board.Board, error) {
 func (v *view) text(b board.Board, now time.Time) (string, error) {
 	switch {
 	case v.json && v.id != "":
-		return encode(show.JSONOf(b.Rows[0].State, b.Rows[0].Around, now))
+		return encode(show.JSONOf(b.Rows[0], now))
 	case v.json:
 		return encode(jsonOf(b, now))
 	case v.id != "":
-		return show.Details(b.Rows[0].State, b.Rows[0].Around, now, v.outStyle), nil
+		return show.Details(b.Rows[0], now, v.outStyle), nil
 	}
 	return v.table(b, now), nil
 }
@@ -137,7 +138,7 @@ func (v *view) text(b board.Board, now time.Time) (string, error) {
 func jsonOf(b board.Board, now time.Time) []show.JSON {
 	out := []show.JSON{}
 	for _, row := range b.Rows {
-		out = append(out, show.JSONOf(row.State, row.Around, now))
+		out = append(out, show.JSONOf(row, now))
 	}
 	return out
 }
@@ -155,7 +156,8 @@ func key(b board.Board) (string, error) {
 	for _, s := range b.Stopped {
 		stops = append(stops, show.Stopped(s.Project, s.Stop, b.Now))
 	}
-	return encode([]any{rows, stops})
+	text, err := encode([]any{rows, stops})
+	return text + show.Lanes(b.Shared, b.Now, show.Style{}), err
 }
 
 func encode(v any) (string, error) {
@@ -183,7 +185,7 @@ func (v *view) table(b board.Board, now time.Time) string {
 	short := show.Short(ids)
 	for _, row := range b.Rows {
 		s := row.State
-		line := show.LineOf(s, row.Around, now)
+		line := show.LineOf(row, now)
 		why := show.Cell{Text: line.Why}
 		if line.Warn {
 			why.Style = v.outStyle.Yellow
@@ -203,6 +205,7 @@ func (v *view) table(b board.Board, now time.Time) string {
 		text += v.outStyle.Yellow(show.Stopped(s.Project, s.Stop, now)) + "\n"
 	}
 	text += show.Table(rows, v.width())
+	text += show.Lanes(b.Shared, now, v.outStyle)
 	if len(b.Idle) > 0 {
 		text += "no releases yet: " + strings.Join(b.Idle, ", ") + "\n"
 	}

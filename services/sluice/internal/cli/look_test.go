@@ -39,4 +39,18 @@ func TestWhatIsAChange(t *testing.T) {
 	if extended := keyOf(s, 0, 0); extended == first {
 		t.Error("extended, and nobody is told")
 	}
+	other := release.State{Release: "01980000-0000-7000-8000-000000000001", Project: "router", Phase: release.Soaking}
+	lanes := func(s release.State) string {
+		t.Helper()
+		k, err := key(board.Board{Now: now, Shared: []board.Lane{{Name: "eu", Occupant: s}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	before := lanes(other)
+	other.Held = &release.Holding{Said: release.Said{By: "ana", At: now}}
+	if lanes(other) == before {
+		t.Error("the lane is held, and nobody is told")
+	}
 }

@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // Details is all that matters of one release, in the zone of now.
-func Details(s release.State, around outlook.Around, now time.Time, st Style) string {
+func Details(row board.Row, now time.Time, st Style) string {
 	var b strings.Builder
+	s, around := row.State, row.Around
 	fmt.Fprintf(&b, "%s  %s\n", st.Bold(Title(s)), st.Phase(s.Phase, Outcome(s, now)))
-	line := LineOf(s, around, now)
+	line := LineOf(row, now)
 	field := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -37,6 +39,9 @@ func Details(s release.State, around outlook.Around, now time.Time, st Style) st
 		field("artifact", "%s, %s", s.Merge.Artifact, s.Digest)
 	}
 	field("lane", "%s", s.Policy.Lane)
+	if s.Phase == release.Queued {
+		field("waits", "%s", waitsFor(row, now))
+	}
 	if s.Beta != "" {
 		field("beta", "%s", channel(s.Beta, s.BetaChannel))
 	}
@@ -185,7 +190,9 @@ type JSON struct {
 	Actor     string     `json:"actor,omitempty"`
 	Attempt   int        `json:"attempt"`
 	Lane      string     `json:"lane"`
-	Behind    string     `json:"behind,omitempty"`
+	Behind    string     `json:"behind,omitempty"`      // the release that occupies the lane
+	Place     int        `json:"place,omitempty"`       // in the queue of the lane; 1 is the next
+	HeldUp    *HeldUp    `json:"behind_held,omitempty"` // the release that occupies the lane is held
 	MergedAt  *time.Time `json:"merged_at,omitempty"`
 	StagedAt  *time.Time `json:"staged_at,omitempty"`
 	Due       *time.Time `json:"due,omitempty"`
@@ -206,14 +213,29 @@ type JSON struct {
 	Deadline   *time.Time `json:"deadline,omitempty"`    // then it fails if it is still there
 }
 
+// HeldUp says who holds the release that others wait behind.
+type HeldUp struct {
+	By     string    `json:"by,omitempty"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"`
+}
+
 // JSONOf is a release for programs.
-func JSONOf(s release.State, around outlook.Around, now time.Time) JSON {
-	l := LineOf(s, around, now)
+func JSONOf(row board.Row, now time.Time) JSON {
+	s, around := row.State, row.Around
+	l := LineOf(row, now)
 	out := JSON{
 		Release: s.Release, Project: s.Project, Version: s.Version, Beta: s.Beta, Digest: s.Digest, Phase: string(s.Phase),
 		Ended: s.Phase.Ended(), Commit: s.Merge.Commit, Ref: s.Merge.Ref, Actor: s.Merge.Actor, Attempt: s.Merge.Attempt,
 		Lane: s.Policy.Lane, Behind: s.Behind, By: l.By, Why: l.Why, Attention: l.Warn, Evidence: s.Evidence,
 		MergedAt: when(s.MergedAt), StagedAt: when(s.StagedAt), EndedAt: when(s.End.At), WatchedAt: when(around.Beat),
+	}
+	if row.Ahead != nil {
+		o := row.Ahead.Occupant
+		out.Behind, out.Place = o.Release, row.Ahead.Place
+		if o.Held != nil {
+			out.HeldUp = &HeldUp{By: o.Held.By, Since: o.Held.At.UTC(), Reason: o.Held.Reason}
+		}
 	}
 	switch s.Phase { //nolint:exhaustive // the others have no clock
 	case release.Soaking:

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/window"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -123,15 +124,15 @@ func TestWhatIsAhead(t *testing.T) {
 			"waits for the project is paused by lee: the fair\n  promotes  when that is over, not before 2026-11-23 15:37:00 UTC\n"},
 		"another": {outlook.Around{Read: true, Beat: now, Unmet: "needs api@2.0.0, promoted is 1.9.0"}, "not before 15:37:00", "needs api@2.0.0, promoted is 1.9.0", "waits for needs api@2.0.0"},
 	} {
-		l := show.LineOf(s, c.around, now)
+		l := show.LineOf(board.Row{State: s, Around: c.around}, now)
 		if l.When != c.when || l.Why != c.why || l.Warn {
 			t.Errorf("%s: %q %q %t, want %q %q", name, l.When, l.Why, l.Warn, c.when, c.why)
 		}
-		if got := show.Details(s, c.around, now, show.Style{}); !strings.Contains(got, c.more) {
+		if got := show.Details(board.Row{State: s, Around: c.around}, now, show.Style{}); !strings.Contains(got, c.more) {
 			t.Errorf("%s: %q is not in\n%s", name, c.more, got)
 		}
 	}
-	j := show.JSONOf(s, shut, now)
+	j := show.JSONOf(board.Row{State: s, Around: shut}, now)
 	if want := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC); j.LeavesAt == nil || !j.LeavesAt.Equal(want) || len(j.Waits) != 1 {
 		t.Errorf("%+v", j)
 	}
@@ -147,11 +148,11 @@ func golden(t *testing.T, file string, names []string, told map[string][]journal
 		last := records[len(records)-1]
 		now := last.At.In(zone).Add(30 * time.Second)
 		fmt.Fprintf(&b, "### %s\n\n", name)
-		b.WriteString(show.Details(last.State, outlook.Around{Beat: now.Add(-5 * time.Second)}, now, show.Style{}))
+		b.WriteString(show.Details(board.Row{State: last.State, Around: outlook.Around{Beat: now.Add(-5 * time.Second)}}, now, show.Style{}))
 		b.WriteString(show.Timeline(records, show.Style{Zone: zone}))
 		b.WriteString("\nas lines:\n")
 		for _, r := range records {
-			l := show.LineOf(r.State, outlook.Around{Beat: r.At}, r.At.In(zone))
+			l := show.LineOf(board.Row{State: r.State, Around: outlook.Around{Beat: r.At}}, r.At.In(zone))
 			fmt.Fprintf(&b, "  %-10s | %-7s | %-15s | %-9s | %s", show.PhaseOf(r.State), l.Left, l.When, l.By, l.Why)
 			if l.Warn {
 				b.WriteString(" (!)")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
@@ -25,8 +26,9 @@ const missedTenths = 25
 // slack is what an alarm and a claim may take.
 const slack = 5 * time.Second
 
-// LineOf tells of a release what matters now: the broker's time in the reader's zone.
-func LineOf(s release.State, around outlook.Around, now time.Time) Line {
+// LineOf tells of a release what matters at the broker's time now, which is in the reader's zone.
+func LineOf(row board.Row, now time.Time) Line {
+	s, around := row.State, row.Around
 	l := Line{Left: "-", By: s.Merge.Actor, When: "merged " + Clock(s.MergedAt, now), Why: s.Merge.Ref}
 	switch s.Phase {
 	case release.None, release.Merged, release.Published:
@@ -35,10 +37,7 @@ func LineOf(s release.State, around outlook.Around, now time.Time) Line {
 	case release.Publishing:
 		l.attempt(s, release.Publish, now)
 	case release.Queued:
-		l.Why = "its turn is next"
-		if s.Behind != "" {
-			l.Why = "behind " + First(s.Behind)
-		}
+		l.Why = waitsFor(row, now)
 	case release.Staging:
 		l.attempt(s, release.Stage, now)
 	case release.Staged:
@@ -65,6 +64,9 @@ func LineOf(s release.State, around outlook.Around, now time.Time) Line {
 			l.When += " " + Clock(s.Held.At, now)
 		} else {
 			l.Why = reason("will be held", l.Why)
+		}
+		if s.Phase == release.Queued {
+			l.Why = waitsFor(row, now) + "; " + l.Why
 		}
 	}
 	return l

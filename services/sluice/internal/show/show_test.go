@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -179,7 +180,7 @@ func TestSomebodyShouldLook(t *testing.T) {
 		"just due":        {90 * time.Minute, 90*time.Minute + time.Second, ""},
 		"overdue":         {90 * time.Minute, 100 * time.Minute, "overdue by 10m: is the promoter running?"},
 	} {
-		l := show.LineOf(s, outlook.Around{Beat: s.SoakFrom.Add(c.beat)}, s.SoakFrom.Add(c.now))
+		l := show.LineOf(board.Row{State: s, Around: outlook.Around{Beat: s.SoakFrom.Add(c.beat)}}, s.SoakFrom.Add(c.now))
 		if l.Why == "main" {
 			l.Why = ""
 		}
@@ -216,7 +217,7 @@ func TestColours(t *testing.T) {
 func TestJSON(t *testing.T) {
 	records := tell(t, upToSoak()...)
 	s := records[len(records)-1].State
-	got := show.JSONOf(s, outlook.Around{Beat: s.SoakFrom}, s.SoakFrom.Add(time.Hour))
+	got := show.JSONOf(board.Row{State: s, Around: outlook.Around{Beat: s.SoakFrom}}, s.SoakFrom.Add(time.Hour))
 	if got.Phase != "soaking" || got.Left != 30*60 || !got.Due.Equal(s.Due) || got.EndedAt != nil || got.Version != "1.4.0" {
 		t.Errorf("%+v", got)
 	}
