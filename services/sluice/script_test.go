@@ -48,6 +48,7 @@ const patience = 60 * time.Second
 //	until ID PHASE    waits for a phase of a release, or with "?" after it for a record
 //	code N CMD ARG…   runs a command that must end with that exit code
 //	let NAME          sets a variable to what the last command printed
+//	later NAME TIME   sets a variable to the time after that duration
 //	get URL           prints what is there
 //	watch ARG…        runs `sluice status --watch`
 //	saw REGEXP        waits until it has printed that
@@ -75,6 +76,7 @@ func TestScripts(t *testing.T) {
 			"until":  until,
 			"code":   code,
 			"let":    let,
+			"later":  later,
 			"get":    get,
 
 			"watch": watch, "saw": saw, "unwatch": unwatch,
@@ -307,6 +309,12 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 
 func let(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+func later(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], time.Now().Add(d).UTC().Format(time.RFC3339))
 }
 
 func get(ts *testscript.TestScript, _ bool, args []string) {

@@ -16,7 +16,7 @@ import (
 
 // What is around the releases that soak or bake.
 
-// surround fills in what is around the rows.
+// surround fills in what is around the rows; what stops projects that are not in gates is not known.
 func (r *Reader) surround(ctx context.Context, rows []Row, gates map[string]release.Gate) error {
 	if err := r.beats(ctx, rows); err != nil {
 		return err
@@ -26,6 +26,9 @@ func (r *Reader) surround(ctx context.Context, rows []Row, gates map[string]rele
 			continue
 		}
 		around := &rows[i].Around
+		if _, read := gates[row.State.Project]; !read {
+			continue
+		}
 		around.Read, around.Stops, around.Unmet = true, gates[row.State.Project].Stops, unmet(row.State, gates)
 		p, err := r.Catalog.At(ctx, row.State.Project, row.State.Policy.Revision)
 		var wrong project.Errors

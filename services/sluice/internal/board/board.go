@@ -47,6 +47,7 @@ type Board struct {
 	// Stopped is what stops a project, or with All set every project: pauses and freezes, also those that begin later. What
 	// stops all is there once.
 	Stopped []Stopped
+	Unread  error // why what stops the projects can not be told; nil: it is
 	// Shared is the lanes in which releases of several projects are or were, by name.
 	Shared []Lane
 }
@@ -92,11 +93,8 @@ func (r *Reader) Release(ctx context.Context, s release.State) (Row, time.Time, 
 		return Row{}, time.Time{}, err
 	}
 	rows := []Row{{State: s}}
-	gates, err := r.Journal.Gates(ctx, append(needed(rows), s.Project), 0)
-	if err == nil {
-		err = r.surround(ctx, rows, gates)
-	}
-	if err == nil {
+	gates, _ := r.Journal.Gates(ctx, append(needed(rows), s.Project), 0) // without them the journal's own word stands
+	if err = r.surround(ctx, rows, gates); err == nil {
 		err = r.ahead(ctx, &rows[0])
 	}
 	return rows[0], now.Local(), err
@@ -122,10 +120,10 @@ func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board,
 	wanted := append(needed(b.Rows), names...)
 	slices.Sort(wanted)
 	gates, err := r.Journal.Gates(ctx, slices.Compact(wanted), 0)
-	if err != nil {
+	if ctx.Err() != nil {
 		return Board{}, err
 	}
-	b.Stopped = Stops(gates, names, b.Now)
+	b.Stopped, b.Unread = Stops(gates, names, b.Now), err
 	return b, r.surround(ctx, b.Rows, gates)
 }
 

@@ -201,6 +201,9 @@ func (v *view) table(b board.Board, now time.Time) string {
 		})
 	}
 	text := ""
+	if b.Unread != nil {
+		text += v.outStyle.Yellow(fmt.Sprintf("what is paused or frozen can not be told: %v", b.Unread)) + "\n"
+	}
 	for _, s := range b.Stopped {
 		text += v.outStyle.Yellow(show.Stopped(s.Project, s.Stop, now)) + "\n"
 	}

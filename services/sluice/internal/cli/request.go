@@ -118,7 +118,7 @@ const sampleID = "00000000-0000-7000-8000-000000000000"
 
 // byNATS is the same by the plain nats command.
 func byNATS(subject, body string) string {
-	subject = strings.NewReplacer(sampleID, "<release>", ".you", ".<you>", ".project.", ".<project>.").Replace(subject)
+	subject = strings.NewReplacer(sampleID+".you", "<release>.<you>", "project.you", "<project>.<you>").Replace(subject)
 	return fmt.Sprintf("Without Sluice: nats pub -J %q %q", subject, body)
 }
 

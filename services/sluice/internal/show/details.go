@@ -50,8 +50,8 @@ func Details(row board.Row, now time.Time, st Style) string {
 	if s.Expedited != nil {
 		field("expedited", "%s at %s", said(*s.Expedited), date(s.Expedited.At, now))
 	}
-	if s.Phase.Out() || s.Reached {
-		field("latest", "%s", channel(s.Latest.Value, s.Latest))
+	if text := channel(s.Latest.Value, s.Latest); text != "" && (s.Phase.Out() || s.Reached) {
+		field("latest", "%s", text)
 	}
 	if s.Recalled != nil {
 		field("recalled", "%s at %s", said(*s.Recalled), date(s.Recalled.At, now))
