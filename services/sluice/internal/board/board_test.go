@@ -187,15 +187,15 @@ func TestHeartbeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	row, _, err := b.r.Release(t.Context(), e.State)
-	if err != nil || !row.Beat.IsZero() {
-		t.Errorf("a heartbeat at %s without one (%v)", row.Beat, err)
+	if err != nil || !row.Around.Beat.IsZero() {
+		t.Errorf("a heartbeat at %s without one (%v)", row.Around.Beat, err)
 	}
 	ack, err := b.js.Publish(t.Context(), topology.Heartbeat(id), []byte("{}"))
 	if err != nil || ack.Stream != topology.StreamEvidence {
 		t.Fatalf("%+v, %v", ack, err)
 	}
 	row, now, err := b.r.Release(t.Context(), e.State)
-	if err != nil || row.Beat.IsZero() || now.Before(row.Beat) {
-		t.Errorf("a heartbeat at %s, now %s (%v)", row.Beat, now, err)
+	if err != nil || row.Around.Beat.IsZero() || now.Before(row.Around.Beat) {
+		t.Errorf("a heartbeat at %s, now %s (%v)", row.Around.Beat, now, err)
 	}
 }

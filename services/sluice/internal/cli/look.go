@@ -25,9 +25,11 @@ func (a *app) status() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [PROJECT|RELEASE]", GroupID: groupLook, Args: cobra.MaximumNArgs(1),
 		Short: "Show what is on its way, and what ended last",
-		Long: `Shows every live release and, of each project, the one that ended last; of one project more of them; of one
-release all that matters. Of a lane that several projects share it tells who occupies it and who waits, in order. Times are
-in this machine's zone; what is left of a soak is by the broker's clock.`,
+		Long: `Shows what is paused and frozen, every live release and, of each project, the one that ended last; of one project
+more of them; of one release all that matters. Of a lane that several projects share it tells who occupies it and who
+waits, in order. A release that waits for a window, a stop, approvals or another project says
+so, and when it will be promoted if nobody says anything more. Times are in this machine's zone; what is left of a soak is
+by the broker's clock.`,
 		Example:           "  sluice status --watch\n  sluice status tracer -o json",
 		ValidArgsFunction: a.completeLive,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -150,7 +152,11 @@ func key(b board.Board) (string, error) {
 			rows[i].Why = ""
 		}
 	}
-	text, err := encode(rows)
+	var stops []string
+	for _, s := range b.Stopped {
+		stops = append(stops, show.Stopped(s.Project, s.Stop, b.Now))
+	}
+	text, err := encode([]any{rows, stops})
 	return text + show.Lanes(b.Shared, b.Now, show.Style{}), err
 }
 
@@ -190,11 +196,18 @@ func (v *view) table(b board.Board, now time.Time) string {
 		}
 		rows = append(rows, []show.Cell{
 			plain(s.Project), plain(version),
-			{Text: string(s.Phase), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
+			{Text: show.PhaseOf(s), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
 			plain(line.Left), plain(line.When), {Text: short[s.Release], Style: v.outStyle.Dim}, plain(line.By), why,
 		})
 	}
-	text := show.Table(rows, v.width())
+	text := ""
+	if b.Unread != nil {
+		text += v.outStyle.Yellow(fmt.Sprintf("what is paused or frozen can not be told: %v", b.Unread)) + "\n"
+	}
+	for _, s := range b.Stopped {
+		text += v.outStyle.Yellow(show.Stopped(s.Project, s.Stop, now)) + "\n"
+	}
+	text += show.Table(rows, v.width())
 	text += show.Lanes(b.Shared, now, v.outStyle)
 	if len(b.Idle) > 0 {
 		text += "no releases yet: " + strings.Join(b.Idle, ", ") + "\n"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/services/sluice/internal/board"
+	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // Time that passes is no change; what happens to a release is, and so is that somebody should look.
@@ -17,7 +18,7 @@ func TestWhatIsAChange(t *testing.T) {
 	}
 	keyOf := func(s release.State, beat, later time.Duration) string {
 		t.Helper()
-		k, err := key(board.Board{Now: now.Add(later), Rows: []board.Row{{State: s, Beat: now.Add(beat)}}})
+		k, err := key(board.Board{Now: now.Add(later), Rows: []board.Row{{State: s, Around: outlook.Around{Beat: now.Add(beat)}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
