@@ -1,0 +1,2 @@
+// Package exhaustive is a model.
+package exhaustive
