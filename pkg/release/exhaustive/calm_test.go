@@ -10,36 +10,48 @@ import (
 // which a person's resume ends. It is checked for one fair order of things, which follows from the world.
 
 // patienceOfTheTest bounds how many steps that may take.
-const patienceOfTheTest = 400
+const patienceOfTheTest = 100
 
-// calm goes on from a world without faults, until the release ended or another world is met from which it is known to.
-func (m *model) calm(w world) error {
+// well is a step of a world without faults, and what it broke.
+type well struct {
+	step[world, act]
+	broke error
+}
+
+// calm goes on from a world without faults, until the release ended or another world is met from which it is known to. It
+// returns the way to where something is broken, nil if nothing is.
+func (m *model) calm(w world) []well {
 	var way []print
+	var path []well
 	for range patienceOfTheTest {
 		p := printOf(m.seeds, w)
 		if _, ok := m.ends[p]; ok {
 			break
 		}
 		way = append(way, p)
-		after, err := m.wellStep(w)
-		if err != nil {
-			return err
-		}
-		if after != w {
-			w = after
-			continue
-		}
-		if m.phase(w) != release.Held {
-			if err := m.end(w); err != nil {
-				return err
+		s := m.wellStep(w)
+		if s.after == w && m.phase(w) != release.Held {
+			if err := m.judged(w, w, m.end(w)); err != nil {
+				return append(path, well{step[world, act]{act{what: nothingIsLeft}, w}, err})
 			}
 			break
 		}
-		resume := slices.IndexFunc(asks(), func(a ask) bool { return a.verb == release.Resume })
-		w = w.stored(m.ask(w.stream, resume, w.now))
+		if s.after == w {
+			resume := slices.IndexFunc(asks(), func(a ask) bool { return a.verb == release.Resume })
+			s = well{step: step[world, act]{act{what: somebodyAsks}, w.stored(m.ask(w.stream, resume, w.now))}}
+		}
+		path = append(path, s)
+		if s.broke = m.judged(w, s.after, s.broke); s.broke != nil {
+			path[len(path)-1] = s
+			return path
+		}
+		w = s.after
 	}
-	if len(way) == patienceOfTheTest {
-		return broke("I13", "everybody is well, and after %d steps the release is still %s", patienceOfTheTest, m.phase(w))
+	if len(path) == patienceOfTheTest {
+		err := broke("I13", "everybody is well, and after %d steps the release is still %s", patienceOfTheTest, m.phase(w))
+		if err = m.judged(w, w, err); err != nil {
+			return append(path, well{step[world, act]{act{what: nothingIsLeft}, w}, err})
+		}
 	}
 	for _, p := range way {
 		m.ends[p] = struct{}{}
@@ -48,44 +60,43 @@ func (m *model) calm(w world) error {
 }
 
 // wellStep is what happens next when nothing goes wrong; the same world if nothing is left.
-func (m *model) wellStep(w world) (after world, broke error) {
+func (m *model) wellStep(w world) well {
 	for who := range w.promoters { // what was begun is finished
 		if w.promoters[who].doing != idle {
-			return m.first(w, uint8(who), m.promoter)
+			return first(w, uint8(who), m.promoter)
 		}
 	}
-	if w.hinted || w.rang != never {
-		for who := range w.promoters {
-			if after, broke = m.first(w, uint8(who), m.idle); after != w || broke != nil {
-				return after, broke
-			}
-		}
-		w.now++ // another's attempt is waited for
-		return w, nil
+	later := func(now moment) well {
+		after := w
+		after.now = now
+		return well{step: step[world, act]{act{what: timePasses}, after}}
 	}
 	switch {
+	case w.hinted || w.rang:
+		for who := range w.promoters {
+			if s := first(w, uint8(who), m.idle); s.after != w || s.broke != nil {
+				return s
+			}
+		}
+		return later(w.now + 1) // another's attempt is waited for
 	case w.alarm == never:
-		return w, nil
+		return well{step: step[world, act]{after: w}}
 	case w.alarm > w.now:
-		w.now = w.alarm
-		return w, nil
+		return later(w.alarm)
 	}
-	return w.ring(), nil
+	return well{step: step[world, act]{act{what: theAlarmRings}, w.ring()}}
 }
 
 // first is the first of a promoter's possible steps.
-func (m *model) first(w world, who uint8, steps func(world, uint8, func(world, act, error))) (after world, broke error) {
+func first(w world, who uint8, steps func(world, uint8, func(world, act, error))) well {
+	var s well
 	taken := false
-	steps(w, who, func(next world, _ act, err error) {
-		if taken {
-			return
+	steps(w, who, func(after world, did act, broke error) {
+		if !taken {
+			s, taken = well{step[world, act]{did, after}, broke}, true
 		}
-		if taken = true; err == nil {
-			err = m.check(w, next)
-		}
-		after, broke = next, err
 	})
-	return after, broke
+	return s
 }
 
 // end judges a world in which nothing is left to do: the release ended, and as the requests say.

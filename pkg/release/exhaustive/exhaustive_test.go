@@ -1,24 +1,103 @@
 package exhaustive
 
 import (
+	"os"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
-func TestTry(t *testing.T) {
-	for _, s := range []size{
-		{asks: release.Verbs(), requests: 1, crashes: 0, losses: 0, lag: 2, horizon: 4},
-		{asks: release.Verbs(), requests: 1, crashes: 1, losses: 0, refusals: 1, blinks: 1, lag: 2, horizon: 4},
-		{asks: release.Verbs(), requests: 2, crashes: 0, losses: 0, lag: 2, horizon: 3},
-	} {
-		m := newModel(s, flaw{})
-		at := time.Now()
-		r := explore(m.start(), m.steps, 3_000_000)
-		t.Logf("%+v: %d states, %d transitions, depth %d, complete %t, streams %d, plans %d, ends %d in %s", s, r.states, r.transitions, r.depth, r.complete, len(m.all), len(m.plans), len(m.ends), time.Since(at))
-		if r.broke != nil {
-			t.Fatalf("%v\n%s", r.broke, m.tell(r.path))
+// most bounds a search. It is no result to come to it: the sizes are such that it is not met.
+const most = 10_000_000
+
+// named is a size that the protocol is searched in.
+type named struct {
+	name string
+	size
+}
+
+// sizes are those that every change is tested with, and the large ones of make model. The race detector makes a search many
+// times slower, and has nothing to find in one goroutine.
+func sizes() []named {
+	switch {
+	case raceDetector:
+		return []named{{"one request", size{asks: release.Verbs(), requests: 1, lag: 2, horizon: 3}}}
+	case os.Getenv("SLUICE_MODEL") == "large":
+		return []named{
+			{"two requests and faults", size{
+				asks: release.Verbs(), requests: 2, crashes: 1, losses: 1, refusals: 1, blinks: 1, lag: 3, horizon: 3,
+			}},
 		}
+	}
+	return []named{
+		{"two requests", size{asks: release.Verbs(), requests: 2, lag: 2, horizon: 3}},
+		{"one request and faults", size{
+			asks: release.Verbs(), requests: 1, crashes: 1, losses: 1, refusals: 1, blinks: 1, lag: 2, horizon: 3,
+		}},
+		{"three stops and goes", size{asks: []release.Verb{release.Cancel, release.Hold, release.Resume}, requests: 3, lag: 2, horizon: 2}},
+	}
+}
+
+// Every world that can be reached keeps all invariants, and gets to an end.
+func TestProtocol(t *testing.T) {
+	for _, s := range sizes() {
+		t.Run(s.name, func(t *testing.T) {
+			m := newModel(s.size, flaw{})
+			r := explore(m.start(), m.steps, most)
+			if r.broke != nil {
+				t.Fatalf("%v\n%s", r.broke, m.tell(r.path))
+			}
+			if !r.complete {
+				t.Fatalf("more than %d worlds", most)
+			}
+			t.Logf("%d worlds, %d steps between them, the farthest %d steps away; %d streams", r.states, r.transitions, r.depth, len(m.all))
+			m.visited(t)
+		})
+	}
+}
+
+// visited checks that a search has seen what the protocol is about.
+func (m *model) visited(t *testing.T) {
+	t.Helper()
+	met := map[string]bool{}
+	for n := range m.all {
+		msg := m.all[n]
+		if msg.event == nil {
+			continue
+		}
+		was := m.record(msg.before).state
+		switch e := msg.event.(type) {
+		case release.WasBegun:
+			if e.Work == release.Promote && was.Phase == release.Promoting {
+				met["an attempt after the first"] = true
+				if was.Attempts[release.Promote].Instance != e.Attempt.Instance {
+					met["a takeover"] = true
+				}
+			}
+		case release.WasRefused:
+			if was.Phase == release.Promoting && e.Seq > was.Claim {
+				met["a request that came too late"] = true
+			}
+		case release.WasHeld:
+			if e.Holding.System {
+				met["a hold by Sluice"] = true
+			}
+		}
+		if was != nil && was.Phase == release.Promoting && !msg.state.Phase.Ended() && msg.state.Phase != release.Promoting {
+			met["a claim that was ineffective"] = true
+		}
+		met[string(msg.state.Phase)] = true
+	}
+	for _, want := range []string{
+		"an attempt after the first", "a takeover", "a request that came too late", "a hold by Sluice",
+		"a claim that was ineffective", "promoted", "cancelled", "failed", "held",
+	} {
+		if !met[want] && (want != "a hold by Sluice" || m.horizon > overdue+soak) {
+			t.Errorf("the search has not met %s", want)
+		}
+	}
+	if len(m.table) != len(m.size.asks) || slices.Contains(m.table, -1) {
+		t.Errorf("%d of %d verbs are in the table of requests", len(m.table), len(m.size.asks))
 	}
 }

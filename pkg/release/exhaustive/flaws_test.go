@@ -2,7 +2,7 @@ package exhaustive
 
 import "github.com/sluice-gate/sluice/pkg/release"
 
-// flaw is a guard that is missing from the protocol.
+// flaw is a guard that is missing from the protocol. A search with one of them must find what it breaks.
 type flaw struct {
 	// Settling.
 	neverSettles       bool // takes every claim for effective
@@ -15,7 +15,8 @@ type flaw struct {
 
 	// The journal.
 	appendsBlindly       bool // appends without compare-and-set
-	givesUpAfterConflict bool // does not look again when another was faster
+	repeatsAfterConflict bool // when another was faster, appends again what it had decided, and does not look again
+	givesUpAfterConflict bool // when another was faster, takes its hint for done
 	ignoresFolded        bool // looks at all requests again and again
 	answersNewest        bool // answers only the newest request
 	readsLastOnly        bool // does not read what is hidden by a later message on the same subject
@@ -38,7 +39,7 @@ type flaw struct {
 	acksFirst             bool // acknowledges a hint before anything was done
 	acksBeforeArming      bool // acknowledges an alarm before the next is armed
 	acksWhenBusy          bool // acknowledges a hint because another is at the work
-	neverArmsAgain        bool // acknowledges an early alarm as if there were a later one
+	forgetsEarlyAlarms    bool // acknowledges an early alarm as if there were a later one
 	hintsBelieveReplicas  bool // looks for a message at a replica that does not have it yet
 	alarmsBelieveReplicas bool // looks for an alarm at a replica that lags behind
 }
@@ -66,4 +67,9 @@ func (f flaw) seen(s release.State) release.State {
 		s.Phase, s.Claim = release.Soaking, 0
 	}
 	return s
+}
+
+// keepsStale tells whether an append that was decided on an earlier record is more than a conflict.
+func (f flaw) keepsStale() bool {
+	return f.appendsBlindly || f.repeatsAfterConflict || f.givesUpAfterConflict
 }

@@ -14,6 +14,7 @@ type glance struct {
 	who          uint8
 	told, now    moment // the hint's time, and the broker's
 	claimed      uint8
+	alarm        bool // it looks for an alarm
 	unwatched    bool
 }
 
@@ -121,7 +122,7 @@ func (m *model) soaks(g glance, record *message, s release.State) plan {
 		return pl
 	}
 	due, waits := s.Wake()
-	if !waits || m.neverArmsAgain && g.now > momentOf(s.SoakFrom) {
+	if !waits || g.alarm && m.forgetsEarlyAlarms {
 		return plan{do: nothing}
 	}
 	return plan{do: doArm, until: momentOf(due)}

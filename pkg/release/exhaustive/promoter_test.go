@@ -40,7 +40,7 @@ func (m *model) idle(w world, who uint8, emit func(world, act, error)) {
 	if w.hinted {
 		m.looks(w, who, aMessage, emit)
 	}
-	if w.rang != never {
+	if w.rang {
 		m.looks(w, who, anAlarm, emit)
 	}
 	m.looks(w, who, noHint, emit)
@@ -57,10 +57,10 @@ func (m *model) looks(w world, who uint8, h hint, emit func(world, act, error)) 
 	case aMessage:
 		told, fresh = m.all[last].at, !m.hintsBelieveReplicas
 	case anAlarm:
-		told, fresh = w.rang, !m.alarmsBelieveReplicas
+		fresh = !m.alarmsBelieveReplicas
 	}
 	for view := last; m.all[view].seq >= firstSeq; view = m.all[view].before {
-		g := glance{view: view, answer: view, who: who, told: told, now: w.now, unwatched: w.unwatched}
+		g := glance{view: view, answer: view, who: who, told: told, now: w.now, alarm: h == anAlarm, unwatched: w.unwatched}
 		m.look(w, h, g, emit)
 		late := int(m.all[last].seq - m.all[view].seq)
 		// What was read a while ago is as good as what a replica has that lags behind, until somebody appends.
@@ -124,10 +124,10 @@ func (m *model) begins(w world, h hint, who uint8, pl plan, did act, emit func(w
 		return
 	}
 	p := promoter{doing: claiming, base: pl.base, event: pl.event}
-	switch {
-	case m.givesUpAfterConflict:
+	if m.givesUpAfterConflict {
 		p.hint = h
-	case !m.appendsBlindly && pl.base != m.record(w.stream).seq: // it will be refused
+	}
+	if pl.base != m.record(w.stream).seq && !m.keepsStale() { // it will be refused
 		p = promoter{}
 	}
 	emit(w.with(who, p), did, pl.broke)
@@ -140,6 +140,9 @@ func (m *model) appends(w world, who uint8, h hint, base uint8, event uint16, di
 	begins = begins && begun.Work == release.Promote
 	claims := begins && m.all[m.upTo(w.stream, base)].state.Phase != release.Promoting
 	stay := w.with(who, promoter{})
+	if m.repeatsAfterConflict {
+		base = m.record(w.stream).seq
+	}
 	if !m.accepts(w, base, claims) {
 		if m.givesUpAfterConflict {
 			stay = stay.acknowledge(h)

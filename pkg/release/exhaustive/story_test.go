@@ -11,9 +11,17 @@ import (
 func (m *model) tell(path []step[world, act]) string {
 	var out strings.Builder
 	before := m.start()
-	for _, s := range path {
+	write := func(s step[world, act]) {
 		fmt.Fprintf(&out, "  tick %d  %s\n", s.after.now, m.line(before, s.did, s.after))
 		before = s.after
+	}
+	for _, s := range path {
+		write(s)
+		if s.did.what == everybodyIsWell {
+			for _, s := range m.calm(s.after) {
+				write(s.step)
+			}
+		}
 	}
 	return out.String()
 }
@@ -44,6 +52,8 @@ func (m *model) line(before world, did act, after world) string {
 		return fmt.Sprintf("%s %s", who, m.outcome(before, did, after))
 	case everybodyIsWell:
 		return "from now on everybody is well"
+	case nothingIsLeft:
+		return "nothing is left to do"
 	}
 	return "something happens"
 }
@@ -82,7 +92,7 @@ func (m *model) outcome(before world, did act, after world) string {
 	case p.doing == acting:
 		out = append(out, fmt.Sprintf("is to promote outside, for the attempt of %d", p.base))
 	}
-	if before.hinted && !after.hinted || before.rang != never && after.rang == never {
+	if before.hinted && !after.hinted || before.rang && !after.rang {
 		out = append(out, "acknowledges the hint")
 	}
 	if len(out) == 0 {

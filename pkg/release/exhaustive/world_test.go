@@ -1,6 +1,8 @@
 package exhaustive
 
 import (
+	"errors"
+
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
@@ -33,8 +35,8 @@ type world struct {
 
 	// The broker's timer: when the alarm is due, or never.
 	alarm moment
-	// rang is when the alarm rang whose hint is not acknowledged yet, or never.
-	rang moment
+	// rang: an alarm rang, and its hint is not acknowledged yet.
+	rang bool
 	// hinted: the hint of the stream's last message is not acknowledged yet. Hints of earlier messages need not be known: a
 	// look for the last one sees all that they are about.
 	hinted bool
@@ -81,7 +83,8 @@ type model struct {
 	size
 	*streams
 	flaw
-	table []int // the requests of the size, by their places in asks
+	only  string // the invariant that is looked at; empty for all
+	table []int  // the requests of the size, by their places in asks
 	plans map[glance]plan
 	ends  map[print]struct{} // worlds that come to an end when faults stop
 	seeds printer
@@ -125,7 +128,7 @@ func (m *model) start() world {
 		stream = m.append(stream, m.all[stream].seq, m.number(events[0]), 0)
 		s = *m.record(stream).state
 	}
-	return world{stream: stream, alarm: never, rang: never, hinted: true}
+	return world{stream: stream, alarm: never, hinted: true}
 }
 
 // phase is the release's, as the stream's leader has it.
@@ -158,19 +161,15 @@ const (
 	givesUp
 	reports
 	everybodyIsWell
+	nothingIsLeft
 )
 
 // steps calls to for every step that is possible in w.
 func (m *model) steps(w world, to func(world, act, error)) {
-	emit := func(after world, did act, broke error) {
-		if broke == nil {
-			broke = m.check(w, after)
-		}
-		to(after, did, broke)
+	if path := m.calm(w); path != nil {
+		to(w, act{what: everybodyIsWell}, path[len(path)-1].broke)
 	}
-	if err := m.calm(w); err != nil {
-		to(w, act{what: everybodyIsWell}, err)
-	}
+	emit := func(after world, did act, broke error) { to(m.simplify(after), did, m.judged(w, after, broke)) }
 	m.environment(w, emit)
 	for who := range w.promoters {
 		m.promoter(w, uint8(who), emit)
@@ -206,7 +205,7 @@ func (m *model) environment(w world, emit func(world, act, error)) {
 // ring delivers an alarm's hint. The broker delivers it until it is acknowledged. Whoever is at work for one that rang before
 // does not acknowledge this one.
 func (w world) ring() world {
-	w.alarm, w.rang = never, w.now
+	w.alarm, w.rang = never, true
 	return w.outdate(anAlarm)
 }
 
@@ -227,7 +226,7 @@ func (w world) acknowledge(h hint) world {
 	case aMessage:
 		w.hinted = false
 	case anAlarm:
-		w.rang = never
+		w.rang = false
 	}
 	return w
 }
@@ -240,7 +239,7 @@ func (m *model) store(w world, base uint8, event uint16) world {
 	}
 	w = w.stored(m.append(w.stream, base, event, w.now))
 	for i := range w.promoters { // all other appends will be refused: they are as good as not begun
-		if p := &w.promoters[i]; p.doing == claiming && !m.appendsBlindly && !m.givesUpAfterConflict {
+		if p := &w.promoters[i]; p.doing == claiming && !m.keepsStale() {
 			*p = promoter{}
 		}
 	}
@@ -251,6 +250,32 @@ func (m *model) store(w world, base uint8, event uint16) world {
 func (w world) stored(stream uint32) world {
 	w.stream, w.hinted = stream, true
 	return w.outdate(aMessage)
+}
+
+// simplify leaves out of the world of an ended release what can make no difference any more. Requests still come.
+func (m *model) simplify(w world) world {
+	if m.phase(w).Ended() && !m.wakesTheDead && !m.appendsBlindly {
+		w.alarm, w.rang, w.unwatched = never, false, false
+		w.crashes, w.losses, w.refusals, w.blinks = uint8(m.crashes), uint8(m.losses), uint8(m.refusals), uint8(m.blinks)
+		w = w.outdate(anAlarm)
+	}
+	return w
+}
+
+// judged is what a step broke, of what the search is for.
+func (m *model) judged(before, after world, broke error) error {
+	if broke = m.wanted(broke); broke == nil {
+		broke = m.wanted(m.check(before, after))
+	}
+	return broke
+}
+
+func (m *model) wanted(broke error) error {
+	var v violation
+	if m.only != "" && errors.As(broke, &v) && v.name != m.only {
+		return nil
+	}
+	return broke
 }
 
 // check judges a step by what must hold in every world.
@@ -265,7 +290,7 @@ func (m *model) check(before, w world) error {
 		return broke("I1", "promoted outside, and %s", s.Phase)
 	}
 	// Nobody promises anything who may die. So there must be a hint, or an alarm if all that is missing is time.
-	looked := w.hinted || w.rang != never
+	looked := w.hinted || w.rang
 	switch {
 	case looked:
 	case s.Phase == release.Soaking && w.alarm == never:
