@@ -21,10 +21,10 @@ type well struct {
 // calm goes on from a world without faults, until the release ended or another world is met from which it is known to. It
 // returns the way to where something is broken, nil if nothing is.
 func (m *model) calm(w world) []well {
-	var way []print
+	var way []fingerprint
 	var path []well
 	for range patienceOfTheTest {
-		p := printOf(m.seeds, w)
+		p := fingerprintOf(m.seeds, w)
 		if _, ok := m.ends[p]; ok {
 			break
 		}

@@ -67,7 +67,7 @@ func TestEveryGuardIsNeeded(t *testing.T) {
 					s.asks = release.Verbs()
 				}
 				m := newModel(s, mutant.flaw)
-				m.only = name
+				m.only, m.named = name, true
 				r := explore(m.start(), m.steps, mostOfMutant)
 				if r.broke == nil {
 					t.Fatalf("%s is not broken in %d worlds, all of them: %t", name, r.states, r.complete)
@@ -106,6 +106,7 @@ func TestHarmless(t *testing.T) {
 	for _, mutant := range harmless() {
 		t.Run(mutant.name, func(t *testing.T) {
 			m := newModel(size{asks: release.Verbs(), requests: 1, crashes: 1, lag: 2, horizon: 3}, mutant.flaw)
+			m.named = true
 			r := explore(m.start(), m.steps, most)
 			if r.broke != nil {
 				t.Fatalf("%v\n%s", r.broke, m.tell(r.path))

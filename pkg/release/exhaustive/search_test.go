@@ -23,13 +23,13 @@ type report[S comparable, E any] struct {
 	broke                      error        // nil: none
 }
 
-// print identifies a state by 128 bits of two independent hashes. Among 10^7 states two would share one with a probability of
+// fingerprint identifies a state by 128 bits of two independent hashes. Among 10^7 states two would share one with a probability of
 // about 10^-25.
-type print struct{ a, b uint64 }
+type fingerprint struct{ a, b uint64 }
 
-type printer [2]maphash.Seed
+type seeds [2]maphash.Seed
 
-func newPrinter() printer { return printer{maphash.MakeSeed(), maphash.MakeSeed()} }
+func newSeeds() seeds { return seeds{maphash.MakeSeed(), maphash.MakeSeed()} }
 
 // origin is where a state was reached from: the number of the state before, and of the step among its steps.
 type origin struct {
@@ -45,14 +45,14 @@ func explore[S comparable, E any](start S, next next[S, E], most int) report[S, 
 	}
 	var (
 		r       report[S, E]
-		prints  = newPrinter()
-		seen    = map[print]struct{}{}
+		prints  = newSeeds()
+		seen    = map[fingerprint]struct{}{}
 		origins []origin // in the order of discovery, which is the order of the queue
 		queue   []waiting
 		head    int
 	)
 	discover := func(s S, depth int, from origin) bool {
-		p := printOf(prints, s)
+		p := fingerprintOf(prints, s)
 		if _, ok := seen[p]; ok {
 			return false
 		}
@@ -91,8 +91,8 @@ func explore[S comparable, E any](start S, next next[S, E], most int) report[S, 
 	return r
 }
 
-func printOf[S comparable](p printer, s S) print {
-	return print{maphash.Comparable(p[0], s), maphash.Comparable(p[1], s)}
+func fingerprintOf[S comparable](p seeds, s S) fingerprint {
+	return fingerprint{maphash.Comparable(p[0], s), maphash.Comparable(p[1], s)}
 }
 
 // trail is which of the possible steps led from the start to a state.

@@ -1,6 +1,7 @@
 package exhaustive
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -54,8 +55,9 @@ type message struct {
 	event   release.Event
 	state   *release.State // of the last record up to here
 	record  uint32         // the number of that record's stream
-	asked   int            // how many requests there are up to here
-	broke   error          // what it broke, judged from the stream alone
+	key     extension
+	first   string // the promoter that is named first; empty: none is
+	broke   error  // what it broke, judged from the stream alone
 }
 
 // streams are all streams that were ever met.
@@ -95,7 +97,7 @@ func (s *streams) ask(on uint32, what int, at moment) uint32 {
 	return s.extend(key, func(m *message) {
 		a := asks()[what]
 		m.request = &release.Request{Verb: a.verb, By: a.by, Seq: uint64(m.seq), Actor: "ana", At: at.time()}
-		m.state, m.record, m.asked = s.all[on].state, s.all[on].record, s.all[on].asked+1
+		m.state, m.record = s.all[on].state, s.all[on].record
 	})
 }
 
@@ -107,7 +109,8 @@ func (s *streams) append(on uint32, base uint8, event uint16, at moment) uint32 
 		if r := s.upTo(on, base); s.all[r].state != nil {
 			was = *s.all[r].state
 		}
-		m.event, m.asked = s.events[event], s.all[on].asked
+		m.event = s.events[event]
+		m.first = cmp.Or(m.first, names(m.event))
 		state := release.Evolve(was, m.event).Stamp(uint64(m.seq), at.time())
 		m.state, m.record = &state, uint32(len(s.all))
 	})
@@ -118,7 +121,7 @@ func (s *streams) extend(key extension, fill func(*message)) uint32 {
 		return n
 	}
 	n := uint32(len(s.all))
-	m := message{before: key.before, seq: s.all[key.before].seq + 1, at: key.at}
+	m := message{key: key, before: key.before, seq: s.all[key.before].seq + 1, at: key.at, first: s.all[key.before].first}
 	fill(&m)
 	s.all = append(s.all, m)
 	s.known[key] = n

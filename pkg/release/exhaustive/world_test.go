@@ -83,15 +83,16 @@ type model struct {
 	size
 	*streams
 	flaw
+	named bool   // A and B are told apart, for a story
 	only  string // the invariant that is looked at; empty for all
 	table []int  // the requests of the size, by their places in asks
 	plans map[glance]plan
-	ends  map[print]struct{} // worlds that come to an end when faults stop
-	seeds printer
+	ends  map[fingerprint]struct{} // worlds that come to an end when faults stop
+	seeds seeds
 }
 
 func newModel(s size, f flaw) *model {
-	m := &model{size: s, streams: newStreams(), flaw: f, plans: map[glance]plan{}, ends: map[print]struct{}{}, seeds: newPrinter()}
+	m := &model{size: s, streams: newStreams(), flaw: f, plans: map[glance]plan{}, ends: map[fingerprint]struct{}{}, seeds: newSeeds()}
 	for i, a := range asks() {
 		for _, v := range s.asks {
 			if a.verb == v {
@@ -169,7 +170,13 @@ func (m *model) steps(w world, to func(world, act, error)) {
 	if path := m.calm(w); path != nil {
 		to(w, act{what: everybodyIsWell}, path[len(path)-1].broke)
 	}
-	emit := func(after world, did act, broke error) { to(m.simplify(after), did, m.judged(w, after, broke)) }
+	emit := func(after world, did act, broke error) {
+		broke = m.judged(w, after, broke)
+		if after = m.simplify(after); !m.named {
+			after = m.mirrored(after)
+		}
+		to(after, did, broke)
+	}
 	m.environment(w, emit)
 	for who := range w.promoters {
 		m.promoter(w, uint8(who), emit)
