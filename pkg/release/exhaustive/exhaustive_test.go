@@ -10,7 +10,7 @@ import (
 )
 
 // most bounds a search. It is no result to come to it: the sizes are such that it is not met.
-const most = 10_000_000
+const most = 50_000_000
 
 // memory is from where on the collector of garbage works harder. It is no bound.
 const memory = 700 << 20
@@ -29,9 +29,14 @@ func sizes() []named {
 		return []named{{"one request", size{asks: release.Verbs(), requests: 1, lag: 2, horizon: 3}}}
 	case os.Getenv("SLUICE_MODEL") == "large":
 		return []named{
-			{"two requests and faults", size{
-				asks: release.Verbs(), requests: 2, crashes: 1, losses: 1, refusals: 1, blinks: 1, lag: 3, horizon: 3,
+			{"two requests and a crash", size{asks: release.Verbs(), requests: 2, crashes: 1, lag: 3, horizon: 3}},
+			{"two requests, a lost acknowledgement, no watcher", size{
+				asks: release.Verbs(), requests: 2, losses: 1, blinks: 1, lag: 3, horizon: 3,
 			}},
+			{"one request and more faults", size{
+				asks: release.Verbs(), requests: 1, crashes: 2, losses: 1, refusals: 1, blinks: 1, lag: 4, horizon: 4,
+			}},
+			{"three requests", size{asks: release.Verbs(), requests: 3, lag: 3, horizon: 2}},
 		}
 	}
 	return []named{

@@ -38,12 +38,10 @@ func (m *model) mirror(n uint32) uint32 {
 		return n
 	}
 	before := m.mirror(msg.before)
-	key := msg.key
-	key.before = before
 	if msg.event == nil {
-		return m.ask(before, int(key.what), msg.at)
+		return m.ask(before, int(msg.key.what), msg.at)
 	}
-	return m.append(before, key.base, m.number(exchange(msg.event)), msg.at)
+	return m.append(before, msg.key.base, m.number(exchange(msg.event)), msg.at)
 }
 
 // exchange names B where an event names A, and A where B.

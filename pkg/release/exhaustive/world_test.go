@@ -241,10 +241,11 @@ func (w world) acknowledge(h hint) world {
 // store appends an event for a promoter.
 func (m *model) store(w world, base uint8, event uint16) world {
 	was := m.all[m.upTo(w.stream, base)].state
-	if _, resumed := m.events[event].(release.WasResumed); resumed && was.Held != nil && was.Held.Unwatched > 0 {
-		w.unwatched = false // the soak that was missing was added
-	}
 	w = w.stored(m.append(w.stream, base, event, w.now))
+	if e, resumed := m.events[event].(release.WasResumed); resumed && was.Held != nil && was.Held.Unwatched > 0 {
+		// Is the soak added that nobody watched?
+		w.unwatched = w.unwatched && m.record(w.stream).state.Due.Sub(e.Said.At) < was.Held.Unwatched
+	}
 	for i := range w.promoters { // all other appends will be refused: they are as good as not begun
 		if p := &w.promoters[i]; p.doing == claiming && !m.keepsStale() {
 			*p = promoter{}
