@@ -29,8 +29,12 @@
 //     each. Faults, requests and early looks happen until the horizon.
 //   - People: the requests of the table in [asks], at any time, also after the end.
 //
-// It begins with a release whose soak has just begun. Publisher, stager, lanes and putting back are not in it, nor a channel that
-// points to a newer version.
+// It begins with a release whose soak has just begun. Publisher, stager, lanes and putting back are not in it, nor the look at the
+// channel before a claim: that it points to a newer version, or can not be looked at.
+//
+// One demand on the promoter is easily missed. When a look for an alarm finds nothing to do, that counts only from what the
+// stream's leader has. A replica that lags behind may still show the hold after which the alarm was armed; whoever believes
+// it acknowledges the only alarm, and the release soaks for ever. TestEveryGuardIsNeeded tells that story.
 //
 // # Why a look is one step
 //
@@ -38,7 +42,8 @@
 // what was read a while ago is what a replica would answer that lags behind, and such answers are tried however old they
 // are; when somebody has appended, the append is refused. There is one exception, the decision that it is time: it depends
 // on the clock and on the heartbeats, so between it and its append everything may happen. Settling is part of the step that
-// stores the claim, because it comes to the same whenever it is done; that this is so is checked (I10).
+// stores the claim, because it comes to the same whenever it is done; that this is so is checked (I10). And an alarm that is
+// armed after a long pause, for what was read before others appended, is tried as far back as replicas may lag behind.
 //
 // # What is checked
 //

@@ -12,7 +12,7 @@ import (
 // most bounds a search. It is no result to come to it: the sizes are such that it is not met.
 const most = 50_000_000
 
-// memory is from where on the collector of garbage works harder. It is no bound.
+// memory is from where on the collector of garbage works harder. It is no bound. In the large sizes more than that is in use.
 const memory = 700 << 20
 
 // named is a size that the protocol is searched in.
@@ -21,13 +21,15 @@ type named struct {
 	size
 }
 
+func large() bool { return os.Getenv("SLUICE_MODEL") == "large" }
+
 // sizes are those that every change is tested with, and the large ones of make model. The race detector makes a search many
 // times slower, and has nothing to find in one goroutine.
 func sizes() []named {
 	switch {
 	case raceDetector:
 		return []named{{"one request", size{asks: release.Verbs(), requests: 1, lag: 2, horizon: 3}}}
-	case os.Getenv("SLUICE_MODEL") == "large":
+	case large():
 		return []named{
 			{"two requests and a crash", size{asks: release.Verbs(), requests: 2, crashes: 1, lag: 3, horizon: 3}},
 			{"two requests, a lost acknowledgement, no watcher", size{
@@ -52,7 +54,9 @@ func sizes() []named {
 func TestProtocol(t *testing.T) {
 	for _, s := range sizes() {
 		t.Run(s.name, func(t *testing.T) {
-			defer debug.SetMemoryLimit(debug.SetMemoryLimit(memory))
+			if !large() {
+				defer debug.SetMemoryLimit(debug.SetMemoryLimit(memory))
+			}
 			m := newModel(s.size, flaw{})
 			r := explore(m.start(), m.steps, most)
 			if r.broke != nil { // again, for a story in which A stays A
