@@ -145,7 +145,7 @@ func TestRestore(t *testing.T) {
 		})
 	}
 	undone := map[string]string{
-		"SLUICE_ACTION": "restore", "SLUICE_PROJECT": "tracer", "SLUICE_ATTEMPT": "3", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-3-restore",
+		"SLUICE_ACTION": "restore", "SLUICE_PROJECT": "tracer", "SLUICE_STAGE": "eu", "SLUICE_ATTEMPT": "3", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-3-restore",
 		"SLUICE_UNDO_RELEASE": two.Release, "SLUICE_UNDO_VERSION": "1.4.0", "SLUICE_UNDO_BETA": "1.4.0-beta.0", "SLUICE_UNDO_DIGEST": two.Artifact.Digest,
 	}
 	ours := func(env map[string]string) map[string]string {
@@ -156,7 +156,7 @@ func TestRestore(t *testing.T) {
 	s, env := undo(driver.Back{Release: &one}, "1.3.0-beta.0")
 	want := maps.Clone(undone)
 	maps.Copy(want, map[string]string{
-		"SLUICE_RELEASE": one.Release, "SLUICE_STAGE": "eu", "SLUICE_VERSION": "1.3.0", "SLUICE_BETA": "1.3.0-beta.0", "SLUICE_COMMIT": "c0ffee", "SLUICE_REF": one.Ref,
+		"SLUICE_RELEASE": one.Release, "SLUICE_VERSION": "1.3.0", "SLUICE_BETA": "1.3.0-beta.0", "SLUICE_COMMIT": "c0ffee", "SLUICE_REF": one.Ref,
 		"SLUICE_URL": one.URL, "SLUICE_ACTOR": "ana", "SLUICE_ARTIFACT": "tracer-1.3.0.tgz", "SLUICE_DIGEST": one.Artifact.Digest,
 		"SLUICE_ARTIFACT_PATH": env["SLUICE_ARTIFACT_PATH"],
 	})
@@ -167,7 +167,7 @@ func TestRestore(t *testing.T) {
 
 	_, env = undo(driver.Back{}, "")
 	want = maps.Clone(undone)
-	for _, name := range []string{"RELEASE", "STAGE", "VERSION", "BETA", "COMMIT", "REF", "URL", "ACTOR", "ARTIFACT", "DIGEST", "ARTIFACT_PATH"} {
+	for _, name := range []string{"RELEASE", "VERSION", "BETA", "COMMIT", "REF", "URL", "ACTOR", "ARTIFACT", "DIGEST", "ARTIFACT_PATH"} {
 		want[reserved+name] = ""
 		if _, there := env[reserved+name]; !there {
 			t.Errorf("%s%s is not even empty", reserved, name)

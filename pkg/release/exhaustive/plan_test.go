@@ -107,7 +107,7 @@ func (m *model) promotes(g glance, record *message, s release.State) plan {
 func (m *model) soaks(g glance, record *message, s release.State) plan {
 	ready := s.Ready(max(record.at, g.told).time())
 	if ready || m.obeysEarlyAlarms {
-		c := release.Alarm{At: g.now.time(), Instance: promoters()[g.who], Timeout: patience * tick, Before: "1.3.0"}
+		c := release.Alarm{At: g.now.time(), Clean: g.now.time(), Instance: promoters()[g.who], Timeout: patience * tick, Before: "1.3.0"}
 		if m.obeysEarlyAlarms && s.Due.After(c.At) {
 			c.At = s.Due
 		}
@@ -121,7 +121,7 @@ func (m *model) soaks(g glance, record *message, s release.State) plan {
 		}
 		return pl
 	}
-	due, waits := s.Wake()
+	due, waits := s.Wake(g.now.time())
 	if !waits || g.alarm && m.forgetsEarlyAlarms {
 		return plan{do: nothing}
 	}

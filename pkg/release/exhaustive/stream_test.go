@@ -179,5 +179,5 @@ func lastOnly(rs []release.Request) []release.Request {
 
 // settle is the one place that asks the domain whether a claim is effective: it returns what speaks against it.
 func settle(claim release.State, before []release.Request) []release.Request {
-	return claim.Settle(before)
+	return claim.Settle(before, nil, claim.PhaseAt).Requests
 }
