@@ -18,6 +18,7 @@ type agent struct {
 	look  func(*agent, message, int)
 	next  func()   // what it is about to do; nil: look
 	run   *running // the outside action that it is at
+	naps  bool     // it does not get to do anything for now
 }
 
 // running is an attempt, as the instance that began it remembers it.
@@ -33,6 +34,9 @@ type running struct {
 
 // step does the next thing.
 func (a *agent) step() {
+	if a.naps {
+		return
+	}
 	if f := a.next; f != nil {
 		a.next = nil
 		f()
@@ -79,9 +83,6 @@ func (a *agent) append(e message, c release.Command, events []release.Event) {
 // finish journals the outcome of what was done outside.
 func (a *agent) finish(e message) {
 	var c release.Command = release.Finish{Work: a.run.work, Instance: a.name, Value: "v"}
-	if a.flaw.finishesAnothers {
-		c = release.Finish{Work: a.run.work, Value: "v"}
-	}
 	if a.run.failed {
 		c = release.Fail{By: a.name, Instance: a.name, Reason: "refused"}
 	}
@@ -155,7 +156,7 @@ func (a *agent) worker(e message, _ int) {
 // promoter is the promoter, in the order of its look: settle, answer, claim, promote.
 func (a *agent) promoter(e message, n int) {
 	w, s := a.world, e.state
-	if a.flaw.believesAnyAnswer && a.run != nil && !a.run.settled {
+	if a.flaw.believesAnyAnswer && a.run != nil && a.run.work == release.Promote && !a.run.settled {
 		a.settle(a.run.record, nil)
 		return
 	}
@@ -212,8 +213,8 @@ func (a *agent) live(e message, n int) {
 		w.effects = append(w.effects, effect{release.Rollback, a.name, s.Claim, w.now, len(w.msgs)})
 	case s.Phase == release.Soaking, a.flaw.ignoresHolds && s.Phase == release.Held:
 		_ = a.decide(e, a.alarm(s, n))
-		if a.next != nil && w.dice.roll("just then", 3) == 2 { // there the races are
-			w.store(message{project: &word{stop: stopKinds()[w.dice.roll("stop", 3)]}})
+		if a.next != nil {
+			w.interrupt()
 		}
 	}
 }

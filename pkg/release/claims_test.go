@@ -245,6 +245,10 @@ func (j *judgement) ran(i int) time.Duration {
 			running = false
 		case release.WasResumed:
 			since, running = atLeast(e.Said.At), true
+		case release.WasRetried:
+			if !running { // the end ended the hold
+				since, running = atLeast(e.Said.At), true
+			}
 		case release.WasExpedited:
 			if !running {
 				since, running = atLeast(e.Said.At), true

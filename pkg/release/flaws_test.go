@@ -34,7 +34,6 @@ type flaw struct {
 	ignoresRecord           bool // does not look at what was promoted and rolled back before
 	ignoresChecks           bool // takes all checks for passed
 	retriesLateCancels      bool // forgets who cancelled too late
-	finishesAnothers        bool // reports the end of its attempt as whoever's
 	rollsBackUnasked        bool // puts back what somebody else promoted
 	cutsBakes               bool // ends a bake before its time
 	expiresEarly            bool // gives up before the deadline
@@ -103,7 +102,6 @@ func TestFlawsAreNoticed(t *testing.T) {
 		{flaw{ignoresRecord: true}, []string{"I15"}},
 		{flaw{ignoresChecks: true}, []string{"I19"}},
 		{flaw{retriesLateCancels: true}, []string{"I16"}},
-		{flaw{finishesAnothers: true}, []string{"I11"}},
 		{flaw{rollsBackUnasked: true}, []string{"I11"}},
 		{flaw{cutsBakes: true}, []string{"I18"}},
 		{flaw{expiresEarly: true}, []string{"I13"}},

@@ -1,7 +1,6 @@
 package release_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -186,6 +185,9 @@ func (w *world) act(what string) {
 		w.pass(seconds()[w.dice.roll("seconds", len(seconds()))])
 	case "watcher":
 		w.watching = !w.watching
+	case "nap":
+		a := w.agents[w.dice.roll("who", len(w.agents))]
+		a.naps = !a.naps
 	case "crash":
 		a := w.agents[w.dice.roll("who", len(w.agents))]
 		a.next, a.run = nil, nil
@@ -200,7 +202,7 @@ func (w *world) act(what string) {
 
 // actions are the names that act knows. Some are listed twice, to happen more often.
 func actions() []string {
-	return []string{"pro-1", "pro-2", "pro-1", "pro-2", "pro-1", "pro-2", "work-1", "work-2", "request", "request", "time", "watcher", "crash", "project"}
+	return []string{"pro-1", "pro-2", "pro-1", "pro-2", "pro-1", "pro-2", "work-1", "work-2", "request", "request", "time", "watcher", "crash", "project", "nap"}
 }
 
 // begin brings the release somewhere between nothing and its soak.
@@ -217,7 +219,7 @@ func (w *world) begin() {
 	w.widen()
 	phases := []release.Phase{
 		release.Soaking, release.Soaking, release.Soaking, release.Staged, release.Published, release.Merged, release.Merged, release.None,
-		release.Soaking, release.Failed, release.Failed, release.Promoted,
+		release.Soaking, release.Soaking, release.Soaking, release.Failed, release.Failed, release.Promoted,
 	}
 	w.bringTo(phases[w.dice.roll("from", len(phases))])
 	if w.phase() == release.Soaking { // often it is nearly over: there the races are
@@ -230,9 +232,9 @@ func (w *world) begin() {
 func (w *world) bringTo(until release.Phase) {
 	tame := w.dice
 	w.dice, w.failing = zeros{}, false
-	for rounds := 0; w.phase() != until && (until != release.Promoted || w.phase() != release.Baking); rounds++ {
-		if rounds > 500 {
-			panic(fmt.Sprintf("it never comes to %s\n%s", until, w.transcript()))
+	for range 200 { // whoever has a flaw may never come there
+		if w.phase() == until || until == release.Promoted && w.phase() == release.Baking {
+			break
 		}
 		w.agents[2].step()
 		if w.phase() != until {

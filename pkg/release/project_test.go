@@ -47,9 +47,20 @@ func (w *world) saySomething() {
 	}
 }
 
+// interrupt is what somebody says just before a promoter writes down what it has decided: there the races are.
+func (w *world) interrupt() {
+	switch w.dice.roll("just then", 4) {
+	case 2:
+		w.store(message{project: &word{stop: stopKinds()[w.dice.roll("stop", 3)]}})
+	case 3:
+		verb := []release.Verb{release.Hold, release.Extend, release.Cancel}[w.dice.roll("what", 3)]
+		w.request(release.Request{Verb: verb, Actor: "bob", Reason: "just in time", By: time.Minute})
+	}
+}
+
 // laneless tells whether another release of the project may have the lane.
 func laneless(s release.State) bool {
-	switch s.Phase { //nolint:exhaustive // the others have the lane, or are over
+	switch s.Phase {
 	case release.None, release.Merged, release.Publishing, release.Published, release.Queued, release.Failed:
 		return true
 	}
@@ -89,9 +100,9 @@ func (w *world) widen() {
 	if w.dice.roll("bake", 3) == 2 {
 		w.policy.Bake = 50 * time.Second
 	}
-	approvals := w.dice.roll("approvals", 4) / 2
+	approvals := max(0, w.dice.roll("approvals", 8)-5)
 	w.policy.Approvals = approvals
-	if w.dice.roll("stages", 3) == 2 {
+	if w.dice.roll("stages", 5) == 4 {
 		w.policy.Stages = []release.StagePolicy{
 			{Name: "canary", Delay: w.policy.Delay}, {Name: "staging", Delay: w.policy.Delay / 2, Approvals: approvals},
 		}
@@ -105,6 +116,9 @@ func (w *world) widen() {
 // project, and a person approves and resumes. It tells whether the release ended and everybody has nothing left to do.
 func (w *world) settleDown() bool {
 	w.dice, w.failing, w.watching = zeros{}, false, true
+	for _, a := range w.agents {
+		a.naps = false
+	}
 	for _, kind := range stopKinds() {
 		w.store(message{project: &word{stop: kind, over: true}})
 	}
