@@ -16,6 +16,12 @@ func (j *judgement) soak(i int, m message) {
 		j.looked(i, m)
 		return
 	}
+	if extended, again := j.again(i); again {
+		if ran := m.at.Sub(was.Due.Add(-was.Remaining)); ran < extended && !j.heldSince(i) {
+			j.say("I3", "claimed again after %s, and extended by %s since it was retried", ran, extended)
+		}
+		return
+	}
 	need := was.Delay()
 	if ran := j.ran(i); ran < need {
 		j.say("I3", "left its stage after a soak of %s, wanted %s", ran, need)
@@ -32,6 +38,32 @@ func (j *judgement) soak(i int, m message) {
 	if late := m.at.Sub(was.Due); was.Postponed == nil && w.policy.MaxOverdue > 0 && late > w.policy.MaxOverdue+j.pause(m) {
 		j.say("I12", "left its stage %s after it was due", late)
 	}
+}
+
+// again tells whether record i is about a promotion that is retried, without a soak but for the extensions since.
+func (j *judgement) again(i int) (extended time.Duration, again bool) {
+	for _, m := range j.records[j.stage(i):i] {
+		switch e := m.event.(type) {
+		case release.WasRetried:
+			extended, again = 0, m.state.Phase == release.Queued
+		case release.WasExtended:
+			extended += e.By
+		}
+	}
+	return extended, again
+}
+
+// heldSince tells whether the clock of a retried promotion was stopped: then its beginning is not the time to count from.
+func (j *judgement) heldSince(i int) bool {
+	for k := i - 1; k >= 0; k-- {
+		switch j.records[k].event.(type) {
+		case release.WasHeld:
+			return true
+		case release.WasRetried:
+			return false
+		}
+	}
+	return false
 }
 
 // pause is how long an instance may have paused between its decision and its record.
@@ -178,7 +210,7 @@ func (j *judgement) expedited(i int) bool {
 		switch m.event.(type) {
 		case release.WasExpedited:
 			expedited = true
-		case release.WasHeld, release.WasExtended:
+		case release.WasHeld, release.WasExtended, release.WasRetried:
 			expedited = false
 		}
 	}
