@@ -21,7 +21,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/driver"
-	"github.com/sluice-gate/sluice/pkg/driver/files"
+	"github.com/sluice-gate/sluice/pkg/driver/drivers"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -47,6 +47,7 @@ type world struct {
 	dir      string
 	log      *zap.Logger
 	staging  *staging
+	outside  *outside
 	services map[string]*running
 }
 
@@ -69,7 +70,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
 		TB: t, server: natstest.One(t), dir: t.TempDir(), log: zap.NewNop(), staging: &staging{running: map[string]string{}},
-		services: map[string]*running{},
+		outside: newOutside(), services: map[string]*running{},
 	}
 	if testing.Verbose() {
 		w.log = zaptest.NewLogger(t)
@@ -122,7 +123,7 @@ func (w *world) run(ctx context.Context, name string, env service.Env) error {
 	case thePromoter:
 		return promoter.Run(ctx, env, promoter.Config{Open: w.open})
 	case theWatcher:
-		return watcher.Run(ctx, env, watcher.Config{})
+		return watcher.Run(ctx, env, watcher.Config{Transport: w.outside})
 	}
 	return fmt.Errorf("no service %q", name)
 }
@@ -160,11 +161,15 @@ func (w *world) end() {
 	w.server.Stop()
 }
 
-func (w *world) open(_ *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
-	if role == driver.Deploy {
-		return w.staging, nil
+func (w *world) open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
+	if role == driver.Deploy && a.Exec != nil {
+		return w.outside.around(w.staging, p.Name, role), nil
 	}
-	return files.New(*a.Files, role)
+	d, err := drivers.Open(p, a, role)
+	if err != nil {
+		return nil, err
+	}
+	return w.outside.around(d, p.Name, role), nil
 }
 
 // staging is a deployment target in memory. It counts what is done to it.
