@@ -28,6 +28,7 @@ type Hint struct {
 	Stream    string
 	Seq       uint64    // stream sequence
 	At        time.Time // broker's timestamp: a time that has certainly been reached
+	Header    nats.Header // as its sender wrote it
 	Data      []byte
 	Delivered uint64 // 1 for the first delivery
 }
@@ -277,6 +278,6 @@ func hint(m jetstream.Msg) (Hint, error) {
 	subject, err := topology.ParseStored(m.Subject())
 	return Hint{
 		Subject: subject, Raw: m.Subject(), Stream: meta.Stream, Seq: meta.Sequence.Stream, At: meta.Timestamp,
-		Data: m.Data(), Delivered: meta.NumDelivered,
+		Header: m.Headers(), Data: m.Data(), Delivered: meta.NumDelivered,
 	}, err
 }

@@ -36,15 +36,16 @@ const (
 	gateAgainMost  = 10 * time.Second
 )
 
-// sleep sees to it that somebody looks at the release again in time. The alarm in hand arms the next one, and the newest
-// record of the journal does where something earlier may become due than what was armed before. All other hints leave it to
-// those two.
+// sleep sees to it that somebody looks at the release again in time. The alarm in hand arms the next one. So does what begins
+// a release or takes it up again, also when others have appended since: the deadlines before the soak follow each other in
+// order, so that alarm is early for all of them, and is armed again when it comes. And the newest record of the journal does
+// where something earlier may become due than what was armed before. All other hints leave it to those.
 func (l *look) sleep(ctx context.Context, e journal.Entry, now time.Time) error {
 	s := e.State
 	switch l.hint.Subject.Kind { //nolint:exhaustive // requests and verdicts lead to records, whose hints arm
 	case topology.KindDue:
 	case topology.KindRelease:
-		if l.hint.Seq < e.Seq || !arms(e) {
+		if !begins(l.hint) && (l.hint.Seq < e.Seq || !sooner(s)) {
 			return nil
 		}
 	default:
@@ -64,17 +65,16 @@ func (l *look) sleep(ctx context.Context, e journal.Entry, now time.Time) error 
 	return l.arm(ctx, s.Release, at)
 }
 
-// arms tells whether the record may bring an alarm forward. Before the soak the deadlines follow each other in order, so the
-// alarm of the merge is early for all of them, and is armed again when it comes.
-func arms(e journal.Entry) bool {
-	switch e.State.Phase { //nolint:exhaustive // see above
-	case release.Soaking, release.Baking, release.RollingBack:
-		return true
-	}
-	return e.Type == string(release.Merged) || e.Type == retried
+// begins tells whether the hint is the record that begins a release, or takes it up again.
+func begins(h react.Hint) bool {
+	event := h.Header.Get(journal.HeaderEvent)
+	return event == release.WasMerged{}.Name() || event == release.WasRetried{}.Name()
 }
 
-const retried = "retried"
+// sooner tells whether something may become due sooner than the deadline that was armed before.
+func sooner(s release.State) bool {
+	return s.Phase == release.Soaking || s.Phase == release.Baking || s.Phase == release.RollingBack
+}
 
 // arm asks the broker for an alarm. The newest replaces the one before.
 func (p *Promoter) arm(ctx context.Context, id string, at time.Time) error {
