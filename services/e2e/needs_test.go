@@ -26,7 +26,7 @@ func TestNeeds(t *testing.T) {
 		never, met := w.merge("never", "1.0.0"), w.merge("met", "2.0.0")
 		w.promotedAt(met, w.untilPhase(met, release.Soaking).Due, time.Second)
 		w.equal("why it waits", w.untilPostponed(file, release.ByNeed).Postponed.Why, "needs api@1.4.0, promoted is 1.3.0")
-		w.equal("why it waits", w.untilPostponed(merge, release.ByNeed).Postponed.Why, "needs api@1.4.0, promoted is 1.3.0")
+		w.contains("why it waits", w.untilPostponed(merge, release.ByNeed).Postponed.Why, "needs api@1.4.0, promoted is 1.3.0")
 		since := w.untilPostponed(never, release.ByNeed).Postponed
 		w.equal("why it waits", since.Why, "needs nothing@1.0.0, nothing of it is promoted")
 

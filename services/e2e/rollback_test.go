@@ -150,3 +150,29 @@ func TestRollbackFails(t *testing.T) {
 		w.equal("latest", w.channel("tracer", "latest"), "1.3.0")
 	})
 }
+
+// TestRollbackIsTakenUp: the promoter dies in the middle of it. Nothing of the project is promoted until it is done.
+func TestRollbackIsTakenUp(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.apply("tracer", tenMinutes)
+		w.start(all()...)
+		w.promotes("tracer", "1.3.0")
+		id := w.promotes("tracer", "1.4.0")
+		next, s := w.soaks("tracer", "1.5.0")
+		w.sleepTo(s.Due.Add(-time.Minute / 2))
+		dead := make(chan struct{})
+		w.outside.first("tracer", driver.Promote, undo, func() {
+			w.services[thePromoter].nc.Close()
+			close(dead)
+		})
+		w.ask("rollback", id, "ana", "login is broken")
+		<-dead
+		w.kill(thePromoter)
+		time.Sleep(15 * time.Minute)
+		w.equal("its phase meanwhile", w.load(id).Phase, release.RollingBack)
+		w.start(thePromoter)
+		s = w.untilPhase(id, release.RolledBack)
+		w.promotedAt(next, s.End.At, 20*time.Second)
+		w.equal("latest", w.channel("tracer", "latest"), "1.5.0")
+	})
+}
