@@ -50,6 +50,9 @@ func TestBrokenOffAnswer(t *testing.T) {
 					b.store(t, &nats.Msg{Subject: topology.Heartbeat(b.id), Data: []byte("{}")})
 				}
 				b.ask(t, release.Hold, "bo", "wait")
+				for _, verb := range topology.Stops() {
+					b.stop(t, verb, b.project, "ana", "")
+				}
 				c := b.append(t, e, claim())
 				m, j := b.meddle(t)
 				m.set(hooks{edit: edit})
@@ -57,6 +60,7 @@ func TestBrokenOffAnswer(t *testing.T) {
 				reads := map[string]func() error{
 					"snapshot": func() error { _, _, err := j.Snapshot(b.ctx, b.id); return err },
 					"settle":   func() error { _, err := j.Settle(b.ctx, c); return err },
+					"gate":     func() error { _, err := j.Gate(b.ctx, c, 0); return err },
 					"beats":    func() error { _, err := j.Beats(b.ctx, b.id, time.Unix(0, 0)); return err },
 				}
 				for what, read := range reads {

@@ -21,43 +21,58 @@ import (
 // behaviours is what a journal promises, on one node and on a cluster alike.
 func behaviours() map[string]func(*testing.T, *bundle) {
 	return map[string]func(*testing.T, *bundle){
-		"load: none":                                   loadNone,
-		"load: the latest, stamped":                    loadLatest,
-		"load: not from before what one was told":      loadAtLeast,
-		"append: of many writers exactly one wins":     appendRace,
-		"append: the loser may go on from a load":      appendAfterConflict,
-		"append: the first record, by two":             appendFirst,
-		"snapshot: none":                               snapshotNone,
-		"snapshot: complete and in order":              snapshotComplete,
-		"snapshot: without what is folded":             snapshotFolded,
-		"snapshot: actors of any name":                 snapshotActors,
-		"snapshot: malformed requests":                 snapshotMalformed,
-		"snapshot: headers deceive nobody":             snapshotHeaders,
-		"snapshot: header blocks deceive nobody":       snapshotBlocks,
-		"snapshot: header blocks, read by many":        snapshotWalks,
-		"snapshot: tight header blocks neither":        snapshotTight,
-		"snapshot: of more than one answer":            snapshotLarge,
-		"snapshot: of more subjects than an answer":    snapshotMany,
-		"settle: what came before, not after":          settleOrder,
-		"settle: nothing before":                       settleEffective,
-		"settle: a hidden extension counts":            settleHidden,
-		"settle: the same at any later time":           settleLater,
-		"settle: in spite of header blocks":            settleBlocks,
-		"settle: only a claim":                         settlePhase,
-		"records: compare-and-set":                     recordsCompareAndSet,
-		"records: a full lane fits, a fuller does not": laneSize,
-		"names: unsafe ones reach no broker":           unsafeNames,
-		"malformed record: said where":                 malformedRecord,
-		"newer version: event and fields":              newerVersion,
-		"do: once, whoever does it":                    doOnce,
-		"do: every command lands in a race":            doRace,
-		"do: a release that nobody knows":              doNone,
-		"beats: all of them, from a time":              beats,
-		"now: the broker's":                            now,
-		"until ended: by an append":                    untilEnded,
-		"until ended: already":                         untilEndedAlready,
-		"until ended: not by what was not stored":      untilNotStored,
-		"texts: odd and large ones are storable":       oddTexts,
+		"load: none":                                    loadNone,
+		"load: the latest, stamped":                     loadLatest,
+		"load: not from before what one was told":       loadAtLeast,
+		"append: of many writers exactly one wins":      appendRace,
+		"append: the loser may go on from a load":       appendAfterConflict,
+		"append: the first record, by two":              appendFirst,
+		"snapshot: none":                                snapshotNone,
+		"snapshot: complete and in order":               snapshotComplete,
+		"snapshot: without what is folded":              snapshotFolded,
+		"snapshot: actors of any name":                  snapshotActors,
+		"snapshot: malformed requests":                  snapshotMalformed,
+		"snapshot: headers deceive nobody":              snapshotHeaders,
+		"snapshot: header blocks deceive nobody":        snapshotBlocks,
+		"snapshot: header blocks, read by many":         snapshotWalks,
+		"snapshot: tight header blocks neither":         snapshotTight,
+		"snapshot: of more than one answer":             snapshotLarge,
+		"snapshot: of more subjects than an answer":     snapshotMany,
+		"settle: what came before, not after":           settleOrder,
+		"settle: nothing before":                        settleEffective,
+		"settle: a hidden extension counts":             settleHidden,
+		"settle: the same at any later time":            settleLater,
+		"settle: in spite of header blocks":             settleBlocks,
+		"settle: only a claim":                          settlePhase,
+		"settle: a stop before the claim, not after":    settleStops,
+		"settle: the newest word on a stop counts":      settleNewestWord,
+		"settle: a freeze when it is one":               settleFreezes,
+		"settle: what can not be read stops":            settleMalformedStops,
+		"settle: a rollback of another release":         settleRolling,
+		"settle: in spite of stops' header blocks":      settleStopBlocks,
+		"settle: stops on more subjects than an answer": settleManyStops,
+		"settle: stops, read by many":                   settleStopWalks,
+		"settle: a malformed record of the project":     settleMalformedProject,
+		"gate: stops, record, and when it opened":       gateAll,
+		"gate: not from before what one was told":       gateAtLeast,
+		"project: of two writers both count":            projectRace,
+		"project: nothing to change":                    projectUnchanged,
+		"project: the loser changes what it finds":      projectConflict,
+		"attention: said in a header":                   attention,
+		"records: compare-and-set":                      recordsCompareAndSet,
+		"records: a full lane fits, a fuller does not":  laneSize,
+		"names: unsafe ones reach no broker":            unsafeNames,
+		"malformed record: said where":                  malformedRecord,
+		"newer version: event and fields":               newerVersion,
+		"do: once, whoever does it":                     doOnce,
+		"do: every command lands in a race":             doRace,
+		"do: a release that nobody knows":               doNone,
+		"beats: all of them, from a time":               beats,
+		"now: the broker's":                             now,
+		"until ended: by an append":                     untilEnded,
+		"until ended: already":                          untilEndedAlready,
+		"until ended: not by what was not stored":       untilNotStored,
+		"texts: odd and large ones are storable":        oddTexts,
 	}
 }
 
@@ -304,8 +319,9 @@ func unsafeNames(t *testing.T, b *bundle) {
 		_, _, errUntil := b.j.UntilEnded(b.ctx, id)
 		_, _, errDo := b.j.Do(b.ctx, id, release.StartSoak{}, "test")
 		_, errAppend := b.j.Append(b.ctx, journal.Entry{}, release.WasMerged{Release: id}, "test")
+		_, errGate := b.j.Gate(b.ctx, journal.Entry{State: release.State{Release: id, Project: "tracer"}}, 0)
 		for what, err := range map[string]error{
-			"load": errLoad, "snapshot": errSnapshot, "beats": errBeats, "until": errUntil, "do": errDo, "append": errAppend,
+			"gate": errGate, "load": errLoad, "snapshot": errSnapshot, "beats": errBeats, "until": errUntil, "do": errDo, "append": errAppend,
 		} {
 			if !errors.Is(err, journal.ErrNone) {
 				t.Errorf("%s of %q: %v", what, id, err)
@@ -316,6 +332,16 @@ func unsafeNames(t *testing.T, b *bundle) {
 			t.Errorf("settled %q", id)
 		}
 		b.id = newID()
+	}
+	for _, name := range []string{"", "*", ">", "a.b", "_all", "Tracer"} {
+		_, errGate := b.j.Gate(b.ctx, journal.Entry{State: release.State{Release: b.id, Project: name}}, 0)
+		_, _, errProject := b.j.Project(b.ctx, name)
+		_, errChange := b.j.ChangeProject(b.ctx, name, func(r release.Record) (release.Record, error) { return r, errors.New("called") })
+		for what, err := range map[string]error{"gate": errGate, "project": errProject, "change": errChange} {
+			if !errors.Is(err, journal.ErrNone) {
+				t.Errorf("%s of project %q: %v", what, name, err)
+			}
+		}
 	}
 	if _, err := b.j.SetLane(b.ctx, "a.b", laneOf(b.id), 0); err == nil {
 		t.Error("stored an unsafe lane")
@@ -343,13 +369,13 @@ func malformedRecord(t *testing.T, b *bundle) {
 
 func newerVersion(t *testing.T, b *bundle) {
 	seq := b.store(t, &nats.Msg{Subject: topology.Release(b.id), Data: fmt.Appendf(nil, `{
-		"type": "approved", "approved": {"by": "ana"}, "signature": "x",
+		"type": "blessed", "blessed": {"by": "ana"}, "signature": "x",
 		"state": {"release": %q, "project": "tracer", "phase": "soaking", "approvals": 2, "merge": {"commit": "c", "pull": 7}}}`, b.id)})
 	e, err := b.j.LoadAt(b.ctx, b.id, seq)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Type != "approved" || e.State.Phase != release.Soaking || e.State.Merge.Commit != "c" {
+	if e.Type != "blessed" || e.State.Phase != release.Soaking || e.State.Merge.Commit != "c" {
 		t.Fatalf("%+v", e)
 	}
 	e = b.append(t, e, release.WasExtended{By: 1})

@@ -63,7 +63,7 @@ func TestCost(t *testing.T) {
 	count("snapshot with a request that hides another", 2, 6, snapshot)
 	e = b.append(t, e, release.WasExtended{Seq: seq + 1, By: 1})
 	count("snapshot with a folded request", 1, 3, snapshot)
-	count("settle an effective claim, claim included", 3, 5, func() error {
+	count("settle an effective claim, claim included", 4, 7, func() error {
 		c, err := j.Append(b.ctx, e, claim(), "test")
 		if err == nil {
 			_, err = j.Settle(b.ctx, c)

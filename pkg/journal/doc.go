@@ -39,11 +39,20 @@
 //
 // An actor may have any name that the broker takes, "ana@corp" for one. The request was acknowledged, so it counts.
 //
+// # What stops a project
+//
+// A pause or a freeze of a project, or of all, and the project's own record, speak against a claim as a request does
+// ([Journal.Gate], [Journal.Settle]). Of pause and unpause, and of freeze and unfreeze, the newest word counts, whoever said it;
+// a project and all projects are two scopes that do not undo each other. A body that can not be read stops all the same. One
+// whose headers can not be read is read by a walk of its own, as long as it is the last message of its subject: that is
+// slower, and nothing is lost or blocked. A record of the project that can not be read is an error, and stops its claims:
+// only the promoter writes it.
+//
 // # What it costs
 //
 // Messages sent and received: load 1 and 1, snapshot 1 and 2, append 2 and 2 (the record is read back for the broker's
-// timestamp), settle 1 and 2, do 3 and 3; TestCost holds the numbers. All answers come in on one subscription: one for each
-// read made a snapshot eleven times slower.
+// timestamp), settle 2 and 4 (the requests, then the stops), do 3 and 3; TestCost holds the numbers. All answers come in on
+// one subscription: one for each read made a snapshot eleven times slower.
 //
 // # What fails
 //

@@ -96,6 +96,16 @@ func (j *Journal) LoadAt(ctx context.Context, id string, least uint64) (Entry, e
 	return entry(m)
 }
 
+// LastSeq is the sequence of the last record of the release's journal, as the leader of the stream has it: never behind. It is
+// 0 when there is none.
+func (j *Journal) LastSeq(ctx context.Context, id string) (uint64, error) {
+	m, err := j.leaderLast(ctx, topology.StreamSluice, topology.Release(id))
+	if errors.Is(err, ErrNone) {
+		return 0, nil
+	}
+	return m.Seq, err
+}
+
 // Snapshot reads the release together with its requests that are not folded yet, in the order of the stream. Both come
 // from one consistent answer. ErrNone when there is no journal, whatever requests there are.
 func (j *Journal) Snapshot(ctx context.Context, id string) (Entry, []release.Request, error) {
@@ -121,7 +131,7 @@ func (j *Journal) SnapshotAt(ctx context.Context, id string, least uint64) (Entr
 			}
 		}
 		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
-			e, requests, err = j.walk(ctx, id, filters, 0)
+			e, requests, err = j.walkRelease(ctx, id, filters, 0)
 		}
 		if err != nil {
 			return Entry{}, nil, fmt.Errorf("read %s: %w", id, err)
@@ -161,7 +171,7 @@ func (j *Journal) Settle(ctx context.Context, e Entry) (release.Against, error) 
 	for n := again(0); ; {
 		at, requests, err := j.snapshot(ctx, id, filters, claim, 0)
 		if errors.Is(err, errTooMany) || errors.Is(err, errHidden) {
-			at, requests, err = j.walk(ctx, id, filters, claim)
+			at, requests, err = j.walkRelease(ctx, id, filters, claim)
 		}
 		var gate release.Gate
 		var has uint64

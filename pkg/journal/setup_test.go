@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,8 @@ type bundle struct {
 	js  jetstream.JetStream
 	j   *journal.Journal
 	id  string // a release that nobody knows yet
+	// project is the release's own, so that what stops it stops nobody else's.
+	project string
 }
 
 func (b *broker) setup(t testing.TB) *bundle {
@@ -81,7 +84,7 @@ func (b *broker) setup(t testing.TB) *bundle {
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	t.Cleanup(cancel)
 	js, j := b.open(ctx, t)
-	return &bundle{broker: b, ctx: ctx, js: js, j: j, id: newID()}
+	return &bundle{broker: b, ctx: ctx, js: js, j: j, id: newID(), project: newID()}
 }
 
 // open makes another journal on a connection of its own.
@@ -101,9 +104,11 @@ func (b *broker) open(ctx context.Context, t testing.TB) (jetstream.JetStream, *
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // The way of a release to its soak.
-func upToSoak(id string) []release.Event {
+func upToSoak(id string) []release.Event { return upToSoakIn("tracer", id) }
+
+func upToSoakIn(project, id string) []release.Event {
 	return []release.Event{
-		release.WasMerged{Release: id, Project: "tracer", At: time.Now().UTC()},
+		release.WasMerged{Release: id, Project: project, At: time.Now().UTC()},
 		release.WasBegun{Work: release.Publish, Attempt: release.Attempt{Number: 1}},
 		release.WasDone{Work: release.Publish},
 		release.WasBegun{Work: release.Stage, Attempt: release.Attempt{Number: 1}},
@@ -125,7 +130,7 @@ func (b *bundle) merged(t testing.TB) journal.Entry {
 // soaking brings a release to its soak.
 func (b *bundle) soaking(t testing.TB) journal.Entry {
 	t.Helper()
-	return b.append(t, journal.Entry{}, upToSoak(b.id)...)
+	return b.append(t, journal.Entry{}, upToSoakIn(cmp.Or(b.project, "tracer"), b.id)...)
 }
 
 func (b *bundle) append(t testing.TB, e journal.Entry, events ...release.Event) journal.Entry {

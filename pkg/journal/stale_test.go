@@ -39,7 +39,7 @@ func TestSettleAsksUntilTheAnswerHasTheClaim(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, stop, cancel)
-		if n := m.asked(); n != 5 { // four for the claim, one for what the cancel may hide
+		if n := m.asked(); n != 6 { // four for the claim, one for what the cancel may hide, one for the stops
 			t.Errorf("a replica at %d: asked %d times", last, n)
 		}
 	}
@@ -135,6 +135,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 			"settle":      func() error { _, err := j.Settle(ctx, c); return err },
 			"load at":     func() error { _, err := j.LoadAt(ctx, b.id, c.Seq); return err },
 			"snapshot at": func() error { _, _, err := j.SnapshotAt(ctx, b.id, c.Seq); return err },
+			"gate":        func() error { _, err := j.Gate(ctx, c, 0); return err },
 			"append":      func() error { _, err := j.Append(ctx, c, release.WasHeld{}, "test"); return err },
 		} {
 			m.set(hooks{lag: func(int) uint64 { return e.Seq }})

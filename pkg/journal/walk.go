@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,9 +17,12 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// walkConsumer is the only consumer that the journal makes. Its name is fixed, so that a service may be permitted this one and
-// no other: $JS.API.CONSUMER.{CREATE,DELETE,MSG.NEXT}.SLUICE.journal-walk.
-const walkConsumer = "journal-walk"
+// The consumers that the journal makes, and the only ones. Their names are fixed, so that a service may be permitted these and
+// no others: $JS.API.CONSUMER.{CREATE,DELETE,MSG.NEXT}.SLUICE.journal-walk, and the same for journal-stops.
+const (
+	walkConsumer  = "journal-walk"  // a release and its requests
+	stopsConsumer = "journal-stops" // a release and what stops its project
+)
 
 // walkBatch is how many messages of a walk are asked for at a time.
 const walkBatch = 500
@@ -26,34 +30,54 @@ const walkBatch = 500
 // errDisturbed: what came is not, or not all, of the walk that was begun.
 var errDisturbed = errors.New("another walk came in between")
 
-// walk reads the journal and all requests of the release, one after the other, through a consumer. It is what a snapshot
-// and a settling fall back to when a direct read can not be had: for a release with requests on more subjects than one
-// answer may have, or with one whose headers hide what the broker says of it (see [parse]). A consumer's deliveries name
-// subject and sequence apart from the headers, and there is no limit to them.
+// path is what a walk reads.
+type path struct {
+	consumer string
+	filters  []string                  // the first one is the release's journal
+	mine     func(subject string) bool // tells whether one of the filters matches
+}
+
+// walk reads all that the path's filters match, one after the other, through a consumer. It is what a snapshot and a settling
+// fall back to when a direct read can not be had: for messages on more subjects than one answer may have, or with one whose
+// headers hide what the broker says of it (see [parse]). A consumer's deliveries name subject and sequence apart from the
+// headers, and there is no limit to them.
 //
 // With upTo, the sequence of a claim, it ends there; otherwise at the end of the stream. A consumer delivers in the order
 // of the stream, so when the record at which it must arrive has come, all before it has.
 //
-// There is one walk at a time in a deployment; whoever comes second waits. On a cluster a request may still reach the
-// consumer of the walk before, whose name is the same. Then what comes has a gap, or is of another release, and the walk begins
-// again. What comes without a gap and of this release is right, whoever made the consumer: all begin at the stream's beginning.
-func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo uint64) (Entry, []release.Request, error) {
-	goal, err := j.goal(ctx, filters, upTo)
+// There is one walk of a kind at a time in a deployment; whoever comes second waits. On a cluster a request may still reach
+// the consumer of the walk before, whose name is the same. Then what comes has a gap, or is of another release, or lacks the
+// journal, which two releases of one project do not share, and the walk begins again. What comes without a gap and of this
+// release is right, whoever made the consumer: all begin at the stream's beginning.
+func (j *Journal) walk(ctx context.Context, p path, upTo uint64) ([]stored, error) {
+	goal, err := j.goal(ctx, p.filters, upTo)
 	if err != nil {
-		return Entry{}, nil, err
+		return nil, err
 	}
 	var msgs []stored
 	for n := again(0); ; {
-		msgs, err = j.walkOnce(ctx, id, filters, goal, upTo != 0)
+		msgs, err = j.walkOnce(ctx, p, goal, upTo != 0)
 		if !errors.Is(err, errDisturbed) && !errors.Is(err, jetstream.ErrConsumerExists) {
 			break
 		}
 		if perr := n.pause(ctx); perr != nil {
-			return Entry{}, nil, fmt.Errorf("walk: %w: %w", err, perr)
+			return nil, fmt.Errorf("walk: %w: %w", err, perr)
 		}
 	}
 	if err != nil {
-		return Entry{}, nil, fmt.Errorf("walk: %w", err)
+		return nil, fmt.Errorf("walk: %w", err)
+	}
+	return msgs, nil
+}
+
+// walkRelease is the walk for a release and its requests that are not folded yet.
+func (j *Journal) walkRelease(ctx context.Context, id string, filters []string, upTo uint64) (Entry, []release.Request, error) {
+	msgs, err := j.walk(ctx, path{consumer: walkConsumer, filters: filters, mine: func(subject string) bool {
+		_, ok := request(stored{Subject: subject}, id)
+		return ok || subject == topology.Release(id)
+	}}, upTo)
+	if err != nil {
+		return Entry{}, nil, err
 	}
 	e, all, err := split(msgs, id)
 	if err != nil {
@@ -68,10 +92,10 @@ func (j *Journal) walk(ctx context.Context, id string, filters []string, upTo ui
 	return e, requests, nil
 }
 
-func (j *Journal) walkOnce(ctx context.Context, id string, filters []string, goal uint64, stop bool) ([]stored, error) {
+func (j *Journal) walkOnce(ctx context.Context, p path, goal uint64, stop bool) ([]stored, error) {
 	err := soon(ctx, func(ctx context.Context) error {
 		_, err := j.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			Name: walkConsumer, FilterSubjects: filters, DeliverPolicy: jetstream.DeliverAllPolicy,
+			Name: p.consumer, FilterSubjects: p.filters, DeliverPolicy: jetstream.DeliverAllPolicy,
 			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: answerWithin,
 			Metadata: map[string]string{"walk": nuid.Next()}, // so that it is nobody else's, who reads the same
 		})
@@ -83,9 +107,13 @@ func (j *Journal) walkOnce(ctx context.Context, id string, filters []string, goa
 	defer func() { // one that can not be deleted goes away by itself
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		_ = j.stream.DeleteConsumer(within, walkConsumer)
+		_ = j.stream.DeleteConsumer(within, p.consumer)
 	}()
-	return j.pull(ctx, id, goal, stop)
+	msgs, err := j.pull(ctx, p, goal, stop)
+	if err == nil && !slices.ContainsFunc(msgs, func(m stored) bool { return m.Subject == p.filters[0] }) {
+		err = fmt.Errorf("%w: nothing of %s", errDisturbed, p.filters[0])
+	}
+	return msgs, err
 }
 
 // goal is the sequence at which a walk must arrive: the claim, or the last of all that the stream's leader has of the release.
@@ -109,7 +137,7 @@ func (j *Journal) goal(ctx context.Context, filters []string, upTo uint64) (goal
 
 // pull takes messages from the consumer until it has the one at the sequence goal, and, unless it is to stop there, all that
 // the consumer has.
-func (j *Journal) pull(ctx context.Context, id string, goal uint64, stop bool) ([]stored, error) {
+func (j *Journal) pull(ctx context.Context, p path, goal uint64, stop bool) ([]stored, error) {
 	sub, err := j.nc.SubscribeSync(j.nc.NewInbox())
 	if err != nil {
 		return nil, err
@@ -127,7 +155,7 @@ func (j *Journal) pull(ctx context.Context, id string, goal uint64, stop bool) (
 	for ordered := 0; ; {
 		if ordered == 0 {
 			ordered = walkBatch
-			if err := j.nc.PublishRequest(j.api+"CONSUMER.MSG.NEXT."+topology.StreamSluice+"."+walkConsumer, sub.Subject, body); err != nil {
+			if err := j.nc.PublishRequest(j.api+"CONSUMER.MSG.NEXT."+topology.StreamSluice+"."+p.consumer, sub.Subject, body); err != nil {
 				return nil, err
 			}
 		}
@@ -154,7 +182,7 @@ func (j *Journal) pull(ctx context.Context, id string, goal uint64, stop bool) (
 		}
 		ordered--
 		s := stored{Subject: m.Subject, Seq: meta.Sequence.Stream, At: meta.Timestamp.UTC(), Data: m.Data}
-		if _, ok := request(s, id); !ok && s.Subject != topology.Release(id) {
+		if !p.mine(s.Subject) {
 			return nil, fmt.Errorf("%w: %q", errDisturbed, clip(s.Subject))
 		}
 		out = append(out, s)

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -28,7 +29,7 @@ type Hint struct {
 	Stream    string
 	Seq       uint64    // stream sequence
 	At        time.Time // broker's timestamp: a time that has certainly been reached
-	Header    nats.Header // as its sender wrote it
+	Event     string    // of a journal record: its event's word
 	Data      []byte
 	Delivered uint64 // 1 for the first delivery
 }
@@ -278,6 +279,6 @@ func hint(m jetstream.Msg) (Hint, error) {
 	subject, err := topology.ParseStored(m.Subject())
 	return Hint{
 		Subject: subject, Raw: m.Subject(), Stream: meta.Stream, Seq: meta.Sequence.Stream, At: meta.Timestamp,
-		Header: m.Headers(), Data: m.Data(), Delivered: meta.NumDelivered,
+		Event: m.Headers().Get(journal.HeaderEvent), Data: m.Data(), Delivered: meta.NumDelivered,
 	}, err
 }

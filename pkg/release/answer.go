@@ -37,8 +37,12 @@ func grant(s State, r Request) (e Event, refused string) {
 		return WasRecalled{Said: said, Seq: r.Seq, Evidence: r.Evidence}, ""
 	case s.Phase.Ended():
 		return nil, fmt.Sprintf("too late: the release is %s", s.Phase)
+	case s.Phase == RollingBack:
+		return nil, "too late: the release is being rolled back"
 	case s.Phase.Out():
 		return nil, fmt.Sprintf("too late: the release is out, and %s: roll it back instead", s.Phase)
+	case s.Phase == Promoting && r.Verb == Recall:
+		return nil, "not yet: the release is being promoted; ask again when it is out, or has failed"
 	case s.Phase == Promoting && r.Seq > s.Claim:
 		return nil, fmt.Sprintf("too late: the promotion was claimed at sequence %d, this request is %d", s.Claim, r.Seq)
 	case s.Phase == Promoting && !r.Verb.Stops():
@@ -97,6 +101,10 @@ func extend(s State, r Request, said Said) (e Event, refused string) {
 		}
 		from := later(s.Due, r.At)
 		if by = r.Until.Sub(from); by <= 0 {
+			if s.Expedited != nil {
+				return nil, fmt.Sprintf("expedited by %s, and the soak would end at %s: extend it by a duration, or hold it",
+					s.Expedited.who(), from.UTC().Format(time.RFC3339))
+			}
 			return nil, fmt.Sprintf("extend until %s: the soak lasts until %s already",
 				r.Until.UTC().Format(time.RFC3339), from.UTC().Format(time.RFC3339))
 		}
@@ -129,22 +137,14 @@ func approve(s State, r Request, said Said) (e Event, refused string) {
 		return nil, fmt.Sprintf("nothing to approve: stage %s needs no approval", s.StageName())
 	case r.Actor == "":
 		return nil, "who approves? publish it on sluice.approve.<release>.<your name>"
-	case s.Stage > 0 && r.At.Before(s.cameToStage()):
-		return nil, fmt.Sprintf("approved before the release came to stage %s: look at it there, and approve it then", s.StageName())
+	case s.Stage > 0 && (s.StagedAt.IsZero() || r.At.Before(s.StagedAt)): // it may have been meant for the stage before
+		return nil, fmt.Sprintf("approved before the release was in stage %s: look at it there, and approve it then", s.StageName())
 	case slices.ContainsFunc(a.By, func(o Said) bool { return o.By == r.Actor }):
 		return nil, fmt.Sprintf("%s approved already: it takes %d different people", r.Actor, a.Needed)
 	case a.Missing() == 0:
 		return nil, fmt.Sprintf("approved already: %s", a)
 	}
 	return WasApproved{Said: said, Seq: r.Seq}, ""
-}
-
-// cameToStage is since when an approval can only be meant for the stage that the release is in, or goes to.
-func (s State) cameToStage() time.Time {
-	if !s.StagedAt.IsZero() {
-		return s.StagedAt
-	}
-	return s.PhaseAt
 }
 
 // whyNotRetried: what somebody cancelled, if too late, is not taken up again, and what is still being put back not yet.

@@ -162,7 +162,7 @@
 //	superseded   recalled        rolling-back rollback
 //
 //	event           stays in the phase
-//	approved        merged, publishing, published, passed, queued, staging, staged, soaking, held
+//	approved        merged, publishing, published, queued, staging, staged, soaking, held
 //	expedited       merged, publishing, published, passed, queued, staging, staged, soaking
 //	extended        merged, publishing, published, passed, queued, staging, staged, soaking, held
 //	held            merged, publishing, published, passed, queued, staging, staged, held

@@ -11,84 +11,6 @@ import (
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
-// situation is a release somewhere on its way.
-type situation struct {
-	name  string
-	about string
-	make  func(*testing.T) *story
-}
-
-// situations are all phases, some more than once. Everybody's own attempts began now, by "one", for ten minutes.
-func situations() []situation {
-	at := func(until release.Phase, more ...func(*story)) func(*testing.T) *story {
-		return func(t *testing.T) *story {
-			st := newStory(t)
-			if until != release.None {
-				st.merge(2 * time.Hour)
-			}
-			steps := []struct {
-				phase release.Phase
-				do    func()
-			}{
-				{release.Publishing, func() { st.do(st.begin(release.Publish, "one")) }},
-				{release.Published, func() { st.do(release.Finish{Work: release.Publish, Value: "1.4.0-beta.0", At: st.now}) }},
-				{release.Queued, func() { st.do(release.Wait{Behind: "other", At: st.now}) }},
-				{release.Staging, func() { st.do(st.begin(release.Stage, "one")) }},
-				{release.Staged, func() { st.do(release.Finish{Work: release.Stage, Value: "1.4.0-beta.0", At: st.now}) }},
-				{release.Soaking, func() { st.do(release.StartSoak{At: st.now}); st.after(time.Hour) }},
-			}
-			for _, s := range steps {
-				if st.s.Phase == until || until == release.None {
-					break
-				}
-				s.do()
-			}
-			for _, f := range more {
-				f(st)
-			}
-			return st
-		}
-	}
-	ask := func(v release.Verb) func(*story) {
-		return func(st *story) { st.do(st.settled(st.ask(v, "ana"))) }
-	}
-	claim := func(st *story) {
-		st.after(time.Hour)
-		st.seq += 3 // room for requests that were stored before the claim
-		a := st.alarm()
-		a.Instance = "one"
-		st.do(a)
-	}
-	unwatched := func(st *story) {
-		st.after(time.Hour)
-		a := st.alarm()
-		a.Watched = 0
-		st.do(a)
-	}
-	return []situation{
-		{"none", "there is no journal", at(release.None)},
-		{"merged", "", at(release.Merged)},
-		{"merged, held", "a person held it before the soak", at(release.Merged, ask(release.Hold))},
-		{"merged, expedited", "", at(release.Merged, ask(release.Expedite))},
-		{"publishing", "an attempt of one runs", at(release.Publishing)},
-		{"published", "", at(release.Published)},
-		{"queued", "behind other", at(release.Queued)},
-		{"staging", "an attempt of one runs", at(release.Staging)},
-		{"staged", "", at(release.Staged)},
-		{"soaking", "half of the soak is over", at(release.Soaking)},
-		{"soaking, expedited", "", at(release.Soaking, ask(release.Expedite))},
-		{"held", "by a person", at(release.Soaking, ask(release.Hold))},
-		{"held by Sluice", "because nobody watched", at(release.Soaking, unwatched)},
-		{"promoting", "claimed by one", at(release.Soaking, claim)},
-		{"promoted", "", at(release.Soaking, claim, func(st *story) { st.do(release.Finish{Work: release.Promote, Value: "1.4.0", At: st.now}) })},
-		{"cancelled", "staging and the beta are not put back yet", at(release.Soaking, ask(release.Cancel))},
-		{"failed", "the promotion failed", at(release.Soaking, claim, func(st *story) {
-			st.do(release.Fail{By: "promoter", Instance: "one", Reason: "refused", At: st.now})
-		})},
-		{"superseded", "in the queue", at(release.Queued, func(st *story) { st.do(release.Displace{Newer: "newer", At: st.now}) })},
-	}
-}
-
 type row struct {
 	name    string
 	command release.Command
@@ -104,7 +26,7 @@ func commands(st *story) []row {
 	add("admit", admit)
 	admit.Merge.Seq += 7
 	add("admit another merge", admit)
-	for _, w := range []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging} {
+	for _, w := range works() {
 		b := st.begin(w, "one")
 		add("begin "+string(w)+", one", b)
 		b.Instance = "two"
@@ -112,8 +34,11 @@ func commands(st *story) []row {
 		b.At = b.At.Add(24 * time.Hour)
 		add("begin "+string(w)+", two, a day later", b)
 	}
-	for _, w := range []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging} {
-		add("finish "+string(w), release.Finish{Work: w, Value: "v", At: st.now})
+	for _, w := range works() {
+		f := release.Finish{Work: w, Value: "v", At: st.now}
+		add("finish "+string(w), f)
+		f.Instance = "two"
+		add("finish "+string(w)+", two", f)
 	}
 	add("fail, without an attempt", release.Fail{By: "service", Reason: "refused", At: st.now})
 	add("fail, one", release.Fail{By: "service", Instance: "one", Reason: "refused", At: st.now})
@@ -122,7 +47,19 @@ func commands(st *story) []row {
 	add("wait behind third", release.Wait{Behind: "third", At: st.now})
 	add("displace", release.Displace{Newer: "newer", At: st.now})
 	add("start soak", release.StartSoak{At: st.now})
+	paused := release.Obstacle{Kind: release.ByPause, Why: "the project is paused by ana"}
+	add("postpone", release.Postpone{Claim: s.Claim, Obstacle: paused, At: st.now})
+	add("postpone another claim", release.Postpone{Claim: s.Claim + 1, Obstacle: paused, At: st.now})
+	add("expire", release.Expire{At: st.now})
+	add("expire, a week later", release.Expire{At: st.now.Add(7 * 24 * time.Hour)})
+	return slices.Concat(rows, requests(st), looks(st))
+}
 
+// requests are all verbs, as they may come in a situation.
+func requests(st *story) []row {
+	s := st.s
+	var rows []row
+	add := func(name string, c release.Command) { rows = append(rows, row{name, c}) }
 	for _, when := range []string{"", ", before the claim", ", after the claim", ", unsettled", ", answered before"} {
 		promoting := s.Phase == release.Promoting
 		if promoting == (when == "") {
@@ -139,24 +76,75 @@ func commands(st *story) []row {
 				r.Seq = s.Folded
 			}
 			add(string(v)+when, r)
-			if v == release.Extend && when != ", unsettled" {
-				r.Invalid, r.By = "by what?", 0
+			if when == ", unsettled" {
+				continue
+			}
+			switch v {
+			case release.Extend:
+				r.By, r.Until = 0, s.Due.Add(30*time.Minute)
+				add("extend until later"+when, r)
+				r.Until = s.Due
+				add("extend until then"+when, r)
+				r.Invalid, r.Until = "by what?", time.Time{}
 				add("unreadable extend"+when, r)
+			case release.Expedite:
+				r.Force = true
+				add("expedite with force"+when, r)
+				r.Reason = ""
+				add("expedite with force and no reason"+when, r)
 			}
 		}
 	}
+	return rows
+}
 
+// looks are the promoter's looks at the time, as it may be in a situation.
+func looks(st *story) []row {
+	s := st.s
+	var rows []row
+	add := func(name string, c release.Command) { rows = append(rows, row{name, c}) }
 	alarm := release.Alarm{At: st.now, Clean: st.now, Watched: 24 * time.Hour, Instance: "one", Timeout: 10 * time.Minute, Before: "1.3.0"}
 	add("alarm now", alarm)
-	alarm.At = s.Due
+	alarm.At = later(st.now, s.Due)
+	if s.Phase == release.Baking {
+		alarm.At = s.PhaseAt.Add(s.Policy.Bake)
+	}
 	add("alarm when due", alarm)
+	gated := func(name string, with func(*release.Gate)) {
+		a := alarm
+		with(&a.Gate)
+		add("alarm when "+name, a)
+	}
+	gated("paused", func(g *release.Gate) { g.Stops = []release.Stop{{Kind: release.Pause}} })
+	gated("frozen", func(g *release.Gate) { g.Stops = []release.Stop{{Kind: release.Freeze, Until: hours(69)}} })
+	gated("outside of a window", func(g *release.Gate) {
+		g.Window = release.Window{Closed: true, Until: hours(69), Why: "outside of Mon-Fri 09:00-17:00"}
+	})
+	gated("needs are not met", func(g *release.Gate) { g.Unmet = "needs api@2.0.0" })
+	gated("rolled back before", func(g *release.Gate) {
+		g.Record = release.Record{}.Promote(release.Promotion{Release: "o", Version: "1.4.0"}).RollBack("o", release.Said{By: "ana", At: noon()})
+	})
+	gated("a newer one is recorded", func(g *release.Gate) {
+		g.Record = release.Record{}.Promote(release.Promotion{Release: "o", Version: "1.5.0"})
+	})
+	clean := alarm.Clean
+	alarm.Clean = time.Time{}
+	add("alarm when due, no check was seen", alarm)
+	alarm.Clean = clean
 	alarm.Watched = time.Hour
 	add("alarm when due, half watched", alarm)
-	alarm.Watched, alarm.At = 24*time.Hour, s.Due.Add(7*time.Hour)
+	alarm.Watched, alarm.At = 24*time.Hour, alarm.At.Add(75*time.Hour)
 	add("alarm when overdue", alarm)
 	alarm.TooNew = "2.0.0"
 	add("alarm when overtaken", alarm)
 	return rows
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // Every situation and every command: what it causes. testdata/matrix.txt is to be read.
@@ -170,7 +158,8 @@ func TestMatrix(t *testing.T) {
 			fmt.Fprintf(&b, " (%s)", sit.about)
 		}
 		b.WriteString("\n")
-		silent := map[string][]string{}
+		silent, same, order := map[string][]string{}, map[string][]string{}, []string{}
+		alarms := len(looks(st))
 		for _, r := range commands(st) {
 			events, err := release.Decide(st.s, r.command)
 			if len(events) == 0 {
@@ -179,16 +168,36 @@ func TestMatrix(t *testing.T) {
 				continue
 			}
 			after := release.Evolve(st.s, events[0]).Stamp(st.seq+10, st.now)
-			line := fmt.Sprintf("%-39s %-11s %-11s %s", r.name, events[0].Name(), phase(after.Phase), detail(events[0]))
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			outcome := fmt.Sprintf("%-15s %-12s %s", events[0].Name(), phase(after.Phase), detail(events[0]))
+			if len(same[outcome]) == 0 {
+				order = append(order, outcome)
+			}
+			same[outcome] = append(same[outcome], r.name)
 		}
+		b.WriteString(outcomes(order, same, alarms))
 		for _, why := range []string{"nothing", "BusyError", "ErrPhase", "ErrEnded", "ErrUnsettled", "ErrTaken"} {
 			if names := silent[why]; len(names) > 0 {
-				b.WriteString(wrap(why+":", together(names)))
+				b.WriteString(wrap(why+":", together(names, alarms)))
 			}
 		}
 	}
 	golden(t, "testdata/matrix.txt", b.String())
+}
+
+// outcomes are the lines of what causes something; what many cause is said once, at the end.
+func outcomes(order []string, same map[string][]string, alarms int) string {
+	const many = 4
+	var few, more strings.Builder
+	for _, outcome := range order {
+		if len(same[outcome]) >= many {
+			more.WriteString(wrap(strings.Join(strings.Fields(outcome), " ")+" <-", together(same[outcome], alarms)))
+			continue
+		}
+		for _, name := range same[outcome] {
+			few.WriteString(strings.TrimRight(fmt.Sprintf("%-44s %s", name, outcome), " ") + "\n")
+		}
+	}
+	return few.String() + more.String()
 }
 
 func because(err error) string {
@@ -232,7 +241,25 @@ func detail(e release.Event) string {
 	case release.WasExtended:
 		return "by " + e.By.String()
 	case release.WasExpedited:
+		if e.Force {
+			return "by " + e.Said.By + ", with force: " + e.Said.Reason
+		}
 		return "by " + e.Said.By
+	case release.WasApproved:
+		return "by " + e.Said.By
+	case release.WasRetried:
+		return "by " + e.Said.By
+	case release.WasRecalled:
+		return "by " + e.Said.By + ": " + e.Said.Reason
+	case release.WasPostponed:
+		if e.Obstacle.Until.IsZero() {
+			return e.Obstacle.Why
+		}
+		return e.Obstacle.Why + ", until " + e.Obstacle.Until.Format("Mon 15:04")
+	case release.WasNotRolledBack:
+		return e.Said.Reason
+	case release.WasBaking:
+		return e.Value
 	case release.WasCancelled:
 		return "by " + e.Said.By + ": " + e.Said.Reason
 	case release.WasFailed:
@@ -241,7 +268,7 @@ func detail(e release.Event) string {
 		return "by " + e.Newer
 	case release.WasRefused:
 		return e.Said.Reason
-	case release.WasMerged:
+	case release.WasMerged, release.WasPassed:
 	}
 	return ""
 }
@@ -255,11 +282,16 @@ func what(w release.Work) string {
 }
 
 // together says once what is listed for every instance, or for every verb.
-func together(names []string) []string {
+func together(names []string, alarms int) []string {
 	var out []string
+	alarm := func(n string) bool { return strings.HasPrefix(n, "alarm ") }
+	if len(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !alarm(n) })) == alarms {
+		names = append(slices.DeleteFunc(slices.Clone(names), alarm), "every alarm")
+	}
 	for _, n := range names {
 		base, which, _ := strings.Cut(n, ", ")
 		switch {
+		case strings.HasPrefix(n, "finish ") && which == "two" && slices.Contains(names, base):
 		case strings.HasPrefix(n, "begin ") && slices.Contains(names, base+", one") && slices.Contains(names, base+", two"):
 			if which == "one" {
 				out = append(out, base)

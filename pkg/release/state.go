@@ -89,6 +89,9 @@ type Policy struct {
 	MaxPhase   time.Duration // bound of a phase in which services work; 0: none
 	MaxHold    time.Duration // bound of a hold, of a queue, and of waiting for people; 0: none
 	Needs      []Need        // what must be promoted before this is
+
+	SupersedeLimit int           // how many occupants in a row may be superseded (see package lane); 0: the default
+	MaxWait        time.Duration // how long after the merge of the first superseded one others may be; 0: the default
 }
 
 // StagePolicy is what the project file says of one stage.

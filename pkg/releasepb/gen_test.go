@@ -69,7 +69,7 @@ func mergeOf() *rapid.Generator[release.Merge] {
 		m := release.Merge{
 			Commit: text().Draw(t, "commit"), Ref: text().Draw(t, "ref"), URL: text().Draw(t, "url"), Actor: text().Draw(t, "actor"),
 			Version: text().Draw(t, "version"), Artifact: text().Draw(t, "artifact"), Digest: text().Draw(t, "digest"),
-			Attempt: int(rapid.Int32().Draw(t, "attempt")), Seq: rapid.Uint64().Draw(t, "seq"),
+			Attempt: int(rapid.Int32().Draw(t, "attempt")), Seq: rapid.Uint64().Draw(t, "seq"), Needs: list(need()).Draw(t, "needs"),
 		}
 		if rapid.Bool().Draw(t, "delayed") {
 			d := span().Draw(t, "delay")
@@ -84,12 +84,57 @@ func policy() *rapid.Generator[release.Policy] {
 		return release.Policy{
 			Revision: text().Draw(t, "revision"), Lane: text().Draw(t, "lane"), Collision: release.Collision(text().Draw(t, "collision")),
 			Delay: span().Draw(t, "delay"), MaxOverdue: span().Draw(t, "max overdue"), PutBack: rapid.Bool().Draw(t, "put back"),
+			SupersedeLimit: int(rapid.Int32().Draw(t, "supersede limit")), MaxWait: span().Draw(t, "max wait"),
+			Approvals: int(rapid.Int32().Draw(t, "approvals")), Stages: list(stage()).Draw(t, "stages"),
+			Order: release.Order(text().Draw(t, "order")), Bake: span().Draw(t, "bake"), MaxPhase: span().Draw(t, "max phase"),
+			MaxHold: span().Draw(t, "max hold"), Needs: list(need()).Draw(t, "needs"),
+		}
+	})
+}
+
+// list draws nil for an empty list, as it comes back.
+func list[T any](of *rapid.Generator[T]) *rapid.Generator[[]T] {
+	return rapid.Map(rapid.SliceOfN(of, 0, 3), func(l []T) []T {
+		if len(l) == 0 {
+			return nil
+		}
+		return l
+	})
+}
+
+func need() *rapid.Generator[release.Need] {
+	return rapid.Custom(func(t *rapid.T) release.Need {
+		return release.Need{Project: text().Draw(t, "project"), Version: text().Draw(t, "version")}
+	})
+}
+
+func stage() *rapid.Generator[release.StagePolicy] {
+	return rapid.Custom(func(t *rapid.T) release.StagePolicy {
+		return release.StagePolicy{
+			Name: text().Draw(t, "name"), Delay: span().Draw(t, "delay"), Approvals: int(rapid.Int32().Draw(t, "approvals")),
+		}
+	})
+}
+
+func postponement() *rapid.Generator[release.Postponement] {
+	return rapid.Custom(func(t *rapid.T) release.Postponement {
+		return release.Postponement{Obstacle: release.Obstacle{
+			Kind: release.Obstructing(text().Draw(t, "kind")), Why: text().Draw(t, "why"), Until: moment().Draw(t, "until"),
+		}, Since: moment().Draw(t, "since")}
+	})
+}
+
+func promotion() *rapid.Generator[release.Promotion] {
+	return rapid.Custom(func(t *rapid.T) release.Promotion {
+		return release.Promotion{
+			Release: text().Draw(t, "release"), Version: text().Draw(t, "version"), Order: rapid.Uint64().Draw(t, "order"),
+			At: moment().Draw(t, "at"), RolledBack: rapid.Ptr(said(), true).Draw(t, "rolled back"),
 		}
 	})
 }
 
 func works() []release.Work {
-	return []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging}
+	return []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging, release.Rollback}
 }
 
 func state() *rapid.Generator[release.State] {
@@ -103,6 +148,12 @@ func state() *rapid.Generator[release.State] {
 			Due: moment().Draw(t, "due"), Remaining: span().Draw(t, "remaining"), Behind: text().Draw(t, "behind"),
 			Folded: rapid.Uint64().Draw(t, "folded"), Claim: rapid.Uint64().Draw(t, "claim"), MergedAt: moment().Draw(t, "merged"),
 			End: said().Draw(t, "end"), Evidence: text().Draw(t, "evidence"),
+			Stage: int(rapid.Int32().Draw(t, "stage")), Passed: list(channel()).Draw(t, "passed"), PhaseAt: moment().Draw(t, "phase at"),
+			Forced: rapid.Bool().Draw(t, "forced"), Approved: list(said()).Draw(t, "approved"),
+			Postponed: rapid.Ptr(postponement(), true).Draw(t, "postponed"), Reached: rapid.Bool().Draw(t, "reached"),
+			FailedIn: release.Phase(text().Draw(t, "failed in")), Soaked: rapid.Bool().Draw(t, "soaked"),
+			LateCancel: rapid.Ptr(said(), true).Draw(t, "late cancel"), Recalled: rapid.Ptr(said(), true).Draw(t, "recalled"),
+			RecalledIn: release.Phase(text().Draw(t, "recalled in")),
 		}
 		if rapid.Bool().Draw(t, "is held") {
 			h := holding().Draw(t, "held")
@@ -136,7 +187,14 @@ func event() *rapid.Generator[release.Event] {
 			release.WasHeld{Holding: holding().Draw(t, "holding"), Seq: seq},
 			release.WasResumed{Said: by, Seq: seq, Due: moment().Draw(t, "due")},
 			release.WasExtended{Said: by, Seq: seq, By: span().Draw(t, "by")},
-			release.WasExpedited{Said: by, Seq: seq},
+			release.WasExpedited{Said: by, Seq: seq, Force: rapid.Bool().Draw(t, "force")},
+			release.WasApproved{Said: by, Seq: seq},
+			release.WasPostponed{Obstacle: postponement().Draw(t, "postponement").Obstacle, At: at},
+			release.WasPassed{At: at},
+			release.WasBaking{Value: a, Note: b, At: at},
+			release.WasRetried{Said: by, Seq: seq},
+			release.WasRecalled{Said: by, Seq: seq, Evidence: a},
+			release.WasNotRolledBack{Said: by},
 			release.WasCancelled{Said: by, Seq: seq, Evidence: a},
 			release.WasFailed{Said: by},
 			release.WasSuperseded{Newer: a, At: at},

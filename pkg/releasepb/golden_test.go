@@ -49,6 +49,11 @@ func samples() []sample {
 			Owner: anID, Project: "tracer", Waiting: []lane.Waiting{{Release: "r2", Project: "tracer", Order: 1 << 60, Expedited: true}},
 			Promoted: map[string]string{"tracer": "r0"},
 		}, releasepb.EncodeLane, releasepb.DecodeLane),
+		of("lane-supersede", lane.Record{
+			Owner: anID, Project: "tracer", GivesWay: true,
+			Waiting:    []lane.Waiting{{Release: "r2", Project: "tracer", Order: 1 << 60, Place: 1 << 59}},
+			Superseded: map[string]lane.Row{"tracer": {Count: 2, Since: at(1)}},
+		}, releasepb.EncodeLane, releasepb.DecodeLane),
 		of("heartbeat", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
 		of("judgement", releasepb.Judgement{
 			Release: anID, Check: "errors", Passed: true, Detail: "0 of 0", Count: 5, Since: at(1),
@@ -62,6 +67,32 @@ func samples() []sample {
 			return releasepb.DecodeRequest(release.Extend, "ana", 5, at(2), data), nil
 		}),
 		recordSample("record-full-state", release.WasFailed{Said: someone(3)}, fullState()),
+		recordSample("record-supersede", release.WasFailed{Said: someone(3)}, release.State{
+			Release: anID, Policy: release.Policy{Collision: release.Supersede, SupersedeLimit: 5, MaxWait: 36 * time.Hour},
+		}),
+		recordSample("record-wide-state", release.WasRecalled{Said: someone(3), Seq: 29, Evidence: `{"n":1}`}, wideState()),
+		recordSample("record-WasExpedited-force", release.WasExpedited{Said: someone(14), Seq: 14, Force: true}, release.State{Release: anID}),
+		of("merge-event-needs", releasepb.MergeEvent{
+			Commit: "c0ffee", Needs: []release.Need{{Project: "api", Version: "1.4.0"}, {Project: "web", Version: "2.0.0"}},
+		}, releasepb.EncodeMergeEvent, releasepb.DecodeMergeEvent),
+		of("heartbeat-failing", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3, Failing: true},
+			releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
+		of("request-until", release.Request{Verb: release.Extend, Actor: "ana", Seq: 5, Reason: "the demo", Until: at(3), At: at(2)},
+			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
+				return releasepb.DecodeRequest(release.Extend, "ana", 5, at(2), data), nil
+			}),
+		of("request-force", release.Request{Verb: release.Expedite, Actor: "ana", Seq: 5, Reason: "a security fix", Force: true, At: at(2)},
+			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
+				return releasepb.DecodeRequest(release.Expedite, "ana", 5, at(2), data), nil
+			}),
+		of("stop", release.Stop{Kind: release.Freeze, Said: release.Said{By: "ana", At: at(2), Reason: "the fair"}, From: at(3), Until: at(4), Seq: 5},
+			releasepb.EncodeStop, func(data []byte) (release.Stop, error) {
+				return releasepb.DecodeStop(release.Freeze, "ana", 5, at(2), data), nil
+			}),
+		of("project", release.Record{Rolling: anID, Promotions: []release.Promotion{
+			{Release: "r1", Version: "1.3.0", Order: 1 << 60, At: at(1), RolledBack: &release.Said{By: "ana", At: at(2), Reason: "the login is broken"}},
+			{Release: anID, Version: "1.4.0", Order: 1<<60 + 1, At: at(3)},
+		}}, releasepb.EncodeProject, releasepb.DecodeProject),
 	}
 	for _, e := range events() {
 		name := fmt.Sprintf("record-%T", e)
@@ -103,6 +134,13 @@ func events() []release.Event {
 		release.WasFailed{Said: someone(16)},
 		release.WasSuperseded{Newer: "r9", At: at(17)},
 		release.WasRefused{Verb: release.Resume, Seq: 18, Said: someone(18)},
+		release.WasApproved{Said: someone(30), Seq: 30},
+		release.WasPostponed{Obstacle: wideState().Postponed.Obstacle, At: at(31)},
+		release.WasPassed{At: at(32)},
+		release.WasBaking{Value: "v", Note: "n", At: at(33)},
+		release.WasRetried{Said: someone(34), Seq: 34},
+		release.WasRecalled{Said: someone(35), Seq: 35, Evidence: `{"n":1}`},
+		release.WasNotRolledBack{Said: someone(36)},
 	}
 	for _, w := range works() {
 		out = append(out, release.WasBegun{
@@ -138,6 +176,26 @@ func fullState() release.State {
 		Held:      &release.Holding{Said: someone(26), System: true, Unwatched: time.Minute},
 		Expedited: &said, Behind: "r0", Folded: 1<<60 + 1, Claim: 1<<60 + 2, MergedAt: at(27), End: someone(28), Evidence: `{"n":1}`,
 	}
+}
+
+// wideState has what was added after fullState was written.
+func wideState() release.State {
+	s := release.State{Release: anID, Project: "tracer", Phase: release.RollingBack}
+	late, recalled := someone(29), someone(3)
+	s.Merge = release.Merge{Commit: "c0ffee", Needs: []release.Need{{Project: "api", Version: "1.4.0"}}}
+	s.Policy = release.Policy{
+		Lane: "tracer", Approvals: 1, Stages: []release.StagePolicy{{Name: "qa", Delay: time.Hour, Approvals: 2}, {Name: "eu", Delay: time.Minute}},
+		Order: release.BySemver, Bake: 30 * time.Minute, MaxPhase: time.Hour, MaxHold: 24 * time.Hour,
+		Needs: []release.Need{{Project: "web", Version: "2.0.0"}},
+	}
+	s.Stage, s.Passed = 1, []release.Channel{{Touched: true, Before: "1.3.0", Value: "1.4.0-beta.1", Restored: true, Note: "put back"}, {}}
+	s.PhaseAt, s.Forced, s.Approved = at(37), true, []release.Said{someone(38), {By: "bo", At: at(39)}}
+	s.Postponed = &release.Postponement{
+		Obstacle: release.Obstacle{Kind: release.ByFreeze, Why: "the project is frozen by ana: the fair", Until: at(40)}, Since: at(41),
+	}
+	s.FailedIn, s.Reached, s.Soaked = release.Promoting, true, true
+	s.LateCancel, s.Recalled, s.RecalledIn = &late, &recalled, release.Baking
+	return s
 }
 
 func TestGolden(t *testing.T) {

@@ -83,23 +83,8 @@ func EncodeRecord(r Record) ([]byte, error) {
 	case release.WasRefused:
 		out.Event = &pb.Record_Refused{Refused: &pb.Refused{Verb: string(e.Verb), Seq: e.Seq, Said: toSaid(&e.Said)}}
 	}
-	for most := MaxText; ; most /= 2 {
-		data, err := encode(out)
-		if err == nil {
-			data, err = withUnknown(data, r.Unknown)
-		}
-		if err != nil || len(data) <= MaxBody {
-			return data, err
-		}
-		if most < leastText {
-			return nil, fmt.Errorf("a journal record of %d bytes: at most %d can be stored", len(data), MaxBody)
-		}
-		cut(out.ProtoReflect(), most)
-	}
+	return fit("a journal record", out, func(data []byte) ([]byte, error) { return withUnknown(data, r.Unknown) })
 }
-
-// leastText is longer than any name that something is found by.
-const leastText = 256
 
 // DecodeRecord reads a journal record. Its error wraps ErrMalformed.
 func DecodeRecord(data []byte) (Record, error) {

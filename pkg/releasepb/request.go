@@ -31,8 +31,8 @@ func EncodeRequest(r release.Request) ([]byte, error) {
 }
 
 // DecodeRequest reads a request's body: JSON as in proto RequestBody, or free text, which is the reason (and for an extend
-// begins with the duration or the time: "30m QA needs longer", "2026-03-02T15:00:00Z the demo is at two"). It never fails: a request that stops a release must not be lost to a
-// typing error. One that can not be obeyed comes back with Invalid set.
+// begins with the duration or the time: "30m QA needs longer", "2026-03-02T15:00:00Z the demo is at two"). It never fails: a
+// request that stops a release must not be lost to a typing error. One that can not be obeyed comes back with Invalid set.
 func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, data []byte) release.Request {
 	r := release.Request{Verb: verb, Actor: actor, Seq: seq, At: at}
 	length := ""
@@ -55,13 +55,13 @@ func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, da
 		until, untilErr := time.Parse(time.RFC3339Nano, length)
 		by, byErr := time.ParseDuration(length)
 		switch {
-		case untilErr == nil:
+		case untilErr == nil && !until.IsZero():
 			r.Until = until.UTC()
 		case byErr == nil && by > 0 && by <= release.MaxExtend:
 			r.By = by
 		default:
-			r.Invalid = fmt.Sprintf("extend by %q: want a duration such as 30m, more than 0 and at most %s, or a time such as 2026-03-02T15:00:00Z",
-				clip(length), release.MaxExtend)
+			r.Invalid = fmt.Sprintf("extend by %q: want a duration such as 30m, more than 0 and at most %s, "+
+				"or a time such as 2026-03-02T15:00:00Z", clip(length), release.MaxExtend)
 		}
 	}
 	return r

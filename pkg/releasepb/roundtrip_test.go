@@ -46,6 +46,7 @@ func messagesRoundTrip(t *rapid.T) {
 	roundTrip(t, text().Draw(t, "release"), releasepb.EncodeVersion, releasepb.DecodeVersion)
 	roundTrip(t, releasepb.Heartbeat{
 		Release: text().Draw(t, "release"), Instance: text().Draw(t, "instance"), Checks: int(rapid.Int32().Draw(t, "checks")),
+		Failing: rapid.Bool().Draw(t, "failing"),
 	}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat)
 	roundTrip(t, releasepb.Judgement{
 		Release: text().Draw(t, "release"), Check: text().Draw(t, "check"), Passed: rapid.Bool().Draw(t, "passed"),
@@ -56,6 +57,8 @@ func messagesRoundTrip(t *rapid.T) {
 		Body: rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "body"),
 	}
 	roundTrip(t, d, releasepb.EncodeDeadLetter, releasepb.DecodeDeadLetter)
+	roundTrip(t, release.Record{Promotions: list(promotion()).Draw(t, "promotions"), Rolling: text().Draw(t, "rolling")},
+		releasepb.EncodeProject, releasepb.DecodeProject)
 	mergeEventRoundTrip(t)
 	laneRoundTrip(t)
 }
@@ -68,6 +71,9 @@ func mergeEventRoundTrip(t *rapid.T) {
 		Artifact: text().Draw(t, "artifact"), Digest: text().Draw(t, "digest"), Actor: lineOf(t, "actor"), URL: lineOf(t, "url"),
 		Again: rapid.Bool().Draw(t, "again"),
 	}
+	m.Needs = list(rapid.Custom(func(t *rapid.T) release.Need {
+		return release.Need{Project: rapid.StringMatching(`[a-z0-9-]{1,9}`).Draw(t, "project"), Version: rapid.StringN(1, 9, 30).Draw(t, "version")}
+	})).Draw(t, "needs")
 	if rapid.Bool().Draw(t, "has id") {
 		var id uuid.UUID
 		copy(id[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
@@ -82,15 +88,21 @@ func mergeEventRoundTrip(t *rapid.T) {
 }
 
 func laneRoundTrip(t *rapid.T) {
-	r := lane.Record{Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project")}
+	r := lane.Record{Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project"), GivesWay: rapid.Bool().Draw(t, "gives way")}
 	for range rapid.IntRange(0, 5).Draw(t, "waiting") {
 		r.Waiting = append(r.Waiting, lane.Waiting{
 			Release: text().Draw(t, "release"), Project: text().Draw(t, "project"),
-			Order: rapid.Uint64().Draw(t, "order"), Expedited: rapid.Bool().Draw(t, "expedited"),
+			Order: rapid.Uint64().Draw(t, "order"), Place: rapid.Uint64().Draw(t, "place"), Expedited: rapid.Bool().Draw(t, "expedited"),
 		})
 	}
 	if promoted := rapid.MapOf(text(), text()).Draw(t, "promoted"); len(promoted) > 0 {
 		r.Promoted = promoted
+	}
+	row := rapid.Custom(func(t *rapid.T) lane.Row {
+		return lane.Row{Count: int(rapid.Int32().Draw(t, "count")), Since: moment().Draw(t, "since")}
+	})
+	if superseded := rapid.MapOf(text(), row).Draw(t, "superseded"); len(superseded) > 0 {
+		r.Superseded = superseded
 	}
 	roundTrip(t, r, releasepb.EncodeLane, releasepb.DecodeLane)
 }
@@ -111,7 +123,9 @@ func TestGeneratorsFillEverything(t *testing.T) {
 	for _, v := range []any{
 		releasepb.Record{}, release.State{}, release.WasMerged{}, release.WasBegun{}, release.WasDone{}, release.WasQueued{}, release.WasSoaked{},
 		release.WasHeld{}, release.WasResumed{}, release.WasExtended{}, release.WasExpedited{}, release.WasCancelled{}, release.WasFailed{},
-		release.WasSuperseded{}, release.WasRefused{}, release.Merge{}, release.Policy{}, release.Channel{}, release.Attempt{}, release.Plan{},
+		release.WasSuperseded{}, release.WasRefused{}, release.WasApproved{}, release.WasPostponed{}, release.WasPassed{}, release.WasBaking{},
+		release.WasRetried{}, release.WasRecalled{}, release.WasNotRolledBack{}, release.Need{}, release.StagePolicy{},
+		release.Postponement{}, release.Obstacle{}, release.Merge{}, release.Policy{}, release.Channel{}, release.Attempt{}, release.Plan{},
 		release.Said{}, release.Holding{},
 	} {
 		for i := range reflect.TypeOf(v).NumField() {
@@ -131,6 +145,10 @@ func mark(seen map[string]bool, name string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Interface, reflect.Pointer:
 		mark(seen, name, v.Elem())
+	case reflect.Slice:
+		for i := range v.Len() {
+			mark(seen, name, v.Index(i))
+		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
 			mark(seen, name, v.MapIndex(k))
@@ -149,8 +167,11 @@ func requestRoundTrip(t *rapid.T) {
 		Verb: rapid.SampledFrom(release.Verbs()).Draw(t, "verb"), Actor: text().Draw(t, "actor"), Seq: rapid.Uint64().Draw(t, "seq"),
 		At: moment().Draw(t, "at"), Reason: lineOf(t, "reason"), Evidence: lineOf(t, "evidence"),
 	}
+	r.Force = rapid.Bool().Draw(t, "force")
 	if r.Verb == release.Extend {
-		r.By = time.Duration(rapid.Int64Range(1, int64(release.MaxExtend)).Draw(t, "by"))
+		if r.Until = moment().Draw(t, "until"); r.Until.IsZero() {
+			r.By = time.Duration(rapid.Int64Range(1, int64(release.MaxExtend)).Draw(t, "by"))
+		}
 	}
 	data, err := releasepb.EncodeRequest(r)
 	if err != nil {
@@ -166,7 +187,7 @@ func FuzzDecodeRequest(f *testing.F) {
 	for _, s := range []string{
 		"", "the login is broken", "30m QA needs longer", `{"reason":"x","by":"30m","evidence":"{}"}`, `{"reason":5}`, `{"by":"-1h"}`,
 		`{"by":"9999999h"}`, "{", "\xff\xfe", "\x00\x1b[31m", strings.Repeat("[", 5000), "{" + strings.Repeat(`"a":{`, 11000), "\u202e\u2028",
-		`{"reason":"\ud800"}`, `{"reason":"a","reason":"b"}`, strings.Repeat("\U0001F600", 600),
+		`{"reason":"\ud800"}`, "2026-03-02T15:00:00Z x", `{"until":"9999-12-31T23:59:59-23:00"}`, `{"force":true}`, `{"until":"0001-01-01T00:00:00Z"}`, `{"reason":"a","reason":"b"}`, strings.Repeat("\U0001F600", 600),
 	} {
 		f.Add(s)
 	}
@@ -181,7 +202,7 @@ func FuzzDecodeRequest(f *testing.F) {
 					t.Fatalf("not one printable line: %q", text)
 				}
 			}
-			if (verb == release.Extend && r.Invalid == "") != (r.By > 0) || r.By > release.MaxExtend {
+			if (verb == release.Extend && r.Invalid == "") != (r.By > 0 || !r.Until.IsZero()) || r.By > release.MaxExtend {
 				t.Fatalf("extend: %+v", r)
 			}
 			s := release.State{Release: "r", Phase: release.Soaking}
@@ -233,6 +254,8 @@ func FuzzDecode(f *testing.F) {
 		_, err = releasepb.DecodeVersion(data)
 		check(t, err)
 		_, err = releasepb.DecodeLane(data)
+		check(t, err)
+		_, err = releasepb.DecodeProject(data)
 		check(t, err)
 		_, err = releasepb.DecodeHeartbeat(data)
 		check(t, err)

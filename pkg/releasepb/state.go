@@ -18,7 +18,8 @@ func toState(s release.State) *pb.State {
 		StagedAt: toTime(s.StagedAt), SoakFrom: toTime(s.SoakFrom), Extra: toDuration(s.Extra), Due: toTime(s.Due),
 		Remaining: toDuration(s.Remaining), Held: toHolding(s.Held), Expedited: toSaid(s.Expedited),
 		Behind: s.Behind, Folded: s.Folded, Claim: s.Claim, MergedAt: toTime(s.MergedAt), Evidence: s.Evidence,
-		Stage: int32(s.Stage), PhaseAt: toTime(s.PhaseAt), Forced: s.Forced, Postponed: toPostponement(s.Postponed), //nolint:gosec // at most project.MaxStages
+		Stage:   int32(s.Stage), //nolint:gosec // at most project.MaxStages
+		PhaseAt: toTime(s.PhaseAt), Forced: s.Forced, Postponed: toPostponement(s.Postponed),
 		FailedIn: string(s.FailedIn), Reached: s.Reached, Soaked: s.Soaked, LateCancel: toSaid(s.LateCancel),
 		Recalled: toSaid(s.Recalled), RecalledIn: string(s.RecalledIn),
 		Passed: all(s.Passed, listedChannel), Approved: all(s.Approved, listedSaid),
@@ -89,9 +90,11 @@ func fromMerge(in *pb.Merge) release.Merge {
 func toPolicy(p release.Policy) *pb.Policy {
 	return &pb.Policy{
 		Revision: p.Revision, Lane: p.Lane, Collision: string(p.Collision), Delay: toDuration(p.Delay),
-		MaxOverdue: toDuration(p.MaxOverdue), PutBack: p.PutBack,
-		Approvals: int32(p.Approvals), Stages: all(p.Stages, toStage), Order: string(p.Order), Bake: toDuration(p.Bake), //nolint:gosec // project bounds it
+		MaxOverdue: toDuration(p.MaxOverdue), PutBack: p.PutBack, MaxWait: toDuration(p.MaxWait),
+		Approvals: int32(p.Approvals), //nolint:gosec // project bounds it
+		Stages:    all(p.Stages, toStage), Order: string(p.Order), Bake: toDuration(p.Bake),
 		MaxPhase: toDuration(p.MaxPhase), MaxHold: toDuration(p.MaxHold), Needs: all(p.Needs, toNeed),
+		SupersedeLimit: int32(p.SupersedeLimit), //nolint:gosec // the project file bounds it
 	}
 }
 
@@ -101,7 +104,8 @@ func fromPolicy(in *pb.Policy) release.Policy {
 		Delay: in.GetDelay().AsDuration(), MaxOverdue: in.GetMaxOverdue().AsDuration(), PutBack: in.GetPutBack(),
 		Approvals: int(in.GetApprovals()), Stages: all(in.GetStages(), fromStage), Order: release.Order(in.GetOrder()),
 		Bake: in.GetBake().AsDuration(), MaxPhase: in.GetMaxPhase().AsDuration(), MaxHold: in.GetMaxHold().AsDuration(),
-		Needs: all(in.GetNeeds(), fromNeed),
+		Needs:          all(in.GetNeeds(), fromNeed),
+		SupersedeLimit: int(in.GetSupersedeLimit()), MaxWait: in.GetMaxWait().AsDuration(),
 	}
 }
 

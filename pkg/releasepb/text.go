@@ -73,6 +73,27 @@ func cut(m protoreflect.Message, most int) {
 	})
 }
 
+// leastText is longer than any name that something is found by.
+const leastText = 256
+
+// fit encodes a message so that it can be stored: while it is too large, its longest texts are cut. what names it in errors;
+// finish completes what is encoded.
+func fit(what string, m proto.Message, finish func([]byte) ([]byte, error)) ([]byte, error) {
+	for most := MaxText; ; most /= 2 {
+		data, err := encode(m)
+		if err == nil {
+			data, err = finish(data)
+		}
+		if err != nil || len(data) <= MaxBody {
+			return data, err
+		}
+		if most < leastText {
+			return nil, fmt.Errorf("%s of %d bytes: at most %d can be stored", what, len(data), MaxBody)
+		}
+		cut(m.ProtoReflect(), most)
+	}
+}
+
 func encode(m proto.Message) ([]byte, error) {
 	marshal := protojson.MarshalOptions{UseProtoNames: true}
 	data, err := marshal.Marshal(m)

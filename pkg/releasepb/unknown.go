@@ -39,7 +39,10 @@ func residue(data []byte, m protoreflect.MessageDescriptor) []byte {
 			continue
 		case f.IsMap() && f.MapValue().Message() != nil:
 			rest = residues(value, f.MapValue().Message())
-		case !f.IsList() && f.Message() != nil:
+		case f.IsMap(): // of names
+		case f.IsList() && f.Message() != nil:
+			rest = listed(value, f.Message())
+		case f.Message() != nil:
 			rest = residue(value, f.Message())
 		}
 		delete(fields, name)
@@ -63,6 +66,29 @@ func residues(data []byte, m protoreflect.MessageDescriptor) []byte {
 		}
 	}
 	return pack(values)
+}
+
+// listed is residue for every element of a list, each in its place; {} where there is nothing, nil for nothing at all.
+func listed(data []byte, m protoreflect.MessageDescriptor) []byte {
+	var values []json.RawMessage
+	if json.Unmarshal(data, &values) != nil {
+		return nil
+	}
+	found := false
+	for i, value := range values {
+		values[i] = residue(value, m)
+		if found = found || values[i] != nil; values[i] == nil {
+			values[i] = json.RawMessage("{}")
+		}
+	}
+	if !found {
+		return nil
+	}
+	out, err := json.Marshal(values)
+	if err != nil {
+		return nil // they were JSON a moment ago
+	}
+	return out
 }
 
 func pack(fields object) []byte {
@@ -111,8 +137,11 @@ func merge(data, rest []byte, m protoreflect.MessageDescriptor) ([]byte, error) 
 			continue
 		}
 		join := merge
-		if f.IsMap() {
+		switch {
+		case f.IsMap():
 			f, join = f.MapValue(), mergeAll
+		case f.IsList():
+			join = mergeListed
 		}
 		joined, err := join(known, value, f.Message())
 		if err != nil {
@@ -139,6 +168,23 @@ func mergeAll(data, rest []byte, m protoreflect.MessageDescriptor) ([]byte, erro
 			return nil, err
 		}
 		values[key] = joined
+	}
+	return json.Marshal(values)
+}
+
+// mergeListed is merge for every element of a list that is still there. The lists of a state grow at their end or are begun
+// anew, so that between two records an element keeps its place or is gone.
+func mergeListed(data, rest []byte, m protoreflect.MessageDescriptor) ([]byte, error) {
+	var values, more []json.RawMessage
+	if err := errors.Join(json.Unmarshal(data, &values), json.Unmarshal(rest, &more)); err != nil {
+		return nil, err
+	}
+	for i := range min(len(values), len(more)) {
+		joined, err := merge(values[i], more[i], m)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = joined
 	}
 	return json.Marshal(values)
 }

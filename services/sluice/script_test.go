@@ -45,9 +45,10 @@ const patience = 60 * time.Second
 //	                  order unless it was killed; its error output is then in up.err
 //	broker [KIND]     runs a broker without services: as `sluice up` has it, or "users" (nobody is let in without a password),
 //	                  or "plain" (no accounts, no streams); "broker stop" ends it
-//	until ID PHASE    waits for a phase of a release
+//	until ID PHASE    waits for a phase of a release, or with "?" after it for a record
 //	code N CMD ARG…   runs a command that must end with that exit code
 //	let NAME          sets a variable to what the last command printed
+//	later NAME TIME   sets a variable to the time after that duration
 //	get URL           prints what is there
 //	watch ARG…        runs `sluice status --watch`
 //	saw REGEXP        waits until it has printed that
@@ -75,6 +76,7 @@ func TestScripts(t *testing.T) {
 			"until":  until,
 			"code":   code,
 			"let":    let,
+			"later":  later,
 			"get":    get,
 
 			"watch": watch, "saw": saw, "unwatch": unwatch,
@@ -283,7 +285,8 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	var story []string
 	err = j.Follow(ctx, args[0], 0, func(r journal.Record) bool {
 		story = append(story, r.Type)
-		return string(r.State.Phase) != args[1]
+		event, ok := strings.CutSuffix(args[1], "?")
+		return ok && r.Type != event || !ok && string(r.State.Phase) != args[1]
 	}, func(error) error { return nil })
 	if err != nil {
 		ts.Fatalf("%s never became %s: %s: %v", args[0], args[1], strings.Join(story, ", "), err)
@@ -306,6 +309,12 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 
 func let(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+func later(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], time.Now().Add(d).UTC().Format(time.RFC3339))
 }
 
 func get(ts *testscript.TestScript, _ bool, args []string) {

@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -280,18 +279,7 @@ func TestTheTombstoneIsPublishedDuringAClaim(t *testing.T) {
 		w.staging.set("/healthz", http.StatusInternalServerError)
 		sleep(5 * time.Minute)
 		w.server.Start(t)
-		first, err := w.server.Connect() // before the watcher is back
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer first.Close()
-		js, err := jetstream.New(first)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.journal, err = journal.Open(w.Context(), js, "test"); err != nil {
-			t.Fatal(err)
-		}
+		defer s.first()()
 		s.do(release.WasBegun{Work: release.Promote})
 		sleep(2 * time.Second)
 		contains(t, s.tombstone().Reason, "3 times in a row")

@@ -1,6 +1,7 @@
-// Package watcher is the service that watches staging while a release soaks: it runs the project's checks, says by
-// heartbeats that somebody watches, and stops a release whose staging errs. It appends nothing to a journal; what it
-// publishes is a request like anybody's.
+// Package watcher is the service that watches staging while a release soaks, stage by stage, and production while it bakes:
+// it runs the project's checks, says by heartbeats that somebody watches and whether a check fails, and stops a release whose
+// staging errs, or asks to roll back one whose production does. It appends nothing to a journal; what it publishes is a request
+// like anybody's.
 //
 // Whom it watches, who of several instances does, and what happens when one dies, is told in internal/watch; how a check is
 // judged in internal/judge; what a probe does in internal/probe.

@@ -2,19 +2,12 @@ package watcher_test
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"net/http"
-	"os"
 	"runtime"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -22,10 +15,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/journal"
-	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/natstest"
-	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/watcher"
@@ -63,7 +53,7 @@ func newWorld(t testing.TB) *world {
 func newWorldOn(t testing.TB, server *natstest.Server, connect func() (*nats.Conn, error), o topology.Options) *world {
 	t.Helper()
 	w := &world{
-		TB: t, server: server, connect: connect, log: zap.NewNop(), staging: &staging{status: map[string]int{}}, running: map[string]*running{},
+		TB: t, server: server, connect: connect, log: zap.NewNop(), staging: newStaging(), running: map[string]*running{},
 		noFiles: map[string]bool{},
 	}
 	if testing.Verbose() {
@@ -163,116 +153,6 @@ func (w *world) end() {
 	}
 }
 
-// soaking is a release in its soak.
-type soaking struct {
-	*world
-	id      string
-	project string
-	entry   journal.Entry
-}
-
-// soak makes a release that was staged and soaks for so long; watch is the project file's.
-func (w *world) soak(project string, delay time.Duration, watch string) *soaking {
-	w.Helper()
-	src := fmt.Sprintf("project: %s\nsoak: { delay: %s }\n%s\n", project, delay, watch)
-	_, revision, err := w.catalog.Apply(w.Context(), project+".yaml", []byte(src))
-	if err != nil {
-		w.Fatal(err)
-	}
-	return w.soakAt(project, revision, delay)
-}
-
-func (w *world) soakAt(project, revision string, delay time.Duration) *soaking {
-	w.Helper()
-	s := &soaking{world: w, id: uuid.Must(uuid.NewV7()).String(), project: project}
-	if _, err := w.journal.SetLane(w.Context(), project, lane.Record{Owner: s.id, Project: project}, w.lane(project)); err != nil {
-		w.Fatal(err)
-	}
-	s.do(release.WasMerged{
-		Release: s.id, Project: project, At: time.Now(), Merge: release.Merge{Commit: "c0ffee", Version: "1.4.0"},
-		Policy: release.Policy{Revision: revision, Lane: project, Delay: delay},
-	})
-	s.do(release.WasBegun{Work: release.Publish, Plan: release.Plan{Version: "1.4.0", Beta: "1.4.0-beta.0"}})
-	s.do(release.WasDone{Work: release.Publish})
-	s.do(release.WasBegun{Work: release.Stage})
-	s.do(release.WasDone{Work: release.Stage})
-	s.do(release.WasSoaked{Due: s.entry.State.StagedAt.Add(delay)})
-	return s
-}
-
-func (w *world) lane(name string) uint64 {
-	_, seq, err := w.journal.Lane(w.Context(), name)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return seq
-}
-
-// do appends an event.
-func (s *soaking) do(ev release.Event) {
-	s.Helper()
-	var err error
-	if s.entry, err = s.journal.Append(s.Context(), s.entry, ev, "test"); err != nil {
-		s.Fatal(err)
-	}
-}
-
-// ended appends the end of the soak.
-func (s *soaking) ended() {
-	s.Helper()
-	s.do(release.WasBegun{Work: release.Promote})
-	s.do(release.WasDone{Work: release.Promote})
-}
-
-func (s *soaking) beats() []time.Time {
-	s.Helper()
-	beats, err := s.journal.Beats(s.Context(), s.id, s.entry.State.StagedAt)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return beats.At
-}
-
-// watched is how much of the soak was watched, in percent; after the soak began so long ago.
-func (s *soaking) watched(soak time.Duration) float64 {
-	s.Helper()
-	from := s.entry.State.StagedAt
-	return 100 * release.Watched(s.beats(), from, from.Add(soak), release.BeatInterval(s.entry.State.Delay())).Hours() / soak.Hours()
-}
-
-// tombstones are the stored cancels of the watcher.
-func (s *soaking) tombstones() []release.Request {
-	s.Helper()
-	var out []release.Request
-	for _, m := range s.stored(topology.StreamSluice, topology.Request("cancel", s.id, "watcher")) {
-		out = append(out, releasepb.DecodeRequest(release.Cancel, "watcher", m.Sequence, m.Time, m.Data))
-	}
-	return out
-}
-
-// tombstone is the only one.
-func (s *soaking) tombstone() release.Request {
-	s.Helper()
-	all := s.tombstones()
-	if len(all) != 1 {
-		s.Fatalf("%d tombstones, want 1: %+v", len(all), all)
-	}
-	return all[0]
-}
-
-func (s *soaking) judgements(subject string) []releasepb.Judgement {
-	s.Helper()
-	var out []releasepb.Judgement
-	for _, m := range s.stored(topology.StreamEvidence, subject) {
-		j, err := releasepb.DecodeJudgement(m.Data)
-		if err != nil {
-			s.Fatal(err)
-		}
-		out = append(out, j)
-	}
-	return out
-}
-
 func (w *world) stored(stream, subject string) []*jetstream.RawStreamMsg {
 	w.Helper()
 	st, err := w.js.Stream(w.Context(), stream)
@@ -302,50 +182,6 @@ func (w *world) signal(project, id, text string) {
 func sleep(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
-}
-
-// staging answers http probes without a network, by path.
-type staging struct {
-	mu     sync.Mutex
-	status map[string]int
-	asked  int
-}
-
-func (s *staging) set(path string, status int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status[path] = status
-}
-
-func (s *staging) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked
-}
-
-// RoundTrip answers 200 unless told otherwise; 0 hangs until the probe gives up.
-func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
-	s.mu.Lock()
-	s.asked++
-	status, ok := s.status[req.URL.Path]
-	s.mu.Unlock()
-	if !ok {
-		status = http.StatusOK
-	}
-	if status == 0 {
-		<-req.Context().Done()
-		return nil, req.Context().Err()
-	}
-	return &http.Response{
-		StatusCode: status, Body: http.NoBody, Header: http.Header{}, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
-}
-
-// outOfFiles is what a host says that has no file descriptors left.
-type outOfFiles struct{}
-
-func (outOfFiles) RoundTrip(*http.Request) (*http.Response, error) {
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
 }
 
 func contains(t testing.TB, text string, parts ...string) {

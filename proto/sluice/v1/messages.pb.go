@@ -557,7 +557,11 @@ type LaneRecord struct {
 	OwnerProject string     `protobuf:"bytes,2,opt,name=owner_project,json=ownerProject,proto3" json:"owner_project,omitempty"`
 	Waiting      []*Waiting `protobuf:"bytes,3,rep,name=waiting,proto3" json:"waiting,omitempty"`
 	// By project: the release that was promoted last, which staging is put back to.
-	Promoted      map[string]string `protobuf:"bytes,4,rep,name=promoted,proto3" json:"promoted,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Promoted map[string]string `protobuf:"bytes,4,rep,name=promoted,proto3" json:"promoted,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The owner was asked to give way to a newer release of its project.
+	GivesWay bool `protobuf:"varint,5,opt,name=gives_way,json=givesWay,proto3" json:"gives_way,omitempty"`
+	// By project: the occupants in a row that had to give way.
+	Superseded    map[string]*SupersededRow `protobuf:"bytes,6,rep,name=superseded,proto3" json:"superseded,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -620,21 +624,91 @@ func (x *LaneRecord) GetPromoted() map[string]string {
 	return nil
 }
 
+func (x *LaneRecord) GetGivesWay() bool {
+	if x != nil {
+		return x.GivesWay
+	}
+	return false
+}
+
+func (x *LaneRecord) GetSuperseded() map[string]*SupersededRow {
+	if x != nil {
+		return x.Superseded
+	}
+	return nil
+}
+
+// SupersededRow is occupants of one project, one after the other, that had to give way.
+type SupersededRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count int32                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// When the first of them was merged.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupersededRow) Reset() {
+	*x = SupersededRow{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupersededRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupersededRow) ProtoMessage() {}
+
+func (x *SupersededRow) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupersededRow.ProtoReflect.Descriptor instead.
+func (*SupersededRow) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SupersededRow) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *SupersededRow) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // Waiting is a release in the queue of a lane.
 type Waiting struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Release string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
 	Project string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
 	// Stream sequence of the merge event: the order of the queue.
-	Order         uint64 `protobuf:"varint,3,opt,name=order,proto3" json:"order,omitempty"`
-	Expedited     bool   `protobuf:"varint,4,opt,name=expedited,proto3" json:"expedited,omitempty"`
+	Order     uint64 `protobuf:"varint,3,opt,name=order,proto3" json:"order,omitempty"`
+	Expedited bool   `protobuf:"varint,4,opt,name=expedited,proto3" json:"expedited,omitempty"`
+	// The order of the oldest release whose place it took; 0 for its own.
+	Place         uint64 `protobuf:"varint,5,opt,name=place,proto3" json:"place,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Waiting) Reset() {
 	*x = Waiting{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	mi := &file_sluice_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +720,7 @@ func (x *Waiting) String() string {
 func (*Waiting) ProtoMessage() {}
 
 func (x *Waiting) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	mi := &file_sluice_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +733,7 @@ func (x *Waiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
 func (*Waiting) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Waiting) GetRelease() string {
@@ -690,6 +764,13 @@ func (x *Waiting) GetExpedited() bool {
 	return false
 }
 
+func (x *Waiting) GetPlace() uint64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
 // Heartbeat says that the watcher watched a release, on sluice.heartbeat.<release>. The broker's timestamp counts.
 type Heartbeat struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -704,7 +785,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[9]
+	mi := &file_sluice_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +797,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[9]
+	mi := &file_sluice_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +810,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{9}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Heartbeat) GetRelease() string {
@@ -776,7 +857,7 @@ type Judgement struct {
 
 func (x *Judgement) Reset() {
 	*x = Judgement{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[10]
+	mi := &file_sluice_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +869,7 @@ func (x *Judgement) String() string {
 func (*Judgement) ProtoMessage() {}
 
 func (x *Judgement) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[10]
+	mi := &file_sluice_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +882,7 @@ func (x *Judgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Judgement.ProtoReflect.Descriptor instead.
 func (*Judgement) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{10}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Judgement) GetRelease() string {
@@ -860,7 +941,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[11]
+	mi := &file_sluice_v1_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +953,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[11]
+	mi := &file_sluice_v1_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +966,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{11}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeadLetter) GetReason() string {
@@ -963,21 +1044,32 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1b\n" +
 	"\tmerge_seq\x18\x03 \x01(\x04R\bmergeSeq\")\n" +
 	"\rVersionRecord\x12\x18\n" +
-	"\arelease\x18\x01 \x01(\tR\arelease\"\xf3\x01\n" +
+	"\arelease\x18\x01 \x01(\tR\arelease\"\xb0\x03\n" +
 	"\n" +
 	"LaneRecord\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12#\n" +
 	"\rowner_project\x18\x02 \x01(\tR\fownerProject\x12,\n" +
 	"\awaiting\x18\x03 \x03(\v2\x12.sluice.v1.WaitingR\awaiting\x12?\n" +
-	"\bpromoted\x18\x04 \x03(\v2#.sluice.v1.LaneRecord.PromotedEntryR\bpromoted\x1a;\n" +
+	"\bpromoted\x18\x04 \x03(\v2#.sluice.v1.LaneRecord.PromotedEntryR\bpromoted\x12\x1b\n" +
+	"\tgives_way\x18\x05 \x01(\bR\bgivesWay\x12E\n" +
+	"\n" +
+	"superseded\x18\x06 \x03(\v2%.sluice.v1.LaneRecord.SupersededEntryR\n" +
+	"superseded\x1a;\n" +
 	"\rPromotedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"q\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aW\n" +
+	"\x0fSupersededEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.sluice.v1.SupersededRowR\x05value:\x028\x01\"W\n" +
+	"\rSupersededRow\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x05R\x05count\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x87\x01\n" +
 	"\aWaiting\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
 	"\x05order\x18\x03 \x01(\x04R\x05order\x12\x1c\n" +
-	"\texpedited\x18\x04 \x01(\bR\texpedited\"s\n" +
+	"\texpedited\x18\x04 \x01(\bR\texpedited\x12\x14\n" +
+	"\x05place\x18\x05 \x01(\x04R\x05place\"s\n" +
 	"\tHeartbeat\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
@@ -1009,7 +1101,7 @@ func file_sluice_v1_messages_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_messages_proto_rawDescData
 }
 
-var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_sluice_v1_messages_proto_goTypes = []any{
 	(*MergeEvent)(nil),            // 0: sluice.v1.MergeEvent
 	(*RequestBody)(nil),           // 1: sluice.v1.RequestBody
@@ -1019,26 +1111,31 @@ var file_sluice_v1_messages_proto_goTypes = []any{
 	(*CommitRecord)(nil),          // 5: sluice.v1.CommitRecord
 	(*VersionRecord)(nil),         // 6: sluice.v1.VersionRecord
 	(*LaneRecord)(nil),            // 7: sluice.v1.LaneRecord
-	(*Waiting)(nil),               // 8: sluice.v1.Waiting
-	(*Heartbeat)(nil),             // 9: sluice.v1.Heartbeat
-	(*Judgement)(nil),             // 10: sluice.v1.Judgement
-	(*DeadLetter)(nil),            // 11: sluice.v1.DeadLetter
-	nil,                           // 12: sluice.v1.LaneRecord.PromotedEntry
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*Said)(nil),                  // 14: sluice.v1.Said
+	(*SupersededRow)(nil),         // 8: sluice.v1.SupersededRow
+	(*Waiting)(nil),               // 9: sluice.v1.Waiting
+	(*Heartbeat)(nil),             // 10: sluice.v1.Heartbeat
+	(*Judgement)(nil),             // 11: sluice.v1.Judgement
+	(*DeadLetter)(nil),            // 12: sluice.v1.DeadLetter
+	nil,                           // 13: sluice.v1.LaneRecord.PromotedEntry
+	nil,                           // 14: sluice.v1.LaneRecord.SupersededEntry
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*Said)(nil),                  // 16: sluice.v1.Said
 }
 var file_sluice_v1_messages_proto_depIdxs = []int32{
 	4,  // 0: sluice.v1.ProjectRecord.promotions:type_name -> sluice.v1.Promotion
-	13, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
-	14, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
-	8,  // 3: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
-	12, // 4: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
-	13, // 5: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	15, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
+	16, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
+	9,  // 3: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
+	13, // 4: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
+	14, // 5: sluice.v1.LaneRecord.superseded:type_name -> sluice.v1.LaneRecord.SupersededEntry
+	15, // 6: sluice.v1.SupersededRow.since:type_name -> google.protobuf.Timestamp
+	15, // 7: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
+	8,  // 8: sluice.v1.LaneRecord.SupersededEntry.value:type_name -> sluice.v1.SupersededRow
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_messages_proto_init() }
@@ -1053,7 +1150,7 @@ func file_sluice_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_messages_proto_rawDesc), len(file_sluice_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

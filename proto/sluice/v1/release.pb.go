@@ -949,22 +949,26 @@ func (x *Need) GetVersion() string {
 
 // Policy is what of the project file decides about a release, pinned at the merge.
 type Policy struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      string                 `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Lane          string                 `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"`
-	Collision     string                 `protobuf:"bytes,3,opt,name=collision,proto3" json:"collision,omitempty"`
-	Delay         *durationpb.Duration   `protobuf:"bytes,4,opt,name=delay,proto3" json:"delay,omitempty"`
-	MaxOverdue    *durationpb.Duration   `protobuf:"bytes,5,opt,name=max_overdue,json=maxOverdue,proto3" json:"max_overdue,omitempty"`
-	PutBack       bool                   `protobuf:"varint,6,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
-	Approvals     int32                  `protobuf:"varint,9,opt,name=approvals,proto3" json:"approvals,omitempty"`
-	Stages        []*StagePolicy         `protobuf:"bytes,10,rep,name=stages,proto3" json:"stages,omitempty"`
-	Order         string                 `protobuf:"bytes,11,opt,name=order,proto3" json:"order,omitempty"`
-	Bake          *durationpb.Duration   `protobuf:"bytes,12,opt,name=bake,proto3" json:"bake,omitempty"`
-	MaxPhase      *durationpb.Duration   `protobuf:"bytes,13,opt,name=max_phase,json=maxPhase,proto3" json:"max_phase,omitempty"`
-	MaxHold       *durationpb.Duration   `protobuf:"bytes,14,opt,name=max_hold,json=maxHold,proto3" json:"max_hold,omitempty"`
-	Needs         []*Need                `protobuf:"bytes,15,rep,name=needs,proto3" json:"needs,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Revision   string                 `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Lane       string                 `protobuf:"bytes,2,opt,name=lane,proto3" json:"lane,omitempty"`
+	Collision  string                 `protobuf:"bytes,3,opt,name=collision,proto3" json:"collision,omitempty"`
+	Delay      *durationpb.Duration   `protobuf:"bytes,4,opt,name=delay,proto3" json:"delay,omitempty"`
+	MaxOverdue *durationpb.Duration   `protobuf:"bytes,5,opt,name=max_overdue,json=maxOverdue,proto3" json:"max_overdue,omitempty"`
+	PutBack    bool                   `protobuf:"varint,6,opt,name=put_back,json=putBack,proto3" json:"put_back,omitempty"`
+	// Under supersede: how many occupants in a row may be superseded, and how long after the merge of the first of them others
+	// may be. The defaults when zero.
+	SupersedeLimit int32                `protobuf:"varint,7,opt,name=supersede_limit,json=supersedeLimit,proto3" json:"supersede_limit,omitempty"`
+	MaxWait        *durationpb.Duration `protobuf:"bytes,8,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	Approvals      int32                `protobuf:"varint,9,opt,name=approvals,proto3" json:"approvals,omitempty"`
+	Stages         []*StagePolicy       `protobuf:"bytes,10,rep,name=stages,proto3" json:"stages,omitempty"`
+	Order          string               `protobuf:"bytes,11,opt,name=order,proto3" json:"order,omitempty"`
+	Bake           *durationpb.Duration `protobuf:"bytes,12,opt,name=bake,proto3" json:"bake,omitempty"`
+	MaxPhase       *durationpb.Duration `protobuf:"bytes,13,opt,name=max_phase,json=maxPhase,proto3" json:"max_phase,omitempty"`
+	MaxHold        *durationpb.Duration `protobuf:"bytes,14,opt,name=max_hold,json=maxHold,proto3" json:"max_hold,omitempty"`
+	Needs          []*Need              `protobuf:"bytes,15,rep,name=needs,proto3" json:"needs,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -1037,6 +1041,20 @@ func (x *Policy) GetPutBack() bool {
 		return x.PutBack
 	}
 	return false
+}
+
+func (x *Policy) GetSupersedeLimit() int32 {
+	if x != nil {
+		return x.SupersedeLimit
+	}
+	return 0
+}
+
+func (x *Policy) GetMaxWait() *durationpb.Duration {
+	if x != nil {
+		return x.MaxWait
+	}
+	return nil
 }
 
 func (x *Policy) GetApprovals() int32 {
@@ -2798,7 +2816,7 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x05needs\x18\v \x03(\v2\x0f.sluice.v1.NeedR\x05needs\":\n" +
 	"\x04Need\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\tR\aversion\"\x86\x04\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"\xe5\x04\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x1c\n" +
@@ -2806,7 +2824,9 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x05delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12:\n" +
 	"\vmax_overdue\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxOverdue\x12\x19\n" +
-	"\bput_back\x18\x06 \x01(\bR\aputBack\x12\x1c\n" +
+	"\bput_back\x18\x06 \x01(\bR\aputBack\x12'\n" +
+	"\x0fsupersede_limit\x18\a \x01(\x05R\x0esupersedeLimit\x124\n" +
+	"\bmax_wait\x18\b \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x1c\n" +
 	"\tapprovals\x18\t \x01(\x05R\tapprovals\x12.\n" +
 	"\x06stages\x18\n" +
 	" \x03(\v2\x16.sluice.v1.StagePolicyR\x06stages\x12\x14\n" +
@@ -3018,52 +3038,53 @@ var file_sluice_v1_release_proto_depIdxs = []int32{
 	3,  // 43: sluice.v1.Merge.needs:type_name -> sluice.v1.Need
 	34, // 44: sluice.v1.Policy.delay:type_name -> google.protobuf.Duration
 	34, // 45: sluice.v1.Policy.max_overdue:type_name -> google.protobuf.Duration
-	5,  // 46: sluice.v1.Policy.stages:type_name -> sluice.v1.StagePolicy
-	34, // 47: sluice.v1.Policy.bake:type_name -> google.protobuf.Duration
-	34, // 48: sluice.v1.Policy.max_phase:type_name -> google.protobuf.Duration
-	34, // 49: sluice.v1.Policy.max_hold:type_name -> google.protobuf.Duration
-	3,  // 50: sluice.v1.Policy.needs:type_name -> sluice.v1.Need
-	34, // 51: sluice.v1.StagePolicy.delay:type_name -> google.protobuf.Duration
-	34, // 52: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
-	33, // 53: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
-	33, // 54: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
-	8,  // 55: sluice.v1.Holding.said:type_name -> sluice.v1.Said
-	34, // 56: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
-	2,  // 57: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
-	4,  // 58: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
-	33, // 59: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
-	7,  // 60: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
-	12, // 61: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
-	33, // 62: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
-	33, // 63: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
-	33, // 64: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
-	33, // 65: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
-	33, // 66: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
-	9,  // 67: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
-	8,  // 68: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
-	33, // 69: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
-	8,  // 70: sluice.v1.Extended.said:type_name -> sluice.v1.Said
-	34, // 71: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
-	8,  // 72: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
-	8,  // 73: sluice.v1.Approved.said:type_name -> sluice.v1.Said
-	22, // 74: sluice.v1.Postponed.postponement:type_name -> sluice.v1.Postponement
-	33, // 75: sluice.v1.Postponement.until:type_name -> google.protobuf.Timestamp
-	33, // 76: sluice.v1.Postponement.since:type_name -> google.protobuf.Timestamp
-	33, // 77: sluice.v1.Passed.at:type_name -> google.protobuf.Timestamp
-	33, // 78: sluice.v1.Baking.at:type_name -> google.protobuf.Timestamp
-	8,  // 79: sluice.v1.Retried.said:type_name -> sluice.v1.Said
-	8,  // 80: sluice.v1.Recalled.said:type_name -> sluice.v1.Said
-	8,  // 81: sluice.v1.NotRolledBack.said:type_name -> sluice.v1.Said
-	8,  // 82: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
-	8,  // 83: sluice.v1.Failed.said:type_name -> sluice.v1.Said
-	33, // 84: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
-	8,  // 85: sluice.v1.Refused.said:type_name -> sluice.v1.Said
-	7,  // 86: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
-	87, // [87:87] is the sub-list for method output_type
-	87, // [87:87] is the sub-list for method input_type
-	87, // [87:87] is the sub-list for extension type_name
-	87, // [87:87] is the sub-list for extension extendee
-	0,  // [0:87] is the sub-list for field type_name
+	34, // 46: sluice.v1.Policy.max_wait:type_name -> google.protobuf.Duration
+	5,  // 47: sluice.v1.Policy.stages:type_name -> sluice.v1.StagePolicy
+	34, // 48: sluice.v1.Policy.bake:type_name -> google.protobuf.Duration
+	34, // 49: sluice.v1.Policy.max_phase:type_name -> google.protobuf.Duration
+	34, // 50: sluice.v1.Policy.max_hold:type_name -> google.protobuf.Duration
+	3,  // 51: sluice.v1.Policy.needs:type_name -> sluice.v1.Need
+	34, // 52: sluice.v1.StagePolicy.delay:type_name -> google.protobuf.Duration
+	34, // 53: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
+	33, // 54: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
+	33, // 55: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
+	8,  // 56: sluice.v1.Holding.said:type_name -> sluice.v1.Said
+	34, // 57: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
+	2,  // 58: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
+	4,  // 59: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
+	33, // 60: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
+	7,  // 61: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
+	12, // 62: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
+	33, // 63: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
+	33, // 64: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
+	33, // 65: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
+	33, // 66: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
+	33, // 67: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
+	9,  // 68: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
+	8,  // 69: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
+	33, // 70: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
+	8,  // 71: sluice.v1.Extended.said:type_name -> sluice.v1.Said
+	34, // 72: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
+	8,  // 73: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
+	8,  // 74: sluice.v1.Approved.said:type_name -> sluice.v1.Said
+	22, // 75: sluice.v1.Postponed.postponement:type_name -> sluice.v1.Postponement
+	33, // 76: sluice.v1.Postponement.until:type_name -> google.protobuf.Timestamp
+	33, // 77: sluice.v1.Postponement.since:type_name -> google.protobuf.Timestamp
+	33, // 78: sluice.v1.Passed.at:type_name -> google.protobuf.Timestamp
+	33, // 79: sluice.v1.Baking.at:type_name -> google.protobuf.Timestamp
+	8,  // 80: sluice.v1.Retried.said:type_name -> sluice.v1.Said
+	8,  // 81: sluice.v1.Recalled.said:type_name -> sluice.v1.Said
+	8,  // 82: sluice.v1.NotRolledBack.said:type_name -> sluice.v1.Said
+	8,  // 83: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
+	8,  // 84: sluice.v1.Failed.said:type_name -> sluice.v1.Said
+	33, // 85: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
+	8,  // 86: sluice.v1.Refused.said:type_name -> sluice.v1.Said
+	7,  // 87: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
+	88, // [88:88] is the sub-list for method output_type
+	88, // [88:88] is the sub-list for method input_type
+	88, // [88:88] is the sub-list for extension type_name
+	88, // [88:88] is the sub-list for extension extendee
+	0,  // [0:88] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_release_proto_init() }

@@ -36,25 +36,35 @@ const (
 	gateAgainMost  = 10 * time.Second
 )
 
-// sleep sees to it that somebody looks at the release again in time. The alarm in hand arms the next one. So does what begins
-// a release or takes it up again, also when others have appended since: the deadlines before the soak follow each other in
-// order, so that alarm is early for all of them, and is armed again when it comes. And the newest record of the journal does
-// where something earlier may become due than what was armed before. All other hints leave it to those.
-func (l *look) sleep(ctx context.Context, e journal.Entry, now time.Time) error {
-	s := e.State
-	switch l.hint.Subject.Kind { //nolint:exhaustive // requests and verdicts lead to records, whose hints arm
-	case topology.KindDue:
-	case topology.KindRelease:
-		if !begins(l.hint) && (l.hint.Seq < e.Seq || !sooner(s)) {
-			return nil
-		}
-	default:
-		return nil
-	}
-	at, awake := s.Wake(now)
+// sleep sees to it that somebody looks at the release again in time. Who has an alarm in hand arms the next one; who was told
+// of the merge arms for its deadline; and who was told of the newest record does where something may be due sooner than that.
+//
+// An alarm replaces the one before, and another promoter may just have armed a nearer one, for a record that this one has not
+// seen. So whoever armed looks whether the record that it went by is still the last. Appending comes before arming: either
+// this one sees the other's record now, or the other arms after it.
+func (l *look) sleep(ctx context.Context, e journal.Entry, now time.Time) (again bool, err error) {
+	at, awake := l.wake(e, now)
 	if !awake {
-		return nil
+		return false, nil
 	}
+	if err := l.arm(ctx, e.State.Release, at); err != nil {
+		return false, err
+	}
+	last, err := l.env.Journal.LastSeq(ctx, e.State.Release)
+	if err != nil {
+		return false, err
+	}
+	l.least, l.overtook = last, last != e.Seq
+	return l.overtook, nil
+}
+
+// wake is when to look again, if this look is to arm the alarm.
+func (l *look) wake(e journal.Entry, now time.Time) (at time.Time, mine bool) {
+	if !l.overtook && !arms(l.hint, e) {
+		return time.Time{}, false
+	}
+	s := e.State
+	at, awake := s.Wake(now)
 	if s.Phase == release.Soaking && s.Expedited != nil && s.Postponed == nil { // it waits for a look at its checks
 		waited := now.Sub(s.Expedited.At)
 		at = now.Add(min(max(waited/2, gateAgainLeast), gateAgainMost))
@@ -62,18 +72,20 @@ func (l *look) sleep(ctx context.Context, e journal.Entry, now time.Time) error 
 	if at.Before(now) { // what is over was just looked at, and something else is in the way
 		at = now.Add(time.Second)
 	}
-	return l.arm(ctx, s.Release, at)
+	return at, awake
 }
 
-// begins tells whether the hint is the record that begins a release, or takes it up again.
-func begins(h react.Hint) bool {
-	event := h.Header.Get(journal.HeaderEvent)
-	return event == release.WasMerged{}.Name() || event == release.WasRetried{}.Name()
-}
-
-// sooner tells whether something may become due sooner than the deadline that was armed before.
-func sooner(s release.State) bool {
-	return s.Phase == release.Soaking || s.Phase == release.Baking || s.Phase == release.RollingBack
+// arms tells whether the look that the hint led to arms the alarm. Before the soak the deadlines follow each other in order, so
+// the alarm of the merge is early for all of them, and is armed again when it comes.
+func arms(h react.Hint, e journal.Entry) bool {
+	if h.Subject.Kind != topology.KindRelease {
+		return h.Subject.Kind == topology.KindDue
+	}
+	switch e.State.Phase { //nolint:exhaustive // the others are before the soak, or end by themselves
+	case release.Soaking, release.Baking, release.RollingBack:
+		return h.Seq == e.Seq
+	}
+	return h.Event == release.WasMerged{}.Name() || h.Event == release.WasRetried{}.Name()
 }
 
 // arm asks the broker for an alarm. The newest replaces the one before.

@@ -11,7 +11,6 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/pkg/work"
 )
 
@@ -34,7 +33,7 @@ func (l *look) due(ctx context.Context, e journal.Entry) (again bool, err error)
 		return false, err
 	}
 	if len(events) == 0 { // it waits on
-		return false, l.sleep(ctx, e, now)
+		return l.sleep(ctx, e, now)
 	}
 	if begun, ok := events[0].(release.WasBegun); ok && begun.Work == release.Promote {
 		return l.claim(ctx, e, alarm)
@@ -58,7 +57,7 @@ func (l *look) measure(ctx context.Context, s release.State, alarm *release.Alar
 
 // gate reads what is in the way of the release.
 func (l *look) gate(ctx context.Context, e journal.Entry, now time.Time) (release.Gate, error) {
-	g, err := l.env.Journal.Gate(ctx, e, l.hint.Least(topology.StreamSluice))
+	g, err := l.env.Journal.Gate(ctx, e, l.least)
 	if err != nil {
 		return g, err
 	}

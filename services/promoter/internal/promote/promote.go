@@ -49,6 +49,8 @@ type look struct {
 	// intent of the promotion's first attempt, so the look that made it runs the driver without another record.
 	claimSeq uint64
 	claimed  time.Time
+	least    uint64 // sequence that the next read must have seen
+	overtook bool   // an alarm was armed by a record that was the last one no more: arm again by the one that is
 }
 
 // Look handles a hint: it brings the release as far as it can go now.
@@ -56,9 +58,9 @@ func (p *Promoter) Look(ctx context.Context, h react.Hint) error {
 	if h.Subject.Kind == topology.KindStop {
 		return p.stopped(ctx, h)
 	}
-	l := &look{Promoter: p, hint: h}
+	l := &look{Promoter: p, hint: h, least: h.Least(topology.StreamSluice)}
 	for {
-		e, requests, err := p.env.Journal.SnapshotAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
+		e, requests, err := p.env.Journal.SnapshotAt(ctx, h.Subject.Release, l.least)
 		if errors.Is(err, journal.ErrNone) {
 			p.orphan(h)
 			return nil
@@ -120,7 +122,7 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 	case release.Promoted, release.RolledBack, release.Failed:
 		return false, l.rolled(ctx, e)
 	}
-	return false, l.sleep(ctx, e, now)
+	return l.sleep(ctx, e, now)
 }
 
 // over tells whether the soak or the bake of a release is over.

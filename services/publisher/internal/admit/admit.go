@@ -186,6 +186,7 @@ func (a *Admitter) newID(ctx context.Context, h react.Hint, m releasepb.MergeEve
 func policy(p *project.Project, revision string) release.Policy {
 	out := release.Policy{
 		Revision: revision, Lane: p.Lane, Collision: release.Collision(p.Soak.Collision),
+		SupersedeLimit: p.Soak.SupersedeLimit, MaxWait: p.Soak.MaxWait,
 		MaxOverdue: p.Soak.MaxOverdue, Order: release.Order(p.Order), MaxPhase: p.Limits.Phase, MaxHold: p.Limits.Hold,
 		Delay: p.Stages[0].Delay, Approvals: p.Stages[0].Approvals,
 		PutBack: slices.ContainsFunc(p.Stages, func(s project.Stage) bool { return s.OnCancel != project.Leave }),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -87,8 +88,7 @@ func (p *Publisher) laneIsOpen(ctx context.Context, s release.State) error {
 	if e.State.Phase.Ended() {
 		return nil
 	}
-	return driver.Refusef("lane %s is occupied by %s %s (%s) and the project rejects merges meanwhile",
-		s.Policy.Lane, e.State.Project, e.State.Version, r.Owner)
+	return driver.Refusef("%s", lane.Rejection(s.Policy.Lane, e.State))
 }
 
 // goodBefore is what the beta channel pointed to before this release, or, when that was a beta which ended without

@@ -8,9 +8,10 @@
 // R releases in all since their last promotions:
 //
 //	1 read for the names of the projects, 1 for the lanes, 1 for the broker's time
-//	1 read for every 512 releases that occupy, wait, or were promoted last
+//	1 read for every 512 releases that occupy, wait, or were promoted last, those included that others wait behind
 //	P reads of merges, each a record of about 150 bytes for every merge
-//	1 read for every 512 of the R releases, and 1 for the heartbeats of those that soak
+//	1 read for every 512 of the R releases, and 1 for the heartbeats of those that soak or bake
+//	1 read for every 32 projects for what stops them, and 1 for each project file that a soaking release pinned
 //
 // What it can miss: a release that was merged more than a day before the one promoted last, and neither occupies a lane nor
 // waits for one: one whose publishing takes longer than that.
@@ -19,6 +20,7 @@ package board
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +30,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // Reader reads the broker.
@@ -41,12 +44,25 @@ type Board struct {
 	Now  time.Time // the broker's, in the zone of this machine
 	Rows []Row     // by project; live ones first, then what ended, newest first
 	Idle []string  // projects that never had a release
+	// Stopped is what stops a project, or with All set every project: pauses and freezes, also those that begin later. What
+	// stops all is there once.
+	Stopped []Stopped
+	Unread  error // why what stops the projects can not be told; nil: it is
+	// Shared is the lanes in which releases of several projects are or were, by name.
+	Shared []Lane
 }
 
 // Row is one release.
 type Row struct {
-	State release.State
-	Beat  time.Time // the last heartbeat of the watcher, of a release that soaks; zero for none
+	State  release.State
+	Around outlook.Around // of a release that soaks or bakes
+	Ahead  *Ahead         // of a release that waits for its lane, as far as the lane knows it; else nil
+}
+
+// Stopped is a pause or a freeze.
+type Stopped struct {
+	Project string // empty: all projects
+	release.Stop
 }
 
 const (
@@ -69,71 +85,83 @@ func (r *Reader) Project(ctx context.Context, name string, ended int) (Board, er
 	return r.collect(ctx, []string{name}, ended)
 }
 
-// Release is the row of one release.
+// Release is the row of one release. It costs a read of the broker's time, one of what stops its project and, of one that soaks
+// or bakes, of its heartbeats and of its project file, or, of one that may wait, of its lane and of the occupant.
 func (r *Reader) Release(ctx context.Context, s release.State) (Row, time.Time, error) {
-	rows := []Row{{State: s}}
-	if err := r.beats(ctx, rows); err != nil {
+	now, err := r.Journal.Now(ctx)
+	if err != nil {
 		return Row{}, time.Time{}, err
 	}
-	now, err := r.Journal.Now(ctx)
+	rows := []Row{{State: s}}
+	gates, _ := r.Journal.Gates(ctx, append(needed(rows), s.Project), 0) // without them the journal's own word stands
+	if err = r.surround(ctx, rows, gates); err == nil {
+		err = r.ahead(ctx, &rows[0])
+	}
 	return rows[0], now.Local(), err
 }
 
 func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board, error) {
-	lanes, err := r.Journal.Lanes(ctx)
+	seen, err := r.See(ctx, names)
 	if err != nil {
 		return Board{}, err
 	}
-	now, err := r.Journal.Now(ctx)
-	if err != nil {
-		return Board{}, err
-	}
-	all, err := r.Journal.LoadAll(ctx, inLanes(lanes, names))
-	if err != nil {
-		return Board{}, err
-	}
-	merged, err := r.merged(ctx, names, promoted(lanes, all))
-	if err != nil {
-		return Board{}, err
-	}
-	merged = slices.DeleteFunc(merged, func(id string) bool { return all[id].Seq != 0 })
-	more, err := r.Journal.LoadAll(ctx, merged)
-	if err != nil {
-		return Board{}, err
-	}
-	for id, e := range more {
-		all[id] = e
-	}
-	b := Board{Now: now.Local()}
+	b := Board{Now: seen.Now.Local(), Shared: shared(seen.Lanes, names, seen.Releases)}
 	for _, name := range names {
-		rows := pick(all, name, ended)
+		rows := pick(seen.Releases, name, ended)
 		if len(rows) == 0 {
 			b.Idle = append(b.Idle, name)
 		}
 		b.Rows = append(b.Rows, rows...)
 	}
-	return b, r.beats(ctx, b.Rows)
+	for i := range b.Rows {
+		row := &b.Rows[i]
+		row.Ahead = aheadOf(row.State, seen.Lanes[row.State.Policy.Lane], seen.Releases)
+	}
+	wanted := append(needed(b.Rows), names...)
+	slices.Sort(wanted)
+	gates, err := r.Journal.Gates(ctx, slices.Compact(wanted), 0)
+	if ctx.Err() != nil {
+		return Board{}, err
+	}
+	b.Stopped, b.Unread = Stops(gates, names, b.Now), err
+	return b, r.surround(ctx, b.Rows, gates)
 }
 
-// inLanes are the releases of these projects that the lanes name.
-func inLanes(lanes map[string]lane.Record, names []string) []string {
-	var ids []string
-	add := func(project, id string) {
-		if id != "" && slices.Contains(names, project) {
-			ids = append(ids, id)
+// Seen is what is known of all releases that matter now.
+type Seen struct {
+	Now      time.Time // the broker's
+	Lanes    map[string]lane.Record
+	Merged   []journal.Identity       // the newest merges of each project
+	Releases map[string]journal.Entry // that the lanes or the merges name, and that have a journal
+}
+
+// See reads all releases of these projects that matter now, at the cost that the package comment states.
+func (r *Reader) See(ctx context.Context, names []string) (Seen, error) {
+	lanes, err := r.Journal.Lanes(ctx)
+	if err != nil {
+		return Seen{}, err
+	}
+	now, err := r.Journal.Now(ctx)
+	if err != nil {
+		return Seen{}, err
+	}
+	all, err := r.Journal.LoadAll(ctx, inLanes(lanes, names))
+	if err != nil {
+		return Seen{}, err
+	}
+	merged, err := r.merged(ctx, names, promoted(lanes, all))
+	if err != nil {
+		return Seen{}, err
+	}
+	var missing []string
+	for _, m := range merged {
+		if all[m.Release].Seq == 0 {
+			missing = append(missing, m.Release)
 		}
 	}
-	for _, l := range lanes {
-		add(l.Project, l.Owner)
-		for _, w := range l.Waiting {
-			add(w.Project, w.Release)
-		}
-		for project, id := range l.Promoted {
-			add(project, id)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	more, err := r.Journal.LoadAll(ctx, missing)
+	maps.Copy(all, more)
+	return Seen{Now: now, Lanes: lanes, Merged: merged, Releases: all}, err
 }
 
 // promoted is, by project, when the release that was promoted last was merged.
@@ -149,9 +177,9 @@ func promoted(lanes map[string]lane.Record, all map[string]journal.Entry) map[st
 	return out
 }
 
-// merged are the releases of the newest merges of these projects.
-func (r *Reader) merged(ctx context.Context, names []string, since map[string]time.Time) ([]string, error) {
-	byProject := make([][]string, len(names))
+// merged are the newest merges of these projects.
+func (r *Reader) merged(ctx context.Context, names []string, since map[string]time.Time) ([]journal.Identity, error) {
+	byProject := make([][]journal.Identity, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
 	for i, name := range names {
@@ -161,7 +189,7 @@ func (r *Reader) merged(ctx context.Context, names []string, since map[string]ti
 				if len(byProject[i]) == mergeMost {
 					byProject[i] = byProject[i][1:]
 				}
-				byProject[i] = append(byProject[i], m.Release)
+				byProject[i] = append(byProject[i], m)
 				return true
 			})
 		})
@@ -197,37 +225,25 @@ func compare(a, b Row) int {
 	return cmp.Or(cmp.Compare(x.Merge.Seq, y.Merge.Seq), cmp.Compare(x.Release, y.Release))
 }
 
+// The ranks of phases.
+const (
+	rankStaging = iota
+	rankQueued
+	rankComing
+	rankEnded
+)
+
 // rank orders phases: who has staging, who comes next, who is done.
 func rank(p release.Phase) int {
 	switch p {
-	case release.Staging, release.Staged, release.Soaking, release.Held, release.Promoting:
-		return 0
+	case release.Passed, release.Staging, release.Staged, release.Soaking, release.Held, release.Promoting, release.Baking,
+		release.RollingBack:
+		return rankStaging
 	case release.Queued:
-		return 1
+		return rankQueued
 	case release.Published, release.Publishing, release.Merged, release.None:
-		return 2
-	case release.Promoted, release.Cancelled, release.Failed, release.Superseded:
+		return rankComing
+	case release.Promoted, release.Cancelled, release.Failed, release.Superseded, release.RolledBack:
 	}
-	return 3
-}
-
-// beats fills in the heartbeats of the rows that soak.
-func (r *Reader) beats(ctx context.Context, rows []Row) error {
-	var ids []string
-	for _, row := range rows {
-		if row.State.Phase == release.Soaking {
-			ids = append(ids, row.State.Release)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	beats, err := r.Journal.LastBeats(ctx, ids)
-	if err != nil {
-		return err
-	}
-	for i := range rows {
-		rows[i].Beat = beats[rows[i].State.Release]
-	}
-	return nil
+	return rankEnded
 }

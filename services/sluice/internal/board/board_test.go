@@ -61,7 +61,7 @@ func (b *bundle) merge(project, name string, commands ...release.Command) string
 	if err != nil {
 		b.Fatal(err)
 	}
-	admit := release.Admit{Release: id, Project: project, At: at, Merge: release.Merge{Commit: name, Seq: b.seq}}
+	admit := release.Admit{Release: id, Project: project, At: at, Merge: release.Merge{Commit: name, Seq: b.seq}, Policy: release.Policy{Lane: "staging"}}
 	for _, c := range append([]release.Command{admit}, commands...) {
 		if _, _, err := b.r.Journal.Do(b.Context(), id, c, "test"); err != nil {
 			b.Fatal(err)
@@ -135,17 +135,48 @@ func TestBoard(t *testing.T) {
 	b.shows(one, "tracer holder soaking, tracer waits queued, tracer slow publishing, tracer fresh merged, tracer bad cancelled, tracer good promoted")
 }
 
-// A lane that several projects share names releases of all of them.
+// A lane that several projects share names releases of all of them: who waits sees what it waits for.
 func TestSharedLane(t *testing.T) {
-	b := setup(t, "router", "tracer")
-	holder := b.merge("tracer", "holder", soaking()...)
-	waits := b.merge("router", "waits", queued()...)
-	b.lane("staging", lane.Record{Owner: holder, Project: "tracer", Waiting: []lane.Waiting{{Release: waits, Project: "router"}}})
+	b := setup(t, "lonely", "router", "tracer")
+	hold := release.Request{Verb: release.Hold, Seq: 1, Actor: "ana", Reason: "QA"}
+	holder := b.merge("tracer", "holder", append(soaking(), hold)...)
+	first, second := b.merge("tracer", "first", queued()...), b.merge("router", "second", queued()...)
+	b.lane("staging", lane.Record{Owner: holder, Project: "tracer", Waiting: []lane.Waiting{
+		{Release: first, Project: "tracer"}, {Release: second, Project: "router"},
+	}})
+	alone := b.merge("lonely", "alone", soaking()...)
+	b.lane("lonely", lane.Record{Owner: alone, Project: "lonely"})
 	one, err := b.r.Project(t.Context(), "router", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.shows(one, "router waits queued")
+	b.shows(one, "router second queued")
+	row, _, err := b.r.Release(t.Context(), one.Rows[0].State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := b.r.All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.shows(all, "lonely alone soaking, router second queued, tracer holder held, tracer first queued")
+	for _, row := range []board.Row{one.Rows[0], row, all.Rows[1]} {
+		if a := row.Ahead; a == nil || a.Place != 2 || b.name[a.Occupant.Release] != "holder" || a.Occupant.Held.By != "ana" {
+			t.Errorf("ahead of the second is %+v", a)
+		}
+	}
+	if a := all.Rows[2].Ahead; a != nil {
+		t.Errorf("ahead of the occupant is %+v", a)
+	}
+	for _, got := range [][]board.Lane{one.Shared, all.Shared} {
+		if len(got) != 1 || got[0].Name != "staging" || b.name[got[0].Occupant.Release] != "holder" || len(got[0].Waiting) != 2 ||
+			b.name[got[0].Waiting[0].Release] != "first" || b.name[got[0].Waiting[1].Release] != "second" {
+			t.Errorf("shared lanes: %+v", got)
+		}
+	}
+	if lonely, err := b.r.Project(t.Context(), "lonely", 1); err != nil || len(lonely.Shared) != 0 {
+		t.Errorf("%+v, %v", lonely.Shared, err)
+	}
 }
 
 func TestHeartbeats(t *testing.T) {
@@ -156,15 +187,15 @@ func TestHeartbeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	row, _, err := b.r.Release(t.Context(), e.State)
-	if err != nil || !row.Beat.IsZero() {
-		t.Errorf("a heartbeat at %s without one (%v)", row.Beat, err)
+	if err != nil || !row.Around.Beat.IsZero() {
+		t.Errorf("a heartbeat at %s without one (%v)", row.Around.Beat, err)
 	}
 	ack, err := b.js.Publish(t.Context(), topology.Heartbeat(id), []byte("{}"))
 	if err != nil || ack.Stream != topology.StreamEvidence {
 		t.Fatalf("%+v, %v", ack, err)
 	}
 	row, now, err := b.r.Release(t.Context(), e.State)
-	if err != nil || row.Beat.IsZero() || now.Before(row.Beat) {
-		t.Errorf("a heartbeat at %s, now %s (%v)", row.Beat, now, err)
+	if err != nil || row.Around.Beat.IsZero() || now.Before(row.Around.Beat) {
+		t.Errorf("a heartbeat at %s, now %s (%v)", row.Around.Beat, now, err)
 	}
 }

@@ -31,7 +31,7 @@ const (
 	Done        Code = 0 // it is as was asked for: promoted, cancelled, held, …
 	Wrong       Code = 1 // a mistake in the command, or no answer from the broker
 	Cancelled   Code = 3 // merge --wait: somebody, or the watcher, cancelled the release
-	Failed      Code = 4 // merge --wait: an outside action was refused or gave up
+	Failed      Code = 4 // merge --wait, rollback: an outside action was refused or gave up
 	Superseded  Code = 5 // merge --wait: a newer release took its place
 	Refused     Code = 6 // the merge or the request was refused, or came too late
 	TimedOut    Code = 7 // it is not decided yet; it goes on
@@ -120,6 +120,7 @@ const (
 	groupShip   = "ship"
 	groupLook   = "look"
 	groupDecide = "decide"
+	groupStop   = "stop"
 )
 
 func (a *app) root() *cobra.Command {
@@ -130,7 +131,8 @@ func (a *app) root() *cobra.Command {
 while it is watched, and then exactly what soaked is promoted, unless somebody or something said no.
 
 A <release> is named by its id, by the first 4 or more characters of it, as project@version, or by its
-project alone: then it is the one that occupies staging.
+project alone: then it is the one that occupies staging, for retry the one that failed last, and for rollback the
+one that was promoted last.
 
 Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or too late, 7 not decided yet.`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -150,11 +152,13 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 		&cobra.Group{ID: groupRun, Title: "Run it:"},
 		&cobra.Group{ID: groupShip, Title: "Ship:"},
 		&cobra.Group{ID: groupLook, Title: "Look:"},
-		&cobra.Group{ID: groupDecide, Title: "Decide:"},
+		&cobra.Group{ID: groupDecide, Title: "Decide about a release:"},
+		&cobra.Group{ID: groupStop, Title: "Stop and go, for a project or all:"},
 	)
 	connectionFlags(&a.connect, root.PersistentFlags())
 	root.AddCommand(a.up(), a.init(), a.apply(), a.merge(), a.status(), a.log(), a.version())
 	root.AddCommand(a.requests()...)
+	root.AddCommand(a.stops()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 	})

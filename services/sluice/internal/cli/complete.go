@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -32,6 +33,19 @@ const completeWithin = 2 * time.Second
 
 // completeLive completes projects, and live releases by version.
 func (a *app) completeLive(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeReleases(cmd, args, func(s release.State) bool { return !s.Phase.Ended() })
+}
+
+// completeEnded completes projects, and what failed or was promoted last by version.
+func (a *app) completeEnded(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeReleases(cmd, args, func(s release.State) bool {
+		return s.Phase == release.Failed || s.Phase == release.Promoted || s.Phase == release.Baking
+	})
+}
+
+func (a *app) completeReleases(
+	cmd *cobra.Command, args []string, wanted func(release.State) bool,
+) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -48,7 +62,7 @@ func (a *app) completeLive(cmd *cobra.Command, args []string, _ string) ([]strin
 	}
 	out := b.Idle
 	for _, row := range b.Rows {
-		if s := row.State; !s.Phase.Ended() && s.Version != "" {
+		if s := row.State; wanted(s) && s.Version != "" {
 			out = append(out, fmt.Sprintf("%s@%s\t%s", s.Project, s.Version, show.Outcome(s, b.Now)))
 		}
 	}

@@ -154,6 +154,8 @@ func ended(s release.State, now time.Time) error {
 		return fail(Failed, "%s %s", show.Title(s), show.Outcome(s, now))
 	case release.Superseded:
 		return fail(Superseded, "%s", text)
+	case release.RolledBack:
+		return fail(Failed, "%s", text)
 	}
 	return nil
 }

@@ -55,16 +55,16 @@ func (a *app) story(ctx context.Context, c *client, id string, follow bool) erro
 		return err
 	}
 	last := records[len(records)-1]
-	row, now, err := (&board.Reader{Journal: c.journal}).Release(reading, last.State)
+	row, now, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).Release(reading, last.State)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row.State, row.Beat, now, a.outStyle), show.Timeline(records, a.outStyle))
+	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row, now, a.outStyle), show.Timeline(records, a.outStyle))
 	if err != nil || last.State.Phase.Ended() {
 		return err
 	}
 	if !follow {
-		_, err = fmt.Fprintf(a.out, "\nIt can be stopped and sped up without Sluice, too:\n%s", commands(c, id))
+		_, err = fmt.Fprintf(a.out, "\nIt can be stopped and sped up without Sluice, too:\n%s", commands(c, last.State))
 		return err
 	}
 	err = c.journal.Follow(ctx, id, last.Seq+1, func(r journal.Record) bool {
@@ -77,18 +77,34 @@ func (a *app) story(ctx context.Context, c *client, id string, follow bool) erro
 	return err
 }
 
+// suggestion is a request that is likely wanted, and an example of its reason.
+type suggestion struct {
+	verb release.Verb
+	body string
+}
+
+// suggestions are what somebody may want of a live release.
+func suggestions(s release.State) []suggestion {
+	if s.Phase.Out() {
+		return []suggestion{{release.Recall, "login is broken"}}
+	}
+	var out []suggestion
+	if s.Approvals().Missing() > 0 {
+		out = append(out, suggestion{release.Approve, "looks good"})
+	}
+	return append(out, suggestion{release.Cancel, "login is broken"}, suggestion{release.Hold, "waiting for QA"},
+		suggestion{release.Expedite, "fixes the login"})
+}
+
 // commands are the commands of nats that ask something of a release.
-func commands(c *client, id string) string {
+func commands(c *client, s release.State) string {
 	actor, err := c.actor("")
 	if err != nil {
 		actor = ""
 	}
 	var b strings.Builder
-	for _, line := range []struct {
-		verb release.Verb
-		body string
-	}{{release.Cancel, "login is broken"}, {release.Hold, "waiting for QA"}, {release.Expedite, "fixes the login"}} {
-		fmt.Fprintf(&b, "  nats%s pub -J %s %q\n", c.arguments(), topology.Request(string(line.verb), id, actor), line.body)
+	for _, line := range suggestions(s) {
+		fmt.Fprintf(&b, "  nats%s pub -J %s %q\n", c.arguments(), topology.Request(string(line.verb), s.Release, actor), line.body)
 	}
 	return b.String()
 }

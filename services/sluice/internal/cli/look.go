@@ -25,8 +25,11 @@ func (a *app) status() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [PROJECT|RELEASE]", GroupID: groupLook, Args: cobra.MaximumNArgs(1),
 		Short: "Show what is on its way, and what ended last",
-		Long: `Shows every live release and, of each project, the one that ended last; of one project more of them; of one
-release all that matters. Times are in this machine's zone; what is left of a soak is by the broker's clock.`,
+		Long: `Shows what is paused and frozen, every live release and, of each project, the one that ended last; of one project
+more of them; of one release all that matters. Of a lane that several projects share it tells who occupies it and who
+waits, in order. A release that waits for a window, a stop, approvals or another project says
+so, and when it will be promoted if nobody says anything more. Times are in this machine's zone; what is left of a soak is
+by the broker's clock.`,
 		Example:           "  sluice status --watch\n  sluice status tracer -o json",
 		ValidArgsFunction: a.completeLive,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -123,11 +126,11 @@ func (v *view) look(ctx context.Context) (board.Board, error) {
 func (v *view) text(b board.Board, now time.Time) (string, error) {
 	switch {
 	case v.json && v.id != "":
-		return encode(show.JSONOf(b.Rows[0].State, b.Rows[0].Beat, now))
+		return encode(show.JSONOf(b.Rows[0], now))
 	case v.json:
 		return encode(jsonOf(b, now))
 	case v.id != "":
-		return show.Details(b.Rows[0].State, b.Rows[0].Beat, now, v.outStyle), nil
+		return show.Details(b.Rows[0], now, v.outStyle), nil
 	}
 	return v.table(b, now), nil
 }
@@ -135,7 +138,7 @@ func (v *view) text(b board.Board, now time.Time) (string, error) {
 func jsonOf(b board.Board, now time.Time) []show.JSON {
 	out := []show.JSON{}
 	for _, row := range b.Rows {
-		out = append(out, show.JSONOf(row.State, row.Beat, now))
+		out = append(out, show.JSONOf(row, now))
 	}
 	return out
 }
@@ -149,7 +152,12 @@ func key(b board.Board) (string, error) {
 			rows[i].Why = ""
 		}
 	}
-	return encode(rows)
+	var stops []string
+	for _, s := range b.Stopped {
+		stops = append(stops, show.Stopped(s.Project, s.Stop, b.Now))
+	}
+	text, err := encode([]any{rows, stops})
+	return text + show.Lanes(b.Shared, b.Now, show.Style{}), err
 }
 
 func encode(v any) (string, error) {
@@ -177,7 +185,7 @@ func (v *view) table(b board.Board, now time.Time) string {
 	short := show.Short(ids)
 	for _, row := range b.Rows {
 		s := row.State
-		line := show.LineOf(s, row.Beat, now)
+		line := show.LineOf(row, now)
 		why := show.Cell{Text: line.Why}
 		if line.Warn {
 			why.Style = v.outStyle.Yellow
@@ -188,11 +196,19 @@ func (v *view) table(b board.Board, now time.Time) string {
 		}
 		rows = append(rows, []show.Cell{
 			plain(s.Project), plain(version),
-			{Text: string(s.Phase), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
+			{Text: show.PhaseOf(s), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
 			plain(line.Left), plain(line.When), {Text: short[s.Release], Style: v.outStyle.Dim}, plain(line.By), why,
 		})
 	}
-	text := show.Table(rows, v.width())
+	text := ""
+	if b.Unread != nil {
+		text += v.outStyle.Yellow(fmt.Sprintf("what is paused or frozen can not be told: %v", b.Unread)) + "\n"
+	}
+	for _, s := range b.Stopped {
+		text += v.outStyle.Yellow(show.Stopped(s.Project, s.Stop, now)) + "\n"
+	}
+	text += show.Table(rows, v.width())
+	text += show.Lanes(b.Shared, now, v.outStyle)
 	if len(b.Idle) > 0 {
 		text += "no releases yet: " + strings.Join(b.Idle, ", ") + "\n"
 	}

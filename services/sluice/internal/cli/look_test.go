@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/services/sluice/internal/board"
+	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // Time that passes is no change; what happens to a release is, and so is that somebody should look.
@@ -17,7 +18,7 @@ func TestWhatIsAChange(t *testing.T) {
 	}
 	keyOf := func(s release.State, beat, later time.Duration) string {
 		t.Helper()
-		k, err := key(board.Board{Now: now.Add(later), Rows: []board.Row{{State: s, Beat: now.Add(beat)}}})
+		k, err := key(board.Board{Now: now.Add(later), Rows: []board.Row{{State: s, Around: outlook.Around{Beat: now.Add(beat)}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,5 +38,19 @@ func TestWhatIsAChange(t *testing.T) {
 	s.Extra = time.Minute
 	if extended := keyOf(s, 0, 0); extended == first {
 		t.Error("extended, and nobody is told")
+	}
+	other := release.State{Release: "01980000-0000-7000-8000-000000000001", Project: "router", Phase: release.Soaking}
+	lanes := func(s release.State) string {
+		t.Helper()
+		k, err := key(board.Board{Now: now, Shared: []board.Lane{{Name: "eu", Occupant: s}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	before := lanes(other)
+	other.Held = &release.Holding{Said: release.Said{By: "ana", At: now}}
+	if lanes(other) == before {
+		t.Error("the lane is held, and nobody is told")
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
@@ -22,43 +21,80 @@ import (
 
 // ask is one request of somebody.
 type ask struct {
-	verb    release.Verb
-	reason  string
-	actor   string
-	by      string
-	noWait  bool
-	timeout time.Duration
+	verb      release.Verb
+	reason    string
+	actor     string
+	by, until string
+	force     bool
+	noWait    bool
+	timeout   time.Duration
+}
+
+// verb is the help of one command that asks something of a release.
+type verb struct {
+	verb        release.Verb
+	short, long string
+	body        string // of the same request by nats
+	example     string
 }
 
 // requests are the commands that ask something of a release.
 func (a *app) requests() []*cobra.Command {
-	return []*cobra.Command{
-		a.request(release.Cancel, "Stop a release: it is not promoted, and staging and the beta are put back",
+	var out []*cobra.Command
+	for _, v := range []verb{
+		{release.Approve, "Approve that a release leaves its stage",
+			"It counts once for each person. When enough have approved, and the soak is over, the release goes on.",
+			"looks good", "  sluice approve tracer looks good"},
+		{release.Cancel, "Stop a release: it is not promoted, and staging and the beta are put back",
 			`Once this is stored before the promotion is claimed, the release is not promoted, whatever else happens. It may be
 stored while every service is down; then it is obeyed when they are back.`,
-			"  sluice cancel tracer login is broken\n  sluice cancel tracer@1.4.0 --reason 'login is broken'"),
-		a.request(release.Expedite, "Promote a release without waiting for the rest of its soak",
-			"A queued release goes to the head of its lane, and is promoted as soon as it is staged.",
-			"  sluice expedite tracer fixes the login"),
-		a.request(release.Hold, "Stop the clock of a release until somebody resumes it", "", "  sluice hold tracer waiting for QA"),
-		a.request(release.Resume, "Let a held release go on with the rest of its soak", "", "  sluice resume tracer"),
-		a.request(release.Extend, "Lengthen the soak of a release", "", "  sluice extend tracer --by 30m more traffic needed"),
+			"login is broken", "  sluice cancel tracer login is broken\n  sluice cancel tracer@1.4.0 --reason 'login is broken'"},
+		{release.Expedite, "Promote a release without waiting for the rest of its soak",
+			`A queued release goes to the head of its lane, and is promoted as soon as it is staged. Approvals, a pause, and what it
+needs are waited for all the same. With --force, which needs a reason, nobody looks at its checks first, and it goes
+through windows and freezes.`,
+			"fixes the login", "  sluice expedite tracer fixes the login\n  sluice expedite tracer --force --reason 'production is down'"},
+		{release.Hold, "Stop the clock of a release until somebody resumes it",
+			"It keeps its lane: no other release is staged there meanwhile.",
+			"waiting for QA", "  sluice hold tracer waiting for QA"},
+		{release.Resume, "Let a held release go on with the rest of its soak", "", "QA is done", "  sluice resume tracer"},
+		{release.Extend, "Lengthen the soak of a release",
+			"By a duration, or until a time in this machine's zone.",
+			"30m QA needs longer", "  sluice extend tracer --by 30m more traffic needed\n  sluice extend tracer --until 17:30"},
+		{release.Retry, "Take up a failed release again",
+			`What is done already is not done again, unless it was put back. Of a project it is the release that failed last. A release
+that somebody cancelled, if too late, is not taken up again.`,
+			"the registry is back", "  sluice retry tracer the registry is back"},
+		{release.Recall, "Put back what was promoted",
+			`Everybody gets again what was promoted before. Of a project it is the release that was promoted last, or that failed while
+it was being promoted. It waits until that is done. Nothing of the project is promoted meanwhile, and the same version is
+promoted again only with sluice expedite --force.`,
+			"login is broken", "  sluice rollback tracer login is broken"},
+	} {
+		out = append(out, a.request(v))
 	}
+	return out
 }
 
-func (a *app) request(verb release.Verb, short, long, example string) *cobra.Command {
-	q := ask{verb: verb}
+func (a *app) request(v verb) *cobra.Command {
+	q := ask{verb: v.verb}
 	var reason string
+	long := v.short + "."
+	if v.long != "" {
+		long += "\n\n" + v.long
+	}
+	complete := a.completeLive
+	if v.verb == release.Retry || v.verb == release.Recall {
+		complete = a.completeEnded
+	}
 	cmd := &cobra.Command{
-		Use: string(verb) + " RELEASE [REASON...]", GroupID: groupDecide, Args: atLeast("release"),
-		Short: short, Long: strings.TrimSpace(short + ".\n\n" + long), Example: example,
-		ValidArgsFunction: a.completeLive,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			words := strings.Join(args[1:], " ")
-			if reason != "" && words != "" {
-				return fmt.Errorf("the reason is given twice, %q and --reason %q: give it once", words, reason)
+		Use: string(v.verb) + " RELEASE [REASON...]", GroupID: groupDecide, Args: atLeast("release"),
+		Short: v.short, Long: long + "\n\n" + byNATS(topology.Request(string(v.verb), sampleID, "you"), v.body), Example: v.example,
+		ValidArgsFunction: complete,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if q.reason, err = because(args[1:], reason); err != nil {
+				return err
 			}
-			q.reason = reason + words
 			return a.do(cmd.Context(), args[0], q)
 		},
 	}
@@ -67,21 +103,69 @@ func (a *app) request(verb release.Verb, short, long, example string) *cobra.Com
 	set.StringVar(&q.actor, "actor", "", "who asks (the NATS user, or $USER)")
 	set.BoolVar(&q.noWait, "no-wait", false, "do not wait for the answer")
 	set.DurationVar(&q.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
-	if verb == release.Extend {
+	switch v.verb { //nolint:exhaustive // the others have no more
+	case release.Extend:
 		set.StringVar(&q.by, "by", "", "by how much: 30m, 2h, 1d")
+		set.StringVar(&q.until, "until", "", "until `when`: 17:30, \"2006-01-02 15:04\"")
+	case release.Expedite:
+		set.BoolVar(&q.force, "force", false, "without a look at its checks, through windows and freezes; needs a reason")
 	}
 	return cmd
 }
 
-// do stores the request and tells what became of it.
-func (a *app) do(ctx context.Context, name string, q ask) error {
-	r := release.Request{Reason: q.reason}
-	if q.verb == release.Extend {
+// sampleID stands for a release where help shows a subject; it is written as <release>.
+const sampleID = "00000000-0000-7000-8000-000000000000"
+
+// byNATS is the same by the plain nats command.
+func byNATS(subject, body string) string {
+	subject = strings.NewReplacer(sampleID+".you", "<release>.<you>", "project.you", "<project>.<you>").Replace(subject)
+	return fmt.Sprintf("Without Sluice: nats pub -J %q %q", subject, body)
+}
+
+// because is the reason, given as words or as a flag.
+func because(args []string, flag string) (string, error) {
+	words := strings.Join(args, " ")
+	if flag != "" && words != "" {
+		return "", fmt.Errorf("the reason is given twice, %q and --reason %q: give it once", words, flag)
+	}
+	return flag + words, nil
+}
+
+// body checks what is asked for, before anything is sent.
+func (q ask) body(now time.Time) (release.Request, error) {
+	r := release.Request{Reason: q.reason, Force: q.force}
+	if q.force && q.reason == "" {
+		return r, errors.New("--force needs a reason: it goes into the journal; nothing is sent")
+	}
+	if q.verb != release.Extend {
+		return r, nil
+	}
+	switch {
+	case q.by != "" && q.until != "":
+		return r, fmt.Errorf("--by %s and --until %s: give one of the two", q.by, q.until)
+	case q.until != "":
+		until, err := moment(q.until, now)
+		if err != nil {
+			return r, fmt.Errorf("--until: %w", err)
+		}
+		if r.Until = until; !until.After(now) {
+			return r, fmt.Errorf("--until %s: that is past", q.until)
+		}
+	default:
 		by, err := project.ParseDuration(q.by)
 		if q.by == "" || err != nil || by <= 0 {
-			return fmt.Errorf("--by %q: want how much longer, such as 30m, 2h or 1d", q.by)
+			return r, fmt.Errorf("--by %q: want how much longer, such as 30m, 2h or 1d, or --until a time", q.by)
 		}
 		r.By = by
+	}
+	return r, nil
+}
+
+// do stores the request and tells what became of it.
+func (a *app) do(ctx context.Context, name string, q ask) error {
+	r, err := q.body(time.Now())
+	if err != nil {
+		return err
 	}
 	reading, cancel := within(ctx)
 	defer cancel()
@@ -94,7 +178,7 @@ func (a *app) do(ctx context.Context, name string, q ask) error {
 	if err != nil {
 		return err
 	}
-	found, err := c.find.Release(reading, name)
+	found, err := c.meant(reading, name, q.verb)
 	if err != nil {
 		return err
 	}
@@ -125,93 +209,15 @@ func (a *app) do(ctx context.Context, name string, q ask) error {
 	return a.answer(ctx, c, found, q, seq)
 }
 
-// answer waits for the journal to answer the request, and prints the answer.
-func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, seq uint64) error {
-	if e, err := c.journal.LoadAt(ctx, found.ID, seq); err == nil {
-		found.Entry = e
-		if s := e.State; s.Phase.Ended() && s.Folded < seq { // the end is final: nothing to wait for
-			return tooLate(s, q, e.At.Local())
-		}
+// meant finds the release that a request is for.
+func (c *client) meant(ctx context.Context, name string, v release.Verb) (find.Found, error) {
+	switch v { //nolint:exhaustive // the others are for what is on its way
+	case release.Retry:
+		return c.find.Failed(ctx, name)
+	case release.Recall:
+		return c.find.Promoted(ctx, name)
 	}
-	waiting, cancel := context.WithTimeout(ctx, q.timeout)
-	defer cancel()
-	var answer *journal.Record
-	err := c.journal.Follow(waiting, found.ID, seq+1, func(r journal.Record) bool {
-		if r.State.Folded < seq {
-			return true
-		}
-		answer = &r
-		return false
-	}, func(error) error { return nil })
-	switch {
-	case answer != nil:
-		return a.tellAnswer(*answer, q, seq)
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case !errors.Is(err, context.DeadlineExceeded):
-		return err
-	}
-	return a.unanswered(ctx, c, found, q, seq)
-}
-
-func tooLate(s release.State, q ask, now time.Time) error {
-	verb := "was "
-	if s.Phase == release.Failed {
-		verb = ""
-	}
-	return fail(Refused, "too late to %s: %s %s%s", q.verb, show.Title(s), verb, show.Outcome(s, now))
-}
-
-func (a *app) tellAnswer(r journal.Record, q ask, seq uint64) error {
-	s := r.State
-	if refused, ok := r.Event.(release.WasRefused); ok && refused.Seq == seq {
-		if s.Phase.Ended() {
-			return tooLate(s, q, r.At.Local())
-		}
-		return fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
-	}
-	title := fmt.Sprintf("%s %s: ", show.Title(s), s.Release)
-	switch e := r.Event.(type) {
-	case release.WasExpedited:
-		if s.Phase == release.Queued {
-			return a.print("%s", title+"expedited; it is the next in its lane, and promoted as soon as it is staged")
-		}
-		return a.print("%s", title+"expedited; it is promoted as soon as it can be")
-	case release.WasExtended:
-		return a.print("%sextended by %s; %s", title, show.Left(e.By), show.Outcome(s, r.At.Local()))
-	case release.WasHeld:
-		if s.Phase != release.Held {
-			return a.print("%swill be held when its soak begins; it is %s", title, s.Phase)
-		}
-	case release.WasResumed, release.WasCancelled, release.WasRefused, release.WasMerged, release.WasBegun, release.WasDone,
-		release.WasQueued, release.WasSoaked, release.WasFailed, release.WasSuperseded, nil:
-	}
-	return a.print("%s%s", title, show.Outcome(s, r.At.Local()))
-}
-
-// unanswered tells what a stored request is worth while no promoter answers. What is stored before a claim stops it.
-func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask, seq uint64) error {
-	reading, cancel := within(ctx)
-	defer cancel()
-	e, err := c.journal.LoadAt(reading, found.ID, seq)
-	if err != nil && !errors.Is(err, journal.ErrNone) {
-		return err
-	}
-	found.Entry = e
-	s := e.State
-	switch claimed := s.Phase == release.Promoting && s.Claim < seq; {
-	case s.Phase.Ended():
-		return tooLate(s, q, e.At.Local())
-	case q.verb.Stops() && !claimed:
-		a.say("no service answered within %s", q.timeout)
-		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",
-			called(found), q.verb, seq)
-	case q.verb.Stops():
-		return fail(TimedOut, "no answer within %s: the promotion was claimed before; the %s is stored at sequence %d, see `sluice log %s`",
-			q.timeout, q.verb, seq, show.First(found.ID))
-	}
-	return fail(TimedOut, "no answer within %s (is the promoter running?): the %s is stored at sequence %d and will be answered, "+
-		"see `sluice log %s`", q.timeout, q.verb, seq, show.First(found.ID))
+	return c.find.Release(ctx, name)
 }
 
 // called is a release's project, version and id.

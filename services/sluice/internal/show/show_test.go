@@ -11,6 +11,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/services/sluice/internal/board"
+	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -159,39 +161,9 @@ func stories(t *testing.T) map[string][]journal.Record {
 
 var update = flag.Bool("update", false, "write the golden files") //nolint:gochecknoglobals // a flag of the tests
 
-// What people read, word for word: the golden file is there to be read by a reviewer.
+// What people read, word for word: the golden files are there to be read by a reviewer.
 func TestGolden(t *testing.T) {
-	var b strings.Builder
-	zone := time.FixedZone("CET", 3600)
-	told := stories(t)
-	for _, name := range []string{"promoted", "cancelled", "expedited", "failed", "superseded", "held first"} {
-		records := told[name]
-		last := records[len(records)-1]
-		now := last.At.In(zone).Add(30 * time.Second)
-		fmt.Fprintf(&b, "### %s\n\n", name)
-		b.WriteString(show.Details(last.State, now.Add(-5*time.Second), now, show.Style{}))
-		b.WriteString(show.Timeline(records, show.Style{Zone: zone}))
-		b.WriteString("\nas lines:\n")
-		for _, r := range records {
-			l := show.LineOf(r.State, r.At, r.At.In(zone))
-			fmt.Fprintf(&b, "  %-10s | %-7s | %-15s | %-9s | %s", r.State.Phase, l.Left, l.When, l.By, l.Why)
-			if l.Warn {
-				b.WriteString(" (!)")
-			}
-			fmt.Fprintln(&b)
-		}
-		b.WriteString("\n")
-	}
-	const golden = "testdata/golden.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(b.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil || b.String() != string(want) {
-		t.Errorf("not as in %s (%v); go test ./internal/show -update writes it:\n%s", golden, err, b.String())
-	}
+	golden(t, "testdata/golden.txt", []string{"promoted", "cancelled", "expedited", "failed", "superseded", "held first"}, stories(t))
 }
 
 func TestSomebodyShouldLook(t *testing.T) {
@@ -208,7 +180,7 @@ func TestSomebodyShouldLook(t *testing.T) {
 		"just due":        {90 * time.Minute, 90*time.Minute + time.Second, ""},
 		"overdue":         {90 * time.Minute, 100 * time.Minute, "overdue by 10m: is the promoter running?"},
 	} {
-		l := show.LineOf(s, s.SoakFrom.Add(c.beat), s.SoakFrom.Add(c.now))
+		l := show.LineOf(board.Row{State: s, Around: outlook.Around{Beat: s.SoakFrom.Add(c.beat)}}, s.SoakFrom.Add(c.now))
 		if l.Why == "main" {
 			l.Why = ""
 		}
@@ -245,7 +217,7 @@ func TestColours(t *testing.T) {
 func TestJSON(t *testing.T) {
 	records := tell(t, upToSoak()...)
 	s := records[len(records)-1].State
-	got := show.JSONOf(s, s.SoakFrom, s.SoakFrom.Add(time.Hour))
+	got := show.JSONOf(board.Row{State: s, Around: outlook.Around{Beat: s.SoakFrom}}, s.SoakFrom.Add(time.Hour))
 	if got.Phase != "soaking" || got.Left != 30*60 || !got.Due.Equal(s.Due) || got.EndedAt != nil || got.Version != "1.4.0" {
 		t.Errorf("%+v", got)
 	}

@@ -55,14 +55,14 @@ func (s Style) Phase(p release.Phase, text string) string {
 	switch p {
 	case release.Promoted:
 		return s.wrap("32", text)
-	case release.Cancelled, release.Failed:
+	case release.Cancelled, release.Failed, release.RolledBack:
 		return s.wrap("31", text)
-	case release.Held:
+	case release.Held, release.RollingBack:
 		return s.wrap("33", text)
 	case release.Superseded, release.Queued:
 		return s.wrap("2", text)
-	case release.None, release.Merged, release.Publishing, release.Published, release.Staging, release.Staged,
-		release.Soaking, release.Promoting:
+	case release.None, release.Merged, release.Publishing, release.Published, release.Passed, release.Staging, release.Staged,
+		release.Soaking, release.Promoting, release.Baking:
 	}
 	return s.wrap("36", text)
 }

@@ -26,12 +26,12 @@ func Tell(r journal.Record) Told {
 	case release.WasMerged:
 		t.Text, t.More = merged(e, r.State)
 	case release.WasBegun:
-		t.Text = begun(e)
+		t.Text = begun(e, r.State)
 		if e.Work == release.Publish {
 			t.note(e.Plan.Digest)
 		}
 	case release.WasDone:
-		t.Text = done(e)
+		t.Text = done(e, r.State)
 		t.note(e.Note)
 	case release.WasQueued:
 		t.Text = "its turn is next"
@@ -40,6 +40,9 @@ func Tell(r journal.Record) Told {
 		}
 	case release.WasSoaked:
 		t.Text = fmt.Sprintf("until %s, for %s", Clock(e.Due, now), Left(e.Due.Sub(r.State.StagedAt)))
+		if stage := StageOf(r.State); stage != "" {
+			t.Text += ", stage " + stage
+		}
 		if r.State.Phase == release.Held {
 			t.Text = "held at once, as was asked before"
 		}
@@ -57,6 +60,25 @@ func Tell(r journal.Record) Told {
 		t.Text = fmt.Sprintf("%s more, %s%s", Left(e.By), said(e.Said), extendedTo(r.State, now))
 	case release.WasExpedited:
 		t.Text = said(e.Said)
+		if e.Force {
+			t.Text = "with force, " + t.Text
+		}
+	case release.WasApproved:
+		t.Text = fmt.Sprintf("%s (%s)", said(e.Said), r.State.Approvals())
+	case release.WasPostponed:
+		t.Text = postponed(e.Obstacle, now)
+	case release.WasPassed:
+		t.Text = fmt.Sprintf("stage %s is next", r.State.StageName())
+	case release.WasBaking:
+		t.Text = fmt.Sprintf("everybody gets %s; watched until %s", Value(e.Value), Clock(now.Add(r.State.Policy.Bake), now))
+		t.note(e.Note)
+	case release.WasRetried:
+		t.Text = said(e.Said)
+	case release.WasRecalled:
+		t.Text = said(e.Said)
+		t.note(e.Evidence)
+	case release.WasNotRolledBack:
+		t.Text = fmt.Sprintf("%s; it stays %s", said(e.Said), r.State.Phase)
 	case release.WasCancelled:
 		t.Text = said(e.Said)
 		t.note(e.Evidence)
@@ -70,6 +92,13 @@ func Tell(r journal.Record) Told {
 		t.Text = "(written by a newer version of Sluice)"
 	}
 	return t
+}
+
+func postponed(o release.Obstacle, now time.Time) string {
+	if o.Until.IsZero() {
+		return o.Why
+	}
+	return fmt.Sprintf("until %s: %s", Clock(o.Until, now), o.Why)
 }
 
 func (t *Told) note(text string) {
@@ -93,18 +122,34 @@ func merged(e release.WasMerged, s release.State) (text string, more []string) {
 	if e.Merge.Attempt > 1 {
 		text += fmt.Sprintf(", attempt %d", e.Merge.Attempt)
 	}
-	soak := "no soak"
-	if d := s.Delay(); d > 0 {
-		soak = "soak " + Left(d)
-	}
-	more = append(more, fmt.Sprintf("%s, lane %s (%s), project file %s", soak, e.Policy.Lane, e.Policy.Collision, e.Policy.Revision))
+	more = append(more, fmt.Sprintf("%s, lane %s (%s), project file %s", soaks(s), e.Policy.Lane, e.Policy.Collision, e.Policy.Revision))
 	if e.Merge.URL != "" {
 		more = append(more, e.Merge.URL)
 	}
 	return text, more
 }
 
-func begun(e release.WasBegun) string {
+// soaks says for how long a release soaks, in every stage.
+func soaks(s release.State) string {
+	var out []string
+	for i := range max(1, len(s.Policy.Stages)) {
+		s.Stage = i
+		text := "no soak"
+		if d := s.Delay(); d > 0 {
+			text = "soak " + Left(d)
+		}
+		if len(s.Policy.Stages) > 1 {
+			text += " in " + s.StageName()
+		}
+		if n := s.Approvals().Needed; n > 0 {
+			text += fmt.Sprintf(", %d approvals", n)
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+func begun(e release.WasBegun, s release.State) string {
 	var text string
 	switch e.Work {
 	case release.Publish:
@@ -113,7 +158,7 @@ func begun(e release.WasBegun) string {
 			text += " as " + e.Plan.Beta
 		}
 	case release.Stage:
-		text = "to staging"
+		text = "to " + s.StageName()
 	case release.Promote:
 		text = "claimed; what is asked from now on comes too late"
 		if e.Before != "" {
@@ -122,7 +167,9 @@ func begun(e release.WasBegun) string {
 	case release.RestoreBeta:
 		text = "the beta channel"
 	case release.RestoreStaging:
-		text = "staging"
+		text = leftStage(s)
+	case release.Rollback:
+		text = "what was promoted"
 	}
 	if e.Attempt.Number > 1 {
 		text += fmt.Sprintf(" (attempt %d)", e.Attempt.Number)
@@ -130,20 +177,44 @@ func begun(e release.WasBegun) string {
 	return text
 }
 
-func done(e release.WasDone) string {
+func done(e release.WasDone, s release.State) string {
 	switch e.Work {
 	case release.Publish:
 		return "the beta is " + Value(e.Value)
 	case release.Stage:
-		return "staging runs " + Value(e.Value)
+		return s.StageName() + " runs " + Value(e.Value)
 	case release.Promote:
 		return "everybody gets " + Value(e.Value)
 	case release.RestoreBeta:
 		return back("the beta channel", e.Value)
 	case release.RestoreStaging:
-		return back("staging", e.Value)
+		return back(putBack(s), e.Value)
+	case release.Rollback:
+		if e.Value == "" {
+			return "what was promoted is taken back"
+		}
+		return "everybody gets " + Value(e.Value) + " again"
 	}
 	return e.Value
+}
+
+// putBack names the stage that was put back last: the last one goes first.
+func putBack(s release.State) string {
+	for i, c := range s.Passed {
+		if c.Restored {
+			s.Stage = i
+			break
+		}
+	}
+	return s.StageName()
+}
+
+// leftStage names the stage that is put back next.
+func leftStage(s release.State) string {
+	if i, ok := s.LeftStage(); ok {
+		s.Stage = i
+	}
+	return s.StageName()
 }
 
 func back(what, value string) string {

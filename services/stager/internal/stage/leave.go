@@ -24,28 +24,20 @@ func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (agai
 	if err != nil {
 		return false, err
 	}
-	after := r
-	if r.Owner == e.State.Release {
-		if e.State.Needs(release.RestoreStaging) {
-			return true, s.putBack(ctx, h, e, r)
-		}
-		if e.State.Phase == release.Promoted {
-			after = lane.Promote(after, e.State.Project, e.State.Release)
-		}
+	if r.Owner == e.State.Release && e.State.Needs(release.RestoreStaging) {
+		return true, s.putBack(ctx, h, e, r)
 	}
-	after = lane.Leave(after, e.State.Release)
+	after, next, err := s.clear(ctx, lane.Leave(r, e.State))
+	if err != nil {
+		return false, err
+	}
 	if err := s.set(ctx, name, r, after, last); err != nil {
 		return false, err
 	}
-	if after.Owner == "" {
+	if after.Owner == "" || next.Phase.Ended() { // an ended one that has something to put back: its own hint sees to that
 		return false, nil
 	}
-	// Who follows waits for its own journal to say so. When it is past that already, nothing is appended.
-	_, _, err = s.env.Journal.Do(ctx, after.Owner, release.Wait{At: h.At}, h.Cause())
-	if errors.Is(err, release.ErrEnded) || errors.Is(err, journal.ErrNone) {
-		return false, nil
-	}
-	return false, err
+	return s.follows(ctx, h, after.Owner)
 }
 
 // putBack makes the stage that the release left last run what was promoted last, unless another release waits to be deployed
@@ -64,8 +56,12 @@ func (s *Stager) putBack(ctx context.Context, h react.Hint, e journal.Entry, r l
 		if tools.Driver == nil {
 			return work.Outcome{Note: "left as it is"}, nil
 		}
-		if stage == 0 && len(r.Waiting) > 0 && r.Waiting[0].Project == e.State.Project {
-			return work.Outcome{Note: "left to release " + r.Waiting[0].Release + ", which is deployed next"}, nil
+		next, err := s.next(ctx, r)
+		if err != nil {
+			return work.Outcome{}, err
+		}
+		if stage == 0 && next.Project == e.State.Project {
+			return work.Outcome{Note: "left to release " + next.Release + ", which is deployed next"}, nil
 		}
 		back := driver.Back{}
 		record, _, err := s.env.Journal.Project(ctx, e.State.Project)
@@ -85,11 +81,27 @@ func (s *Stager) putBack(ctx context.Context, h react.Hint, e journal.Entry, r l
 	})
 }
 
+// next is the release that is deployed as soon as the occupant has left. It is none when the head of the queue has ended, or is
+// not published yet and so may never be deployed.
+func (s *Stager) next(ctx context.Context, r lane.Record) (release.State, error) {
+	if len(r.Waiting) == 0 {
+		return release.State{}, nil
+	}
+	e, err := s.env.Journal.Load(ctx, r.Waiting[0].Release)
+	if err != nil && !errors.Is(err, journal.ErrNone) {
+		return release.State{}, err
+	}
+	if e.State.Phase != release.Published && e.State.Phase != release.Queued {
+		return release.State{}, nil
+	}
+	return e.State, nil
+}
+
 // actor is who the stager is in the tombstones that it publishes.
 const actor = "stager"
 
-// supersede asks the occupant to give way, once. Like every cancel, it may come too late.
-func (s *Stager) supersede(ctx context.Context, occupant string, newcomer release.State) error {
+// askToGiveWay asks the occupant, once. Like every cancel, it may come too late.
+func (s *Stager) askToGiveWay(ctx context.Context, occupant string, newcomer release.State) error {
 	subject := topology.Request(topology.VerbCancel, occupant, actor)
 	asked, err := s.env.Journal.Asked(ctx, subject)
 	if err != nil || asked {

@@ -6,15 +6,17 @@
 // # What if it dies here?
 //
 // A release enters and leaves by one write of the lane's record; the hint of its own journal is acknowledged only after what
-// follows from that write. So: those who lose their place are told in their journals before the record forgets them. Who
-// follows is told by a record in its own journal, after the lane's record says so and before the hint of the one that left
-// is acknowledged. And an occupant that has ended, with nothing to put back, is moved out by whoever reads the lane.
+// follows from that write. So: those who lose their place are told in their journals before the record forgets them. An
+// occupant that is to give way is asked after the record says so, and again until it was asked. Who follows is told by a record
+// in its own journal, after the lane's record says so and before the hint of the one that left is acknowledged. And an occupant
+// that has ended, with nothing to put back, is moved out by whoever reads the lane, who also tells the one that follows.
 package stage
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -60,8 +62,7 @@ func (s *Stager) step(ctx context.Context, h react.Hint, e journal.Entry) (again
 	switch e.State.Phase { //nolint:exhaustive // in the other phases staging is left alone
 	case release.Merged, release.Publishing:
 		if e.State.Policy.Collision == release.Queue {
-			_, err := s.enter(ctx, h, e) // its place in the queue is that of its merge, however long publishing takes
-			return false, err
+			return s.reserve(ctx, h, e)
 		}
 	case release.Published, release.Queued, release.Passed, release.Staging:
 		owns, err := s.enter(ctx, h, e)
@@ -79,83 +80,141 @@ func (s *Stager) step(ctx context.Context, h react.Hint, e journal.Entry) (again
 	return false, nil
 }
 
+// reserve gives the release its place before it is published: that of its merge, however long publishing takes.
+func (s *Stager) reserve(ctx context.Context, h react.Hint, e journal.Entry) (again bool, err error) {
+	if _, err := s.enter(ctx, h, e); err != nil {
+		return false, err
+	}
+	// Should it have ended meanwhile, and another stager have seen it out before it was in, then it is seen out here.
+	now, err := s.env.Journal.Load(ctx, e.State.Release)
+	return now.State.Phase.Ended(), err
+}
+
 // enter lets the release into its lane or into the queue, if need be before it is published. owns tells whether it occupies
 // the lane.
 func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns bool, err error) {
-	me := lane.Waiting{Release: e.State.Release, Project: e.State.Project, Order: e.State.Merge.Seq, Expedited: e.State.Expedited != nil}
-	policy := e.State.Policy.Collision
-	r, last, err := s.env.Journal.Lane(ctx, e.State.Policy.Lane)
+	r, occupant, in, err := s.record(ctx, h, e.State)
 	if err != nil {
 		return false, err
-	}
-	occupant, err := s.occupant(ctx, &r)
-	if err != nil {
-		return false, err
-	}
-	in := lane.Enter(r, me, policy)
-	if !in.Owns && in.Newer == "" && outran(occupant, me, policy) {
-		in.Newer = occupant.Release
 	}
 	if in.Newer != "" {
-		_, _, err := s.env.Journal.Do(ctx, me.Release, release.Displace{Newer: in.Newer, At: h.At}, h.Cause())
+		_, _, err := s.env.Journal.Do(ctx, e.State.Release, release.Displace{Newer: in.Newer, At: h.At}, h.Cause())
 		return false, err // its end takes it out of the lane's record
 	}
-	if err := s.makeWay(ctx, h, e.State, in); err != nil {
+	if err := s.supersede(ctx, e.State, in); err != nil {
 		return false, err
 	}
-	if err := s.set(ctx, e.State.Policy.Lane, r, in.Record, last); err != nil {
-		return false, err
+	if in.Owns {
+		return true, nil
+	}
+	if in.Behind != r.Owner || h.Delivered > 1 { // it may have died before this, the last time
+		if _, err := s.follows(ctx, h, in.Behind); err != nil {
+			return false, err
+		}
 	}
 	switch {
-	case in.Owns:
-		return true, nil
 	case in.Refused:
-		why := fmt.Sprintf("lane %s is occupied by %s and the project rejects merges meanwhile", e.State.Policy.Lane, in.Behind)
-		if in.Full {
-			why = fmt.Sprintf("%d releases wait for lane %s already", lane.MaxWaiting, e.State.Policy.Lane)
-		}
-		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Fail{By: s.env.Name, Reason: why}, h.Cause())
+		_, _, err = s.env.Journal.Do(ctx, e.State.Release, release.Fail{By: s.env.Name, Reason: refusal(e.State, occupant, in)}, h.Cause())
 	case e.State.Phase == release.Merged || e.State.Phase == release.Publishing:
 		return false, nil
 	default:
-		_, _, err = s.env.Journal.Do(ctx, me.Release, release.Wait{Behind: in.Behind, At: h.At}, h.Cause())
+		_, _, err = s.env.Journal.Do(ctx, e.State.Release, release.Wait{Behind: in.Behind, At: h.At}, h.Cause())
 	}
 	return false, err
 }
 
-// occupant is the release that occupies the lane. One that has ended and left nothing behind is moved out of r.
-func (s *Stager) occupant(ctx context.Context, r *lane.Record) (release.State, error) {
+// record writes the release into the lane's record, unless a newer one keeps its place. r is the record before.
+func (s *Stager) record(ctx context.Context, h react.Hint, me release.State) (r lane.Record, occupant release.State, in lane.Entry, err error) {
+	var displaced []lane.Waiting
+	for {
+		var last uint64
+		if r, last, err = s.env.Journal.Lane(ctx, me.Policy.Lane); err != nil {
+			return r, occupant, in, err
+		}
+		var cleared lane.Record
+		if cleared, occupant, err = s.clear(ctx, r); err != nil {
+			return r, occupant, in, err
+		}
+		// Those that were told that they are displaced may have left since; the newcomer inherits their place all the same.
+		cleared = lane.Recall(cleared, displaced)
+		if in = lane.Enter(cleared, occupant, me); in.Newer != "" {
+			return r, occupant, in, nil
+		}
+		for _, w := range cleared.Waiting {
+			if slices.Contains(in.Displace, w.Release) {
+				displaced = append(displaced, w)
+			}
+		}
+		if err = s.displace(ctx, h, me, in); err != nil {
+			return r, occupant, in, err
+		}
+		if err = s.set(ctx, me.Policy.Lane, r, in.Record, last); !errors.Is(err, journal.ErrConflict) {
+			return r, occupant, in, err
+		}
+		if err = ctx.Err(); err != nil {
+			return r, occupant, in, err
+		}
+	}
+}
+
+// clear moves occupants that have ended and left nothing behind out of the lane, and returns the one that is left.
+func (s *Stager) clear(ctx context.Context, r lane.Record) (lane.Record, release.State, error) {
 	for r.Owner != "" {
 		e, err := s.env.Journal.Load(ctx, r.Owner)
 		if err != nil && !errors.Is(err, journal.ErrNone) {
-			return release.State{}, err
+			return r, release.State{}, err
 		}
-		if err == nil && (!e.State.Phase.Ended() || e.State.Needs(release.RestoreStaging) || e.State.Phase == release.Promoted) {
-			return e.State, nil // a promoted one is remembered by its own leave
+		if err == nil && (!e.State.Phase.Ended() || e.State.Needs(release.RestoreStaging)) {
+			return r, e.State, nil
 		}
-		*r = lane.Leave(*r, r.Owner)
+		e.State.Release = r.Owner // also of one whose journal is gone
+		r = lane.Leave(r, e.State)
 	}
-	return release.State{}, nil
+	return r, release.State{}, nil
 }
 
-// outran tells whether the occupant is a newer release of the same project and the policy keeps only the newest.
-func outran(occupant release.State, me lane.Waiting, policy release.Collision) bool {
-	keepsNewest := policy == release.Newest || policy == release.Supersede
-	return keepsNewest && occupant.Project == me.Project && occupant.Merge.Seq > me.Order
+// follows tells the release that occupies the lane now: it waits for its own journal to say so. When it is past that already,
+// nothing is appended. ended tells that it has ended meanwhile.
+func (s *Stager) follows(ctx context.Context, h react.Hint, owner string) (ended bool, err error) {
+	_, _, err = s.env.Journal.Do(ctx, owner, release.Wait{At: h.At}, h.Cause())
+	switch {
+	case errors.Is(err, release.ErrEnded) || errors.Is(err, journal.ErrNone):
+		return true, nil
+	case errors.Is(err, release.ErrPhase): // it is not even published
+		return false, nil
+	}
+	return false, err
 }
 
-// makeWay tells those whom the newcomer displaces, before the lane's record forgets them.
-func (s *Stager) makeWay(ctx context.Context, h react.Hint, newcomer release.State, in lane.Entry) error {
+// refusal is why the newcomer may not wait.
+func refusal(me, occupant release.State, in lane.Entry) string {
+	if in.Full {
+		return fmt.Sprintf("%d releases wait for lane %s already", lane.MaxWaiting, me.Policy.Lane)
+	}
+	return lane.Rejection(me.Policy.Lane, occupant)
+}
+
+// displace tells those whom the newcomer displaces, before the lane's record forgets them.
+func (s *Stager) displace(ctx context.Context, h react.Hint, newcomer release.State, in lane.Entry) error {
 	for _, id := range in.Displace {
 		_, _, err := s.env.Journal.Do(ctx, id, release.Displace{Newer: newcomer.Release, At: h.At}, h.Cause())
 		if err != nil && !errors.Is(err, release.ErrPhase) && !errors.Is(err, release.ErrEnded) {
 			return err
 		}
 	}
+	return nil
+}
+
+// supersede asks the occupant to give way, if it is to, after the lane's record says so: what is not recorded is not counted.
+func (s *Stager) supersede(ctx context.Context, newcomer release.State, in lane.Entry) error {
+	if in.Spared != "" {
+		s.env.Log.Info("the occupant is let finish", zap.String("lane", newcomer.Policy.Lane), zap.String("owner", in.Behind),
+			zap.String("newcomer", newcomer.Release), zap.String("because", string(in.Spared)))
+	}
 	if in.Cancel == "" {
 		return nil
 	}
-	return s.supersede(ctx, in.Cancel, newcomer)
+	return s.askToGiveWay(ctx, in.Cancel, newcomer)
 }
 
 // deploy brings the beta to the stage that the release goes to.

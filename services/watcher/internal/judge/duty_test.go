@@ -13,7 +13,7 @@ import (
 func TestDuty(t *testing.T) {
 	const beat = time.Minute
 	now := noon().Add(time.Hour)
-	base := judge.Duty{Me: "b", SoakAt: noon(), Now: now, Between: beat}
+	base := judge.Duty{Me: "b", From: noon(), Now: now, Between: beat}
 	with := func(change func(*judge.Duty)) judge.Duty {
 		d := base
 		change(&d)
@@ -26,13 +26,17 @@ func TestDuty(t *testing.T) {
 		want bool
 	}{
 		"nobody ever":                        {base, true},
-		"nobody yet, the soak is young":      {with(func(d *judge.Duty) { d.SoakAt = young }), false},
-		"nobody yet, for a while":            {with(func(d *judge.Duty) { d.SoakAt = fresh }), true},
-		"nobody yet, given to me":            {with(func(d *judge.Duty) { d.SoakAt = young; d.Asked = true }), true},
+		"nobody yet, the soak is young":      {with(func(d *judge.Duty) { d.From = young }), false},
+		"nobody yet, for a while":            {with(func(d *judge.Duty) { d.From = fresh }), true},
+		"nobody yet, given to me":            {with(func(d *judge.Duty) { d.From = young; d.Asked = true }), true},
 		"another watches":                    {with(func(d *judge.Duty) { d.Last = "a"; d.LastAt = fresh }), false},
 		"another watches, given to me":       {with(func(d *judge.Duty) { d.Last = "a"; d.LastAt = fresh; d.Asked = true }), false},
 		"another is silent":                  {with(func(d *judge.Duty) { d.Last = "a"; d.LastAt = stale }), true},
 		"I did before my restart":            {with(func(d *judge.Duty) { d.Last = "b"; d.LastAt = fresh }), true},
+		"another watched the stage before":   {with(func(d *judge.Duty) { d.From = young; d.Last = "a"; d.LastAt = fresh }), false},
+		"so it did, a while ago":             {with(func(d *judge.Duty) { d.From = now.Add(-5 * time.Second); d.Last = "a"; d.LastAt = fresh }), true},
+		"so it did, given to me":             {with(func(d *judge.Duty) { d.From = young; d.Asked = true; d.Last = "a"; d.LastAt = fresh }), true},
+		"I watched the stage before":         {with(func(d *judge.Duty) { d.From = young; d.Last = "b"; d.LastAt = fresh }), false},
 		"I watch":                            {with(func(d *judge.Duty) { d.Active = true; d.Last = "b"; d.LastAt = fresh }), true},
 		"I watch, nobody has sent a beat":    {with(func(d *judge.Duty) { d.Active = true }), true},
 		"I watch, so does one before me":     {with(func(d *judge.Duty) { d.Active = true; d.Last = "a"; d.LastAt = fresh }), false},
@@ -79,7 +83,7 @@ func TestSomebodyAlwaysWatches(t *testing.T) {
 			for _, i := range all {
 				if i.alive && !now.Before(i.next) {
 					d := judge.Duty{
-						Me: i.name, Active: i.active, SoakAt: noon(), Now: now, Between: beat, Last: last.Last, LastAt: last.LastAt,
+						Me: i.name, Active: i.active, From: noon(), Now: now, Between: beat, Last: last.Last, LastAt: last.LastAt,
 					}
 					i.active, i.next = d.Mine(), now.Add(d.Again())
 					if i.active {
@@ -93,13 +97,4 @@ func TestSomebodyAlwaysWatches(t *testing.T) {
 			t.Fatalf("watched for %s of 10m: %v", got, beats)
 		}
 	})
-}
-
-func TestWatchable(t *testing.T) {
-	for _, p := range release.Phases() {
-		want := p == release.Staged || p == release.Soaking || p == release.Held
-		if got := judge.Watchable(release.State{Phase: p}); got != want {
-			t.Errorf("%s: %t", p, got)
-		}
-	}
 }

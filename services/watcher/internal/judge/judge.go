@@ -3,7 +3,8 @@
 //
 // A [Rule] is all of a check that matters here. A [Tally] is what its measurements came to; it is a pure fold of them, in
 // their order, so whoever measures the same comes to the same verdict. A check that failed stays failed, whatever is
-// measured after that: a tombstone can not be taken back.
+// measured after that: a request can not be taken back. What is measured belongs to a [Stretch] of the release, one stage's
+// soak or the bake, and so does the [Verdict].
 package judge
 
 import (
@@ -20,9 +21,9 @@ type Rule struct {
 	From   time.Time // what was measured before this does not count
 }
 
-// RuleOf is the rule of a project's check in a soak that began at a time.
-func RuleOf(c project.Check, soakFrom time.Time) Rule {
-	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: soakFrom.Add(c.Grace)}
+// RuleOf is the rule of a project's check in a soak or a bake that began at a time.
+func RuleOf(c project.Check, from time.Time) Rule {
+	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: from.Add(c.Grace)}
 	if c.Signal != nil {
 		r.Limit, r.InARow = c.Signal.Max+1, false
 	}

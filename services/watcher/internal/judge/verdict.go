@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
 
@@ -14,9 +15,40 @@ const maxSaid = 512
 
 // Verdict is what a check came to.
 type Verdict struct {
-	Check string // its name
-	Rule  Rule
-	Tally Tally
+	Check   string // its name
+	Stage   string // the stage's name; empty if there is only one
+	Stretch Stretch
+	Rule    Rule
+	Tally   Tally
+}
+
+// Asks tells whether the verdict still asks for something, as things stand with the release: see [Stretch.Verb]. A soak
+// speaks against a promotion until that is out. A bake speaks against it until it is over; what failed in its time also
+// afterwards, as the last failure and the end of the bake may cross.
+func (v Verdict) Asks(s release.State) bool {
+	if !v.Stretch.Bake {
+		return !s.Phase.Ended() && !s.Phase.Out()
+	}
+	return s.Phase == release.Baking ||
+		s.Phase == release.Promoted && v.Tally.Last.At.Before(v.Stretch.From.Add(s.Policy.Bake))
+}
+
+// name is the check's, and where it ran if that is not plain.
+func (v Verdict) name() string {
+	switch {
+	case v.Stretch.Bake:
+		return v.Check + " of the bake"
+	case v.Stage != "":
+		return v.Check + " of stage " + v.Stage
+	}
+	return v.Check
+}
+
+func (v Verdict) when() string {
+	if v.Stretch.Bake {
+		return "bake"
+	}
+	return "soak"
 }
 
 // Reason is one line for people: what failed, how often, since when (UTC), and what was seen last.
@@ -29,16 +61,16 @@ func (v Verdict) Reason() string {
 	}
 	switch {
 	case t.Count == 0:
-		return fmt.Sprintf("check %s has not failed in %d measurements", v.Check, t.Measured)
+		return fmt.Sprintf("check %s has not failed in %d measurements", v.name(), t.Measured)
 	case v.Rule.InARow && t.Count == 1:
-		return fmt.Sprintf("check %s failed: %s (at %s)", v.Check, said, since)
+		return fmt.Sprintf("check %s failed: %s (at %s)", v.name(), said, since)
 	case v.Rule.InARow:
-		return fmt.Sprintf("check %s failed %d times in a row: %s (since %s)", v.Check, t.Count, said, since)
+		return fmt.Sprintf("check %s failed %d times in a row: %s (since %s)", v.name(), t.Count, said, since)
 	case t.Count == 1:
-		return fmt.Sprintf("check %s: 1 signal during the soak, %d allowed: %s (at %s)", v.Check, v.Rule.Limit-1, said, since)
+		return fmt.Sprintf("check %s: 1 signal during the %s, %d allowed: %s (at %s)", v.name(), v.when(), v.Rule.Limit-1, said, since)
 	}
-	return fmt.Sprintf("check %s: %d signals during the soak, %d allowed, the last: %s (since %s)",
-		v.Check, t.Count, v.Rule.Limit-1, said, since)
+	return fmt.Sprintf("check %s: %d signals during the %s, %d allowed, the last: %s (since %s)",
+		v.name(), t.Count, v.when(), v.Rule.Limit-1, said, since)
 }
 
 type sample struct {
@@ -51,6 +83,8 @@ func (v Verdict) Evidence() string {
 	t := v.Tally
 	out := struct {
 		Check   string     `json:"check"`
+		Stage   string     `json:"stage,omitempty"`
+		Bake    bool       `json:"bake,omitempty"`
 		Failed  bool       `json:"failed"`
 		Count   int        `json:"count"`
 		Limit   int        `json:"limit"`
@@ -59,7 +93,10 @@ func (v Verdict) Evidence() string {
 		First   *time.Time `json:"first,omitempty"`
 		Last    *time.Time `json:"last,omitempty"`
 		Samples []sample   `json:"samples,omitempty"`
-	}{Check: v.Check, Failed: t.Failed, Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Of: t.Measured}
+	}{
+		Check: v.Check, Stage: v.Stage, Bake: v.Stretch.Bake,
+		Failed: t.Failed, Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Of: t.Measured,
+	}
 	if t.Count > 0 {
 		first, last := t.First.At.UTC(), t.Last.At.UTC()
 		out.First, out.Last = &first, &last

@@ -1,4 +1,4 @@
-// Package probe looks at staging once: by an HTTP request or by a command.
+// Package probe looks once at staging, or at production while a release bakes: by an HTTP request or by a command.
 //
 // What a probe comes to is one of three things. Staging is well; staging is not well, and that is a failure, also when it
 // does not answer at all; or the probe could not look, and that says nothing about staging. The last is an error: a command

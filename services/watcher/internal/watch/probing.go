@@ -6,7 +6,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
@@ -20,12 +19,24 @@ const patience = 10 * time.Second
 type measured struct {
 	check int
 	at    time.Time // when it began, by the broker's clock
+	began time.Time // the same by the local clock
 	seen  probe.Seen
 	err   error
 }
 
-// probing looks every interval, the first time at once, until ctx ends. A look that takes longer delays the next.
-func probing(ctx context.Context, w *Watcher, slots chan struct{}, i int, c project.Check, look probe.Probe, out chan<- measured) {
+// probing is the probe of one check at work.
+type probing struct {
+	*Watcher
+	slots chan struct{} // it looks when it has one
+	check int
+	every time.Duration
+	look  probe.Probe
+	again <-chan struct{} // look at once
+	out   chan<- measured
+}
+
+// run looks every interval, the first time at once, until ctx ends. A look that takes longer delays the next.
+func (p probing) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -33,26 +44,27 @@ func probing(ctx context.Context, w *Watcher, slots chan struct{}, i int, c proj
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-p.again:
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case slots <- struct{}{}:
+		case p.slots <- struct{}{}:
 		}
-		at, _ := w.clock.now() // it is set before anybody watches
+		at, _ := p.clock.now() // it is set before anybody watches
 		began := time.Now()
-		seen, err := look(ctx)
-		<-slots
+		seen, err := p.look(ctx)
+		<-p.slots
 		if ctx.Err() != nil {
 			return
 		}
-		w.env.Metrics.Action("probe", outcome(seen, err), time.Since(began))
+		p.env.Metrics.Action("probe", outcome(seen, err), time.Since(began))
 		select {
 		case <-ctx.Done():
 			return
-		case out <- measured{check: i, at: at, seen: seen, err: err}:
+		case p.out <- measured{check: p.check, at: at, began: began, seen: seen, err: err}:
 		}
-		timer.Reset(max(0, c.Interval-time.Since(began)))
+		timer.Reset(max(0, p.every-time.Since(began)))
 	}
 }
 
@@ -66,29 +78,42 @@ func outcome(seen probe.Seen, err error) string {
 	return "failed"
 }
 
+// collect takes what the probes have in hand, so that nothing newer is known than what is acted on.
+func (r *watch) collect() {
+	for {
+		select {
+		case m := <-r.on.measured:
+			r.take(m)
+		default:
+			return
+		}
+	}
+}
+
 // take judges what a probe saw. It tells whether there is something to do about it at once.
 func (r *watch) take(m measured) bool {
 	c := r.on.checks[m.check]
 	recovered := m.err == nil && c.err != nil
-	c.looked, c.err = time.Now(), m.err
+	c.began, c.looked, c.err = m.began, time.Now(), m.err
 	if m.err != nil {
 		return !c.blind
 	}
-	c.blind = false
+	c.blind, c.failing = false, !m.seen.OK
 	r.count(c, judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said})
-	return r.verdict != nil && !r.told || recovered || !r.told && time.Now().After(r.on.nextBeat)
+	return !r.told && (recovered || r.verdict != nil || r.untilBeat() == 0)
 }
 
 // count adds a measurement to a check, and remembers the first check that failed.
 func (r *watch) count(c *check, m judge.Measurement) {
 	c.tally = c.rule.Add(c.tally, m)
 	if c.tally.Failed && r.verdict == nil {
-		r.verdict = &judge.Verdict{Check: c.Name, Rule: c.rule, Tally: c.tally}
-		r.log.Info("a check failed", zap.String("check", c.Name), zap.String("reason", r.verdict.Reason()))
+		v := r.on.verdict(c)
+		r.verdict = &v
+		r.log.Info("a check failed", zap.String("check", c.Name), zap.String("reason", v.Reason()))
 	}
 }
 
-// looking tells whether every check really runs. It says once of each why not.
+// looking tells whether every check really runs, and looked since it mattered. It says once of each that can not why not.
 func (r *watch) looking(ctx context.Context) bool {
 	all := true
 	for _, c := range r.on.checks {
@@ -104,6 +129,8 @@ func (r *watch) looking(ctx context.Context) bool {
 		case time.Since(c.looked) > c.Interval+c.Timeout+patience:
 			all = false
 			r.log.Warn("a probe does not come back, so there is no heartbeat", zap.String("check", c.Name))
+		case c.began.Before(r.on.since):
+			all = false
 		}
 	}
 	return all

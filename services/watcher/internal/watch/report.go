@@ -17,10 +17,10 @@ import (
 	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
-// actor is who asks, in the subject of the tombstone.
+// actor is who asks, in the subject of a request.
 const actor = "watcher"
 
-// publishWithin bounds one publish, also when the service stops: a tombstone that is on its way gets there.
+// publishWithin bounds one publish, also when the service stops: a request that is on its way gets there.
 const publishWithin = 5 * time.Second
 
 // publish stores a message in a stream. An acknowledgement counts only if it names the stream and a sequence and is no duplicate.
@@ -39,37 +39,34 @@ func (r *watch) publish(ctx context.Context, stream string, m *nats.Msg) error {
 	return nil
 }
 
-// beat sends a heartbeat if one is due, and returns when the next is.
-func (r *watch) beat(ctx context.Context) (wait time.Duration, err error) {
-	interval := r.interval()
-	if wait := time.Until(r.on.nextBeat); wait > 0 {
-		return min(wait, interval), nil
+// untilBeat is how long it is until a heartbeat is due: an interval after the last, and at once for the first, and for a
+// release that waits for a look at its checks.
+func (r *watch) untilBeat() time.Duration {
+	d := r.on
+	if d.beaten.Before(d.since) || d.owed && !d.failing() {
+		return 0
 	}
-	if !r.looking(ctx) {
-		return interval, nil // a probe that comes back wakes it
-	}
-	if mine, again, err := r.mine(ctx); err != nil {
-		return 0, err
-	} else if !mine {
-		r.log.Info("another instance watches it: standing by")
-		r.asked.Store(false)
-		r.rest()
-		return again, nil
-	}
+	return max(0, time.Until(d.beaten.Add(r.interval())))
+}
+
+// beat sends a heartbeat.
+func (r *watch) beat(ctx context.Context) error {
+	failing := r.on.failing()
 	body, err := releasepb.EncodeHeartbeat(releasepb.Heartbeat{
-		Release: r.id, Instance: r.env.Instance, Checks: len(r.on.checks),
+		Release: r.id, Instance: r.env.Instance, Checks: len(r.on.checks), Failing: failing,
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	m := nats.NewMsg(topology.Heartbeat(r.id))
 	m.Data = body
 	began := time.Now()
 	if err := r.publish(ctx, topology.StreamEvidence, m); err != nil {
-		return 0, err
+		return err
 	}
-	r.on.nextBeat = began.Add(interval)
-	return interval, nil
+	r.on.beaten = began
+	r.on.owed = r.on.owed && failing
+	return nil
 }
 
 // The broker's codes for a lost compare-and-set: against what is stored, and, on a replicated stream, against what is in
@@ -79,9 +76,12 @@ const (
 	codeWrongInFlight jetstream.ErrorCode = 10164
 )
 
-// condemn stores the tombstone, once: on its subject there must be none. Then it says why, as well as it can.
+// condemn stores the request that the verdict asks for, once: on its subject there must be none. Of a soak that is the
+// tombstone, of a bake the rollback. Then it says why, as well as it can.
 func (r *watch) condemn(ctx context.Context) error {
-	subject := topology.Request(topology.VerbCancel, r.id, actor)
+	v := *r.verdict
+	verb := v.Stretch.Verb()
+	subject := topology.Request(string(verb), r.id, actor)
 	asked, err := r.env.Journal.Asked(ctx, subject)
 	if err != nil {
 		return err
@@ -90,27 +90,26 @@ func (r *watch) condemn(ctx context.Context) error {
 		r.heed()
 		return nil
 	}
-	v := *r.verdict
 	m := nats.NewMsg(subject)
-	if m.Data, err = releasepb.EncodeRequest(release.Request{Verb: release.Cancel, Reason: v.Reason(), Evidence: v.Evidence()}); err != nil {
+	if m.Data, err = releasepb.EncodeRequest(release.Request{Verb: verb, Reason: v.Reason(), Evidence: v.Evidence()}); err != nil {
 		return err
 	}
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.Itoa(0))
 	if err := r.publish(ctx, topology.StreamSluice, m); err != nil {
 		var api *jetstream.APIError
 		if errors.As(err, &api) && (api.ErrorCode == codeWrongLast || api.ErrorCode == codeWrongInFlight) {
-			return fmt.Errorf("another instance publishes the tombstone of %s: %w", r.id, err) // look whether it is there
+			return fmt.Errorf("another instance publishes %s: %w", subject, err) // look whether it is there
 		}
 		return err
 	}
 	r.heed()
-	r.log.Warn("published the tombstone", zap.String("reason", v.Reason()))
+	r.log.Warn("published the verdict", zap.String("request", string(verb)), zap.String("reason", v.Reason()))
 	r.evidence(ctx, v)
 	r.judgement(ctx, topology.Judged(r.id), v.Check, false, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
 	return nil
 }
 
-// heed stops the probes: the tombstone is stored.
+// heed stops the probes: the request is stored.
 func (r *watch) heed() {
 	r.told = true
 	if r.on != nil {
@@ -120,7 +119,7 @@ func (r *watch) heed() {
 
 // evidence says what a check came to.
 func (r *watch) evidence(ctx context.Context, v judge.Verdict) {
-	count, since := v.Tally.Measured, r.entry.State.StagedAt
+	count, since := v.Tally.Measured, v.Stretch.From
 	if v.Tally.Failed {
 		count, since = v.Tally.Count, v.Tally.First.At
 	}

@@ -15,17 +15,16 @@ const mostReads = 5_000
 
 // reading is how far the signals of a release are read: those of its project, and its own.
 type reading [2]struct {
-	seq  uint64          // of the last one that was counted; 0: none since the soak began
+	seq  uint64          // of the last one that was counted; 0: none since the stretch began
 	head *journal.Signal // the next one, if it was read already
 }
 
-// readSignals counts the signals since the soak began that are stored and not counted yet. all is false when there may be
+// readSignals counts the signals since the stretch began that are stored and not counted yet. all is false when there may be
 // more: the step ended, or a check failed, before the end.
 func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 	if !slices.ContainsFunc(r.on.checks, func(c *check) bool { return c.Signal != nil }) {
 		return true, nil
 	}
-	s := r.entry.State
 	names := [2]string{"", r.id}
 	empty := [2]bool{}
 	for range mostReads {
@@ -34,7 +33,7 @@ func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 			if from.head != nil || empty[i] {
 				continue
 			}
-			next, err := r.env.Journal.NextSignal(ctx, s.Project, names[i], from.seq, s.StagedAt)
+			next, err := r.env.Journal.NextSignal(ctx, r.entry.State.Project, names[i], from.seq, r.on.stretch.From)
 			switch {
 			case errors.Is(err, journal.ErrNone):
 				empty[i] = true

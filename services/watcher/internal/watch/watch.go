@@ -9,15 +9,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/sluice-gate/sluice/pkg/catalog"
-	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
-	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/pkg/work"
 	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
-	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
 // recheck is when to look again after something was heard: it may not have been stored yet.
@@ -51,30 +44,12 @@ type watch struct {
 	entry    journal.Entry
 	looks    int            // how many rechecks are done
 	failures int            // steps that failed, in a row
-	verdict  *judge.Verdict // of the check that failed first
-	told     bool           // the tombstone is stored, by whomever
-	blind    bool           // it was said that there is no project file
+	stretch  judge.Stretch  // that the release is in, or was in last
+	verdict  *judge.Verdict // of the check that failed first in it
+	told     bool           // what the verdict asks for is stored, by whomever
+	blind    bool           // it was said that there are no checks to be had
 	on       *duty          // nil: standing by
 	probes   sync.WaitGroup
-}
-
-// duty is what a watch has while it watches.
-type duty struct {
-	checks   []*check
-	signals  reading
-	measured chan measured
-	stop     context.CancelFunc
-	nextBeat time.Time // by the local clock
-}
-
-// check is one check of the project file.
-type check struct {
-	project.Check
-	rule   judge.Rule
-	tally  judge.Tally
-	looked time.Time // when its probe came back last, by the local clock
-	err    error     // why it could not look, the last time
-	blind  bool      // and that was said
 }
 
 func newWatch(w *Watcher, id string) *watch {
@@ -159,22 +134,34 @@ func (r *watch) next(ctx context.Context) (wait time.Duration, over bool, err er
 	if e.Seq >= r.entry.Seq { // a replica may lag behind
 		r.entry = e
 	}
-	if r.verdict != nil && !r.told && !r.entry.State.Phase.Ended() {
+	if r.verdict != nil && !r.told && r.verdict.Asks(r.entry.State) {
 		if err := r.condemn(ctx); err != nil {
 			return 0, false, err
 		}
 	}
-	if !judge.Watchable(r.entry.State) {
-		r.finish(ctx)
-		over = true
-	} else if wait, err = r.watching(ctx); err != nil {
-		return 0, false, err
+	if over = !r.enter(ctx); !over {
+		if wait, err = r.watching(ctx); err != nil {
+			return 0, false, err
+		}
 	}
 	if soon, ok := recheck(r.looks); ok && (over || soon < wait) {
 		r.looks++
 		return soon, false, nil
 	}
 	return wait, over, nil
+}
+
+// enter follows the release into the stretch that it is in, and tells whether it is in one. What was seen in the one before
+// is done with, also if nobody saw the phases between: a verdict that is still to be stored was stored before this.
+func (r *watch) enter(ctx context.Context) bool {
+	stretch, watchable := judge.StretchOf(r.entry.State)
+	if r.on != nil && !(watchable && stretch.Same(r.on.stretch)) {
+		r.finish(ctx)
+	}
+	if watchable && !stretch.Same(r.stretch) {
+		r.stretch, r.verdict, r.told, r.blind = stretch, nil, false, false
+	}
+	return watchable
 }
 
 // watching watches, if it is this instance's turn.
@@ -191,7 +178,21 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	if r.told {
 		return r.interval(), nil // for its end
 	}
+	r.on.expedite(r.entry.State)
+	r.collect()
+	wait = r.untilBeat()
+	if wait == 0 && r.looking(ctx) {
+		if mine, again, err := r.mine(ctx); err != nil {
+			return 0, err
+		} else if !mine {
+			r.log.Info("another instance watches it: standing by")
+			r.asked.Store(false)
+			r.rest()
+			return again, nil
+		}
+	}
 	all, err := r.readSignals(ctx)
+	r.collect()
 	switch {
 	case err != nil:
 		return 0, err
@@ -199,11 +200,15 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 		return r.interval(), r.condemn(ctx)
 	case !all:
 		return time.Millisecond, nil
+	case wait > 0:
+		return min(wait, r.interval()), nil
+	case !r.looking(ctx):
+		return r.interval(), nil // a probe that comes back wakes it
 	}
-	return r.beat(ctx)
+	return r.interval(), r.beat(ctx)
 }
 
-func (r *watch) interval() time.Duration { return release.BeatInterval(r.entry.State.Delay()) }
+func (r *watch) interval() time.Duration { return r.entry.State.BeatEvery() }
 
 // mine asks whether it is this instance that watches, and if not, when to ask again.
 func (r *watch) mine(ctx context.Context) (mine bool, again time.Duration, err error) {
@@ -213,7 +218,7 @@ func (r *watch) mine(ctx context.Context) (mine bool, again time.Duration, err e
 	}
 	d := judge.Duty{
 		Me: r.env.Instance, Active: r.on != nil, Asked: r.asked.Load(),
-		SoakAt: r.entry.State.StagedAt, Now: now, Between: r.interval(),
+		From: r.stretch.From, Now: now, Between: r.interval(),
 	}
 	last, err := r.env.Journal.LastBeat(ctx, r.id)
 	if err != nil && !errors.Is(err, journal.ErrNone) {
@@ -221,73 +226,4 @@ func (r *watch) mine(ctx context.Context) (mine bool, again time.Duration, err e
 	}
 	d.Last, d.LastAt = last.Instance, last.At
 	return d.Mine(), d.Again(), nil
-}
-
-// begin starts to watch.
-func (r *watch) begin(ctx context.Context) error {
-	s := r.entry.State
-	told, err := r.env.Journal.Asked(ctx, topology.Request(topology.VerbCancel, r.id, actor))
-	if err != nil {
-		return err
-	}
-	p, err := r.env.Catalog.At(ctx, s.Project, s.Policy.Revision)
-	if err != nil {
-		if errors.Is(err, catalog.ErrUnknownProject) && !r.blind {
-			r.blind = true
-			r.judgement(ctx, topology.Evidence(r.id), "", false, probe.Line("can not look: "+err.Error()), 0, s.StagedAt)
-		}
-		return err
-	}
-	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, stop)
-	d := &duty{measured: make(chan measured), stop: func() { unhook(); stop() }}
-	r.on, r.told = d, r.told || told
-	r.attend(s.Project, r, true)
-	r.log.Info("watching", zap.String("project", s.Project), zap.Int("checks", len(p.Stages[0].Watch)), zap.Bool("tombstone", r.told))
-	facts := work.Facts(r.env.Catalog, s, release.Stage)
-	for i, c := range p.Stages[0].Watch {
-		d.checks = append(d.checks, &check{Check: c, rule: judge.RuleOf(c, s.StagedAt), looked: time.Now()})
-		if !r.told {
-			r.probe(probing, i, c, facts)
-		}
-	}
-	return nil
-}
-
-// probe starts the probe of a check, if it has one.
-func (r *watch) probe(ctx context.Context, i int, c project.Check, facts driver.Facts) {
-	look := r.tools.Open(c, facts)
-	if look == nil {
-		return
-	}
-	slots := r.http
-	if c.Exec != nil {
-		slots = r.exec
-	}
-	out := r.on.measured
-	r.probes.Go(func() { probing(ctx, r.Watcher, slots, i, c, look, out) })
-}
-
-// rest stops watching. What the probes have under way is broken off.
-func (r *watch) rest() {
-	if r.on == nil {
-		return
-	}
-	r.attend(r.entry.State.Project, r, false)
-	r.on.stop()
-	r.on = nil
-}
-
-// finish says what the checks came to, when the release is not to be watched any more.
-func (r *watch) finish(ctx context.Context) {
-	if r.on == nil {
-		return
-	}
-	if !r.told {
-		for _, c := range r.on.checks {
-			r.evidence(ctx, judge.Verdict{Check: c.Name, Rule: c.rule, Tally: c.tally})
-		}
-	}
-	r.log.Info("watched", zap.String("phase", string(r.entry.State.Phase)))
-	r.rest()
 }

@@ -1,13 +1,17 @@
-// Package watch watches releases while they soak: it runs their checks, says by heartbeats that it does, and publishes the
-// tombstone of one whose staging errs. [Watcher] knows whom to watch; each release has a [watch] of its own.
+// Package watch watches releases while they soak and bake: it runs their checks, says by heartbeats that it does, and asks to
+// stop a release that errs. [Watcher] knows whom to watch; each release has a [watch] of its own.
 //
 // # Whom to watch
 //
-// A release is to be watched while it is staged, soaking or held. What tells of it is a hint, and is acknowledged at once:
-// keeping it in hand for as long as the soak would fill the consumer with 10,000 releases (its MaxAckPending), would lose
-// 30 seconds (its AckWait) when an instance dies, which is half of a short soak, and would hold up the release's next hints.
-// What is authoritative is stored elsewhere already: whatever soaks occupies a lane. So an instance learns of releases in
-// three ways:
+// A release is to be watched in the soak of each of its stages (staged, soaking or held), also while it is postponed and waits
+// for days, and in its bake. Each of these is a stretch ([judge.Stretch]) with checks of its own, those of the stage or of the
+// bake; measurements, heartbeats and verdicts of one mean nothing in the next. A watch that lives from one to the next, also
+// one that was cut off and never saw the phases between, finishes the old one and begins the new one.
+//
+// What tells of a release is a hint, and is acknowledged at once: keeping it in hand for as long as the soak would fill the
+// consumer with 10,000 releases (its MaxAckPending), would lose its AckWait when an instance dies, which is much of a short
+// soak, and would hold up the release's next hints. What is authoritative is stored elsewhere already: whatever soaks or
+// bakes occupies a lane. So an instance learns of releases in three ways:
 //
 //   - a hint of the durable consumer, which goes to one instance, and is certain;
 //   - what it hears on the journals, as all instances do, which is quick, and may be missed;
@@ -18,23 +22,43 @@
 //
 // One instance, and the others stand by: they look for its heartbeats and step in when there are none for one and a half
 // intervals ([judge.Duty]). So the death of an instance, or a probe that it can not run, costs no coverage as long as another
-// can. An instance that starts watches at once what it watched before under the same name, and what nobody watches.
+// can, and its first look takes no longer than half an interval. An instance that starts watches at once what it watched
+// before under the same name, and what nobody watches. Who watched one stage has no claim to the next.
 //
 // # What a heartbeat vouches for
 //
 // That when it was sent the release was still to be watched, the stream of signals was read to its end, and every probe
-// came back in time and could look. A watcher that can not look sends none, and the release is held instead of promoted.
+// came back in time and could look, at least once since the instance began with the stretch: also a check whose failures do
+// not count yet has been looked at. A watcher that can not look sends none, and the release is held instead of promoted.
 //
-// Signals are counted from what is stored, since the beginning of the soak: those that came while no watcher ran count too.
-// What is heard of them is a hint to read, so that a cancel follows within milliseconds. Failures of probes in a row are
+// A heartbeat is failing when the last look of some probe saw that staging, or production, is not well, be it in the check's
+// grace or not often enough to count as failed. Signals that are no more than the project allows are not failing. So between
+// the first failure of a check and its verdict, all heartbeats are failing; after the verdict there are none.
+//
+// Signals are counted from what is stored, since the beginning of the stretch: those that came while no watcher ran count too.
+// What is heard of them is a hint to read, so that a request follows within milliseconds. Failures of probes in a row are
 // counted by the instance that saw them, and anew after a restart.
+//
+// # A release that was expedited
+//
+// It does not wait for its soak, but for a heartbeat since the expedite that is not failing, unless it is forced. So every probe
+// looks at once, and the heartbeat goes out as soon as all of them came back from looks that began since; a look that was
+// under way does not do. While a check fails the heartbeats go on and are failing; the first look with which all are well is
+// reported at once. It can not be quicker than the slowest probe.
+//
+// # What a failed check asks for
+//
+// In a soak, to cancel the release (the tombstone), as long as the promotion is not out. In a bake, to roll it back, until the
+// bake is over; what failed within it and could not be told earlier, also after that. What failed in one stage is
+// still told when the release went on to the next.
 //
 // # What if it dies here?
 //
-//   - Before the tombstone is stored: the next instance counts the signals again, or sees the probes fail again. Between a
-//     failure and its tombstone no heartbeat is sent, so that a release that has failed is not promoted in between.
-//   - After the tombstone: it is stored once, by compare-and-set on its own subject. Whoever comes later finds it and keeps
-//     quiet; what becomes of it is the promoter's business. The evidence beside it may be missing; the tombstone carries it too.
+//   - Before the request is stored: the next instance counts the signals again, or sees the probes fail again. Between a
+//     verdict and its request no heartbeat is sent, so that a release that has failed is not promoted in between.
+//   - After the request: it is stored once, by compare-and-set on its own subject. Whoever comes later finds it and keeps
+//     quiet; what becomes of it is the promoter's business. The evidence beside it may be missing; the request carries it too.
+//   - Between an expedite and its heartbeat: whoever steps in looks at every check before its first heartbeat anyway.
 package watch
 
 import (
@@ -182,7 +206,8 @@ func (w *Watcher) heardJournal(m *nats.Msg) {
 		return
 	}
 	switch m.Header.Get(journal.HeaderEvent) {
-	case release.WasDone{Work: release.Stage}.Name(), release.WasSoaked{}.Name(), release.WasHeld{}.Name(), release.WasExtended{}.Name():
+	case release.WasDone{Work: release.Stage}.Name(), release.WasSoaked{}.Name(), release.WasHeld{}.Name(),
+		release.WasExtended{}.Name(), release.WasPostponed{}.Name(), release.WasBaking{}.Name():
 		w.watch(s.Release, false)
 	}
 	w.poke(s.Release, true)

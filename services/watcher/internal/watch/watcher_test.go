@@ -54,7 +54,7 @@ func TestAClosedWatcherBeginsNothing(t *testing.T) {
 // Only what can make a release watchable begins a watch; anything else wakes the one that is there.
 func TestWhatIsHeard(t *testing.T) {
 	for event, begins := range map[string]bool{
-		"staged": true, "soaking": true, "held": true, "extended": true,
+		"staged": true, "soaking": true, "held": true, "extended": true, "postponed": true, "baking": true,
 		"merged": false, "publishing": false, "staging": false, "promoted": false, "cancelled": false, "": false,
 	} {
 		w, spawned := idle()

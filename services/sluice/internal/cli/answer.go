@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/services/sluice/internal/find"
+	"github.com/sluice-gate/sluice/services/sluice/internal/show"
+)
+
+// answer waits for the journal to answer the request, and prints the answer.
+func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, seq uint64) error {
+	if e, err := c.journal.LoadAt(ctx, found.ID, seq); err == nil {
+		found.Entry = e
+		if s := e.State; final(s, q) && s.Folded < seq { // nothing to wait for
+			return tooLate(s, q, e.At.Local())
+		}
+	}
+	waiting, cancel := context.WithTimeout(ctx, q.timeout)
+	defer cancel()
+	var answer *journal.Record
+	err := c.journal.Follow(waiting, found.ID, seq+1, func(r journal.Record) bool {
+		if r.State.Folded < seq {
+			return true
+		}
+		answer = &r
+		return false
+	}, func(error) error { return nil })
+	switch {
+	case answer != nil:
+		return a.tellAnswer(ctx, c, *answer, q, seq)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return a.unanswered(ctx, c, found, q, seq)
+}
+
+// final tells whether nothing that is asked changes the release any more. What failed may be retried, by a request that is not
+// answered yet.
+func final(s release.State, q ask) bool {
+	return s.Phase.Ended() && s.Phase != release.Failed && q.verb != release.Recall
+}
+
+func tooLate(s release.State, q ask, now time.Time) error {
+	verb := "was "
+	if s.Phase == release.Failed {
+		verb = ""
+	}
+	return fail(Refused, "too late to %s: %s %s%s", q.verb, show.Title(s), verb, show.Outcome(s, now))
+}
+
+func (a *app) tellAnswer(ctx context.Context, c *client, r journal.Record, q ask, seq uint64) error {
+	s := r.State
+	if refused, ok := r.Event.(release.WasRefused); ok && refused.Seq == seq {
+		if s.Phase.Ended() && q.verb != release.Retry && q.verb != release.Recall {
+			return tooLate(s, q, r.At.Local())
+		}
+		return fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
+	}
+	title := fmt.Sprintf("%s %s: ", show.Title(s), s.Release)
+	outcome := show.Outcome(s, r.At.Local())
+	switch e := r.Event.(type) {
+	case release.WasExpedited:
+		return a.print("%s", title+promise(s, e))
+	case release.WasExtended:
+		return a.print("%sextended by %s; %s", title, show.Left(e.By), outcome)
+	case release.WasHeld:
+		if s.Phase != release.Held {
+			return a.print("%swill be held when its soak begins; it is %s", title, s.Phase)
+		}
+		return a.print("%s%s; it keeps lane %s until it is resumed", title, outcome, s.Policy.Lane)
+	case release.WasApproved:
+		return a.print("%sapproved by %s, %s; %s", title, cmp.Or(e.Said.By, "somebody"), s.Approvals(), outcome)
+	case release.WasRetried:
+		return a.print("%staken up again; it is %s", title, outcome)
+	case release.WasRecalled:
+		return a.untilRolledBack(ctx, c, r)
+	case release.WasResumed, release.WasCancelled, release.WasRefused, release.WasMerged, release.WasBegun, release.WasDone,
+		release.WasQueued, release.WasSoaked, release.WasFailed, release.WasSuperseded, release.WasPostponed, release.WasPassed,
+		release.WasBaking, release.WasNotRolledBack, nil:
+	}
+	return a.print("%s%s", title, outcome)
+}
+
+// promise says what becomes of an expedited release.
+func promise(s release.State, e release.WasExpedited) string {
+	text := "expedited"
+	if e.Force {
+		text = "expedited with force"
+	}
+	if s.Phase == release.Queued {
+		return text + "; it is the next in its lane, and promoted as soon as it is staged"
+	}
+	return text + "; it is promoted as soon as it can be"
+}
+
+// rollBackWithin bounds how long the command waits for a rollback; the services go on.
+const rollBackWithin = 15 * time.Minute
+
+// untilRolledBack waits until what was promoted is put back, or can not be.
+func (a *app) untilRolledBack(ctx context.Context, c *client, recalled journal.Record) error {
+	waiting, cancel := context.WithTimeout(ctx, rollBackWithin)
+	defer cancel()
+	last := recalled
+	err := c.journal.Follow(waiting, recalled.State.Release, recalled.Seq+1, func(r journal.Record) bool {
+		last = r
+		_, _ = fmt.Fprint(a.err, show.Moment(r, a.errStyle))
+		return r.State.Phase == release.RollingBack
+	}, func(error) error { return nil })
+	s := last.State
+	switch {
+	case ctx.Err() != nil:
+		a.say("no longer watched from here; it goes on: sluice log %s", show.First(s.Release))
+		return ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`", show.Title(s), rollBackWithin, show.First(s.Release))
+	case err != nil:
+		return err
+	}
+	if failed, ok := last.Event.(release.WasNotRolledBack); ok {
+		return fail(Failed, "%s is not rolled back, it stays %s: %s", show.Title(s), s.Phase, failed.Said.Reason)
+	}
+	return a.print("%s %s: %s", show.Title(s), s.Release, show.Outcome(s, last.At.Local()))
+}
+
+// unanswered tells what a stored request is worth while no promoter answers. What is stored before a claim stops it.
+func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask, seq uint64) error {
+	reading, cancel := within(ctx)
+	defer cancel()
+	e, err := c.journal.LoadAt(reading, found.ID, seq)
+	if err != nil && !errors.Is(err, journal.ErrNone) {
+		return err
+	}
+	found.Entry = e
+	s := e.State
+	switch claimed := s.Phase == release.Promoting && s.Claim < seq; {
+	case s.Phase.Ended() && q.verb != release.Retry && q.verb != release.Recall:
+		return tooLate(s, q, e.At.Local())
+	case q.verb.Stops() && !claimed:
+		a.say("no service answered within %s", q.timeout)
+		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",
+			called(found), q.verb, seq)
+	case q.verb.Stops():
+		return fail(TimedOut, "no answer within %s: the promotion was claimed before; the %s is stored at sequence %d, see `sluice log %s`",
+			q.timeout, q.verb, seq, show.First(found.ID))
+	}
+	return fail(TimedOut, "no answer within %s (is the promoter running?): the %s is stored at sequence %d and will be answered, "+
+		"see `sluice log %s`", q.timeout, q.verb, seq, show.First(found.ID))
+}

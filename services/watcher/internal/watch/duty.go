@@ -1,0 +1,171 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/pkg/work"
+	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
+	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
+)
+
+// duty is what a watch has while it watches a stretch of its release.
+type duty struct {
+	stretch  judge.Stretch
+	stage    string // its name, if there are several
+	checks   []*check
+	signals  reading
+	measured chan measured
+	stop     context.CancelFunc
+
+	// By the local clock.
+	since  time.Time // a look that began before this vouches for nothing
+	beaten time.Time // when the last heartbeat was sent; zero: none was
+
+	expedited time.Time // by the broker, the expedite that since is about; zero: there is none
+	owed      bool      // the release waits for a heartbeat from after that with no check failing
+}
+
+// check is one check of the project file.
+type check struct {
+	project.Check
+	rule    judge.Rule
+	tally   judge.Tally
+	again   chan struct{} // of one: look at once
+	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
+	looked  time.Time     // when it came back; until one did, when the watch began
+	failing bool          // staging was not well then, whether or not that counts
+	err     error         // why it could not look then
+	blind   bool          // and that was said
+}
+
+// begin starts to watch.
+func (r *watch) begin(ctx context.Context) error {
+	s := r.entry.State
+	told, err := r.env.Journal.Asked(ctx, topology.Request(string(r.stretch.Verb()), r.id, actor))
+	if err != nil {
+		return err
+	}
+	checks, err := r.checks(ctx)
+	if err != nil {
+		return err
+	}
+	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, stop)
+	d := &duty{stretch: r.stretch, measured: make(chan measured), stop: func() { unhook(); stop() }, since: time.Now()}
+	if len(s.Policy.Stages) > 1 {
+		d.stage = s.StageName()
+	}
+	d.expedite(s)
+	r.on, r.told = d, r.told || told
+	r.attend(s.Project, r, true)
+	r.log.Info("watching", zap.String("project", s.Project), zap.String("stage", s.StageName()), zap.Bool("bake", d.stretch.Bake),
+		zap.Int("checks", len(checks)), zap.Bool("told", r.told))
+	facts := work.Facts(r.env.Catalog, s, r.work())
+	for i, c := range checks {
+		c := &check{Check: c, rule: judge.RuleOf(c, d.stretch.From), again: make(chan struct{}, 1), looked: time.Now()}
+		d.checks = append(d.checks, c)
+		if !r.told {
+			r.probe(probing, i, c, facts)
+		}
+	}
+	return nil
+}
+
+// work is what is watched: what was deployed, or what was promoted.
+func (r *watch) work() release.Work {
+	if r.stretch.Bake {
+		return release.Promote
+	}
+	return release.Stage
+}
+
+// checks are those of the stretch, from the project file that the release pinned. That there are none to be had is said once.
+func (r *watch) checks(ctx context.Context) ([]project.Check, error) {
+	s := r.entry.State
+	p, err := r.env.Catalog.At(ctx, s.Project, s.Policy.Revision)
+	lost := errors.Is(err, catalog.ErrUnknownProject)
+	var checks []project.Check
+	if err == nil {
+		checks, err = r.stretch.Checks(p)
+		lost = err != nil
+	}
+	if lost && !r.blind {
+		r.blind = true
+		r.judgement(ctx, topology.Evidence(r.id), "", false, probe.Line("can not look: "+err.Error()), 0, r.stretch.From)
+	}
+	return checks, err
+}
+
+// probe starts the probe of a check, if it has one.
+func (r *watch) probe(ctx context.Context, i int, c *check, facts driver.Facts) {
+	look := r.tools.Open(c.Check, facts)
+	if look == nil {
+		return
+	}
+	p := probing{Watcher: r.Watcher, slots: r.http, check: i, every: c.Interval, look: look, again: c.again, out: r.on.measured}
+	if c.Exec != nil {
+		p.slots = r.exec
+	}
+	r.probes.Go(func() { p.run(ctx) })
+}
+
+// expedite sees whether somebody expedited the release, which then waits for a look at its checks: every probe looks anew.
+// Nothing waits for it when the look is to be skipped, nor in a bake.
+func (d *duty) expedite(s release.State) {
+	switch {
+	case d.stretch.Bake || s.Expedited == nil || s.Forced:
+		d.expedited, d.owed = time.Time{}, false
+		return
+	case s.Expedited.At.Equal(d.expedited):
+		return
+	}
+	d.expedited, d.owed, d.since = s.Expedited.At, true, time.Now()
+	for _, c := range d.checks {
+		select {
+		case c.again <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// failing tells whether the last look of any probe saw that staging is not well. Signals that are fewer than what fails their
+// check are no failure: the project allows them.
+func (d *duty) failing() bool {
+	return slices.ContainsFunc(d.checks, func(c *check) bool { return c.failing })
+}
+
+// rest stops watching. What the probes have under way is broken off.
+func (r *watch) rest() {
+	if r.on == nil {
+		return
+	}
+	r.attend(r.entry.State.Project, r, false)
+	r.on.stop()
+	r.on = nil
+}
+
+// finish says what the checks came to, when the stretch is over.
+func (r *watch) finish(ctx context.Context) {
+	if !r.told {
+		for _, c := range r.on.checks {
+			r.evidence(ctx, r.on.verdict(c))
+		}
+	}
+	r.log.Info("watched", zap.Int("stage", r.on.stretch.Stage), zap.Bool("bake", r.on.stretch.Bake),
+		zap.String("phase", string(r.entry.State.Phase)))
+	r.rest()
+}
+
+func (d *duty) verdict(c *check) judge.Verdict {
+	return judge.Verdict{Check: c.Name, Stage: d.stage, Stretch: d.stretch, Rule: c.rule, Tally: c.tally}
+}

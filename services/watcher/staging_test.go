@@ -1,0 +1,82 @@
+package watcher_test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// staging answers http probes without a network, by path.
+type staging struct {
+	mu     sync.Mutex
+	status map[string]int
+	slow   map[string]time.Duration
+	asked  map[string]int
+}
+
+func newStaging() *staging {
+	return &staging{status: map[string]int{}, slow: map[string]time.Duration{}, asked: map[string]int{}}
+}
+
+func (s *staging) set(path string, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status[path] = status
+}
+
+// delay lets the path answer only after a time.
+func (s *staging) delay(path string, by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow[path] = by
+}
+
+func (s *staging) count() (all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.asked {
+		all += n
+	}
+	return all
+}
+
+// of is how often a path was asked.
+func (s *staging) of(path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[path]
+}
+
+// RoundTrip answers 200 unless told otherwise; 0 hangs until the probe gives up.
+func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	s.asked[req.URL.Path]++
+	status, ok := s.status[req.URL.Path]
+	slow := s.slow[req.URL.Path]
+	s.mu.Unlock()
+	if !ok {
+		status = http.StatusOK
+	}
+	if status == 0 {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}
+	select {
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	case <-time.After(slow):
+	}
+	return &http.Response{
+		StatusCode: status, Body: http.NoBody, Header: http.Header{}, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// outOfFiles is what a host says that has no file descriptors left.
+type outOfFiles struct{}
+
+func (outOfFiles) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+}
