@@ -1,11 +1,13 @@
 package e2e_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 const baked = tenMinutes + `bake:
@@ -42,10 +44,10 @@ func TestBake(t *testing.T) {
 		w.sleepTo(s.PhaseAt.Add(30*time.Minute - time.Second))
 		w.equal("its phase before the end", w.load(id).Phase, release.Baking)
 		s = w.untilPhase(id, release.Promoted)
-		w.contains("the note", s.Latest.Note, "baked for 30m")
+		w.contains("the note", s.Latest.Note, "baked for 30m", "watched for 30m")
 		w.untilPhase(next, release.Soaking)
 		w.equal("latest", w.channel("tracer", "latest"), "1.4.0")
-		w.equal("deployments of 1.4.0", w.count(id, "restored"), 0)
+		w.equal("what was put back", w.count(id, "restored"), 0)
 	})
 }
 
@@ -85,4 +87,35 @@ func (w *world) tookBack(id, by, why string) release.State {
 	w.contains("why", s.End.Reason, why)
 	w.equal("latest", w.channel("tracer", "latest"), "1.3.0")
 	return w.until(id, "put back", putBack)
+}
+
+// TestBakeWithAFailingCheck: production errs, by a signal or by its health: the watcher takes the release back within moments,
+// staging is put back, and the lane is free.
+func TestBakeWithAFailingCheck(t *testing.T) {
+	for name, err := range map[string]func(w *world){
+		"errors": func(w *world) {
+			if _, err := w.js.Publish(w.Context(), topology.Signal("tracer", ""), []byte("login failed")); err != nil {
+				w.Fatal(err)
+			}
+		},
+		"health": func(w *world) { w.outside.says("www.test", http.StatusInternalServerError) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				id, s := w.bakes()
+				w.sleepTo(s.PhaseAt.Add(10 * time.Minute))
+				w.equal("its phase while all is well", w.load(id).Phase, release.Baking)
+				began := time.Now()
+				err(w)
+				s = w.tookBack(id, theWatcher, name)
+				if took := s.End.At.Sub(began); took > 31*time.Second {
+					w.Errorf("it was rolled back %s after production failed\n%s", took, w.story(id))
+				}
+				w.contains("the evidence", s.Evidence, name)
+				w.equal("beta", w.channel("tracer", "beta"), "1.3.0")
+				w.equal("staging", w.staging.version("tracer"), "1.3.0")
+				w.laneIsFree("tracer")
+			})
+		})
+	}
 }

@@ -144,6 +144,22 @@ func (d handledPublisher) Plan(ctx context.Context, f driver.Facts) (driver.Plan
 	return d.planner.Plan(ctx, f)
 }
 
+// breakable is a driver that the world may break: a deployment or a promotion.
+type breakable struct {
+	driver.Driver
+	world *world
+	role  driver.Role
+}
+
+func (b breakable) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
+	if b.world.broken != nil {
+		if err := b.world.broken(b.role, f); err != nil {
+			return driver.Done{}, err
+		}
+	}
+	return b.Driver.Do(ctx, f)
+}
+
 // bubbleAt is a bubble whose world begins at a time. Nothing runs before, so that years cost nothing.
 func bubbleAt(t *testing.T, at string, f func(w *world)) {
 	t.Helper()

@@ -147,4 +147,3 @@ func TestStuckWhilePromoterWasAway(t *testing.T) {
 		}
 	})
 }
-
