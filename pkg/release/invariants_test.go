@@ -124,7 +124,8 @@ func (j *judgement) record(prev, m message) {
 	if was.Reached && is.Latest.Before != was.Latest.Before {
 		j.say("I9", "%s forgot what everybody had: %q, now %q", m.event.Name(), was.Latest.Before, is.Latest.Before)
 	}
-	if was.Digest != "" && (is.Digest != was.Digest || is.Beta != was.Beta || is.Version != was.Version || is.BetaChannel.Before != was.BetaChannel.Before) {
+	moved := is.BetaChannel.Before != was.BetaChannel.Before && was.BetaChannel.Touched && !was.BetaChannel.Restored
+	if was.Digest != "" && (is.Digest != was.Digest || is.Beta != was.Beta || is.Version != was.Version || moved) {
 		j.say("I9", "%s changed %s %s to %s %s", m.event.Name(), was.Beta, was.Digest, is.Beta, is.Digest)
 	}
 	j.held(was, m)
