@@ -50,6 +50,11 @@ demo: build ## Take four releases through the gate on this machine, and check ho
 test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
 	.ci/race -timeout=15m work
 	go test -count=1 -timeout=15m -run='^(TestRace|TestKilledAtEveryStep)' ./services/promoter ./services/e2e
+	go test -count=1 -timeout=15m ./pkg/release/exhaustive
+
+.PHONY: model
+model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory
+	SLUICE_MODEL=large go test -count=1 -timeout=60m -v -run='^TestProtocol$$' ./pkg/release/exhaustive
 
 .PHONY: vet
 vet: ## Run go vet on all modules

@@ -131,10 +131,10 @@ func (b *bundle) until(t testing.TB, do func(ctx context.Context) error) {
 
 func settleRace(t *testing.T, b *bundle, settlers []*journal.Journal) {
 	t.Helper()
-	id := newID()
+	id, project := newID(), newID()
 	var last journal.Entry
 	var first uint64
-	for _, ev := range upToSoak(id) {
+	for _, ev := range upToSoakIn(project, id) {
 		b.until(t, func(ctx context.Context) error {
 			e, err := settlers[0].Append(ctx, last, ev, "test")
 			if err != nil { // it may be stored all the same
@@ -159,6 +159,15 @@ func settleRace(t *testing.T, b *bundle, settlers []*journal.Journal) {
 			}
 		})
 	}
+	for i, verb := range []string{topology.StopPause, topology.StopUnpause} {
+		race.Go(func() {
+			for range rand.N(3) {
+				ctx, cancel := context.WithTimeout(b.ctx, time.Second)
+				_, _ = b.js.Publish(ctx, topology.Stop(verb, project, fmt.Sprint("a", i)), nil)
+				cancel()
+			}
+		})
+	}
 	var c journal.Entry
 	race.Go(func() {
 		b.until(t, func(ctx context.Context) error {
@@ -172,23 +181,26 @@ func settleRace(t *testing.T, b *bundle, settlers []*journal.Journal) {
 		})
 	})
 	race.Wait()
-	want := b.stopsBefore(t, id, first, c.State.Claim)
+	want, paused := b.stopsBefore(t, id, project, first, c.State.Claim)
 	for _, j := range settlers {
 		b.until(t, func(ctx context.Context) error {
-			stop, err := requestsAgainst(j.Settle(ctx, c))
+			against, err := j.Settle(ctx, c)
 			if err == nil {
-				same(t, stop, want...)
+				same(t, against.Requests, want...)
+				if (against.Stop != nil) != paused {
+					t.Errorf("stopped by %+v, and paused is %t", against.Stop, paused)
+				}
 			}
 			return err
 		})
 	}
 }
 
-// stopsBefore reads the requests that stop a claim from the stream, message by message.
-func (b *bundle) stopsBefore(t *testing.T, id string, first, claim uint64) (stops []uint64) {
+// stopsBefore reads the requests that stop a claim from the stream, message by message, and whether its project was paused.
+func (b *bundle) stopsBefore(t *testing.T, id, project string, first, claim uint64) (stops []uint64, paused bool) {
 	t.Helper()
 	b.until(t, func(ctx context.Context) error {
-		stops = nil
+		stops, paused = nil, false
 		s, err := b.js.Stream(ctx, topology.StreamSluice)
 		for seq := first; seq < claim && err == nil; seq++ {
 			var m *jetstream.RawStreamMsg
@@ -199,8 +211,11 @@ func (b *bundle) stopsBefore(t *testing.T, id string, first, claim uint64) (stop
 			if perr == nil && r.Release == id && (r.Verb == topology.VerbCancel || r.Verb == topology.VerbHold) {
 				stops = append(stops, seq)
 			}
+			if perr == nil && r.Kind == topology.KindStop && r.Project == project {
+				paused = r.Verb == topology.StopPause
+			}
 		}
 		return err
 	})
-	return stops
+	return stops, paused
 }

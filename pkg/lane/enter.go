@@ -95,6 +95,17 @@ func Enter(r Record, occupant, me release.State) Entry {
 	return e
 }
 
+// Recall puts back into the queue who left it since it was read, for a newcomer to take their places.
+func Recall(r Record, gone []Waiting) Record {
+	for _, w := range gone {
+		if !slices.ContainsFunc(r.Waiting, func(o Waiting) bool { return o.Release == w.Release }) && r.Owner != w.Release {
+			r.Waiting = append(slices.Clone(r.Waiting), w)
+		}
+	}
+	slices.SortFunc(r.Waiting, compare)
+	return r
+}
+
 // Rejection is why a project that lets nothing wait does not take a merge while the occupant is in the lane of that name.
 func Rejection(name string, occupant release.State) string {
 	text := fmt.Sprintf("lane %s is occupied by %s %s (%s)", name, occupant.Project, occupant.Version, occupant.Release)

@@ -23,8 +23,8 @@
 //   - a person holds the occupant: a hold keeps the lane until somebody resumes or cancels the release, or
 //   - somebody expedited the occupant and nobody the newcomer.
 //
-// The row is over as soon as a release of the project leaves the lane in any other way than by giving way: promoted, failed,
-// or cancelled without having been asked to give way.
+// The row is over as soon as a release of the project that was in staging leaves the lane in its own way: promoted, failed, or
+// cancelled without having been asked to give way.
 //
 // So whatever is merged, and when: of supersede_limit+1 occupants in a row one is let finish, and no merge that comes max_wait or
 // longer after that of the first superseded one supersedes any more until then.
@@ -69,18 +69,18 @@ type Row struct {
 // MaxWaiting bounds the queue of a lane, so that its record can be stored: at most 210 bytes each.
 const MaxWaiting = 1000
 
-// Leave takes a release out of the lane and out of its queue. When it occupied the lane, the head of the queue follows, and
-// end, the phase in which it left, decides what is remembered: that it was promoted, and whether the row of superseded ones
-// goes on. Leaving again changes nothing.
-func Leave(r Record, id string, end release.Phase) Record {
-	r.Waiting = without(r.Waiting, id)
-	if r.Owner != id {
+// Leave takes a release that has ended, as its journal tells it, out of the lane and out of its queue. When it occupied the lane,
+// the head of the queue follows, and how it ended decides what is remembered: that it was promoted, and whether the row of
+// superseded ones is over. Leaving again changes nothing.
+func Leave(r Record, ended release.State) Record {
+	r.Waiting = without(r.Waiting, ended.Release)
+	if r.Owner != ended.Release {
 		return r
 	}
-	if end == release.Promoted {
-		r.Promoted = with(r.Promoted, r.Project, id)
+	if ended.Phase == release.Promoted {
+		r.Promoted = with(r.Promoted, r.Project, r.Owner)
 	}
-	if _, row := r.Superseded[r.Project]; row && !(r.GivesWay && end == release.Cancelled) {
+	if _, row := r.Superseded[r.Project]; row && endsRow(ended, r.GivesWay) {
 		r.Superseded = maps.Clone(r.Superseded)
 		delete(r.Superseded, r.Project)
 	}
@@ -91,6 +91,20 @@ func Leave(r Record, id string, end release.Phase) Record {
 		r.Waiting = slices.Clone(r.Waiting[1:])
 	}
 	return r
+}
+
+// endsRow tells whether an occupant has left in its own way. One that ended while it waited, and so was never deployed, says
+// nothing about the row, although it may stand in the record as the owner for a moment.
+func endsRow(s release.State, gaveWay bool) bool {
+	switch s.Phase { //nolint:exhaustive // the others are no ends
+	case release.Promoted:
+		return true
+	case release.Failed:
+		return s.Staging.Touched
+	case release.Cancelled:
+		return s.Staging.Touched && !gaveWay
+	}
+	return false
 }
 
 // Equal tells whether two records say the same, so that nothing is written for nothing.

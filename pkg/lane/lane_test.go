@@ -44,7 +44,7 @@ func TestQueueKeepsMergeOrder(t *testing.T) {
 			r = lane.Enter(r, first, s).Record
 		}
 		var got []uint64
-		for r = lane.Leave(r, r.Owner, release.Failed); r.Owner != ""; r = lane.Leave(r, r.Owner, release.Failed) {
+		for r = lane.Leave(r, first); r.Owner != ""; r = lane.Leave(r, release.State{Release: r.Owner}) {
 			var o uint64
 			if _, err := fmt.Sscan(r.Owner, &o); err != nil {
 				t.Fatal(err)

@@ -185,7 +185,9 @@ func (m *machine) leave(t *rapid.T) {
 	id := m.live(t)
 	end := rapid.SampledFrom([]release.Phase{release.Promoted, release.Cancelled, release.Failed, release.Superseded}).Draw(t, "end")
 	before, copied := m.record, clone(m.record)
-	after := lane.Leave(before, id, end)
+	s := m.entered[id]
+	s.Phase, s.Staging.Touched = end, id == copied.Owner && (end == release.Promoted || rapid.Bool().Draw(t, "deployed"))
+	after := lane.Leave(before, s)
 	if !reflect.DeepEqual(before, copied) {
 		t.Fatalf("Leave changed its argument: %+v, was %+v", before, copied)
 	}
@@ -193,7 +195,7 @@ func (m *machine) leave(t *rapid.T) {
 		t.Fatalf("who follows gives way: %+v", after)
 	}
 	if id == copied.Owner {
-		if !copied.GivesWay || end != release.Cancelled {
+		if s.Staging.Touched && end != release.Superseded && (!copied.GivesWay || end != release.Cancelled) {
 			m.rows[copied.Project] = 0
 		}
 		if len(copied.Waiting) > 0 {
@@ -209,7 +211,7 @@ func (m *machine) leave(t *rapid.T) {
 		t.Fatalf("%s ended as %s, remembered as promoted: %t", id, end, is)
 	}
 	m.places[id] = left
-	if again := lane.Leave(after, id, end); !lane.Equal(again, after) {
+	if again := lane.Leave(after, s); !lane.Equal(again, after) {
 		t.Fatalf("leaving twice: %+v, then %+v", after, again)
 	}
 	m.record = after
@@ -279,7 +281,7 @@ func sharedLane(t *rapid.T) {
 	t.Repeat(map[string]func(*rapid.T){"merge": m.merge, "again": m.again, "hold": m.hold, "leave": m.leave, "": m.check})
 	for m.record.Owner != "" { // everybody comes out again
 		m.places[m.record.Owner], m.rows[m.record.Project] = left, 0
-		m.record = lane.Leave(m.record, m.record.Owner, release.Promoted)
+		m.record = lane.Leave(m.record, release.State{Release: m.record.Owner, Phase: release.Promoted})
 		if m.record.Owner != "" {
 			m.places[m.record.Owner] = owner
 		}

@@ -20,6 +20,11 @@ func bounded(minute int, limit int, wait time.Duration) release.State {
 	}
 }
 
+// ended is a release that was in staging.
+func ended(id string, p release.Phase) release.State {
+	return release.State{Release: id, Phase: p, Staging: release.Channel{Touched: true}}
+}
+
 // TestBoundOfSupersede tells which occupants of a lane give way, merge after merge. The waiting one follows at once.
 func TestBoundOfSupersede(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -44,7 +49,7 @@ func TestBoundOfSupersede(t *testing.T) {
 			r = e.Record
 			if e.Cancel != "" {
 				got += " " + e.Cancel
-				r = lane.Leave(r, e.Cancel, release.Cancelled)
+				r = lane.Leave(r, ended(e.Cancel, release.Cancelled))
 			}
 			if r.Owner == s.Release {
 				occupant = s
@@ -59,19 +64,23 @@ func TestBoundOfSupersede(t *testing.T) {
 // TestWhatEndsARow of superseded ones, and what does not.
 func TestWhatEndsARow(t *testing.T) {
 	for name, c := range map[string]struct {
-		asked bool // to give way, before it left
-		end   release.Phase
-		left  int // of the row
+		asked  bool // to give way, before it left
+		end    release.Phase
+		staged bool
+		left   int // of the row
 	}{
-		"gave way":                      {true, release.Cancelled, 2},
-		"promoted, asked too late":      {true, release.Promoted, 0},
-		"failed before it gave way":     {true, release.Failed, 0},
-		"superseded by a promotion":     {true, release.Superseded, 0},
-		"promoted":                      {false, release.Promoted, 0},
-		"failed":                        {false, release.Failed, 0},
-		"cancelled for its own sake":    {false, release.Cancelled, 0},
-		"gone, with its journal":        {false, release.None, 0},
-		"asked and gone, with journals": {true, release.None, 0},
+		"gave way":                      {true, release.Cancelled, true, 2},
+		"gave way before it was staged": {true, release.Cancelled, false, 2},
+		"promoted, asked too late":      {true, release.Promoted, true, 0},
+		"failed before it gave way":     {true, release.Failed, true, 0},
+		"promoted":                      {false, release.Promoted, true, 0},
+		"failed":                        {false, release.Failed, true, 0},
+		"cancelled for its own sake":    {false, release.Cancelled, true, 0},
+		"cancelled while it waited":     {false, release.Cancelled, false, 1},
+		"failed while it waited":        {false, release.Failed, false, 1},
+		"displaced while it waited":     {false, release.Superseded, false, 1},
+		"overtaken by a promotion":      {false, release.Superseded, true, 1},
+		"gone, with its journal":        {false, release.None, false, 1},
 	} {
 		r := lane.Record{Owner: "m2", Project: "p", Superseded: map[string]lane.Row{
 			"p": {Count: 1, Since: bounded(1, 3, 0).MergedAt}, "q": {Count: 1},
@@ -79,7 +88,9 @@ func TestWhatEndsARow(t *testing.T) {
 		if c.asked {
 			r = lane.Enter(r, bounded(2, 3, 0), bounded(3, 3, 0)).Record
 		}
-		r = lane.Leave(r, "m2", c.end)
+		s := ended("m2", c.end)
+		s.Staging.Touched = c.staged
+		r = lane.Leave(r, s)
 		if got := r.Superseded["p"].Count; got != c.left || r.Superseded["q"].Count != 1 || r.GivesWay {
 			t.Errorf("%s: %+v", name, r)
 		}
@@ -136,7 +147,7 @@ func TestSomethingIsLetFinish(t *testing.T) {
 					t.Fatalf("promoted %s after the merge of the first superseded one", done.Sub(first))
 				}
 				row = 0
-				r = lane.Leave(r, r.Owner, release.Promoted)
+				r = lane.Leave(r, ended(r.Owner, release.Promoted))
 				takes(waits, entered.Add(soak))
 			}
 			e := lane.Enter(r, occupant, s)
@@ -153,7 +164,7 @@ func TestSomethingIsLetFinish(t *testing.T) {
 				if row++; row > limit {
 					t.Fatalf("%d superseded in a row, the limit is %d", row, limit)
 				}
-				r = lane.Leave(r, e.Cancel, release.Cancelled)
+				r = lane.Leave(r, ended(e.Cancel, release.Cancelled))
 				takes(s, s.MergedAt)
 			default:
 				waits = s

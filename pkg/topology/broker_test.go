@@ -258,6 +258,10 @@ func TestSluiceRefusesWhatWouldUndoIt(t *testing.T) {
 		"a delay without a target":     {topology.Delay(release), []string{"Nats-Schedule", later}, 1},
 		"a delay that is to expire":    {topology.Delay(release), []string{"Nats-Schedule", later, "Nats-Schedule-Target", topology.Due(release), "Nats-Schedule-TTL", "1s"}, 1},
 		"a verb that nobody has heard": {"sluice.erase." + release, nil, 1},
+		"a stop by two tokens":         {topology.Stop(topology.StopPause, "tracer", "ana") + ".lee", nil, 1},
+		"a stop of nothing":            {"sluice.pause", nil, 1},
+		"a stop that expires":          {topology.Stop(topology.StopFreeze, "tracer", ""), []string{"Nats-TTL", "1s"}, 1},
+		"a project of two tokens":      {topology.Project("tracer") + ".x", nil, 1},
 	} {
 		m := nats.NewMsg(c.subject)
 		for i := 0; i < len(c.headers); i += 2 {
@@ -294,7 +298,7 @@ func TestSubjectsReachTheirStream(t *testing.T) {
 	want := map[string]string{
 		topology.Merge("tracer"): topology.StreamSluice, topology.Release(release): topology.StreamSluice,
 		topology.Commit("tracer", "c0ffee"): topology.StreamSluice, topology.Version("tracer", "1.4.0-beta.1"): topology.StreamSluice,
-		topology.Lane("web"): topology.StreamSluice, topology.Dead("merge", "17"): topology.StreamSluice,
+		topology.Lane("web"): topology.StreamSluice, topology.Project("tracer"): topology.StreamSluice, topology.Dead("merge", "17"): topology.StreamSluice,
 		topology.Delay(release): topology.StreamTimers, topology.Due(release): topology.StreamTimers,
 		topology.Signal("tracer", ""): topology.StreamSignals, topology.Signal("tracer", release): topology.StreamSignals,
 		topology.Heartbeat(release): topology.StreamEvidence, topology.Evidence(release): topology.StreamEvidence,
@@ -304,13 +308,19 @@ func TestSubjectsReachTheirStream(t *testing.T) {
 		want[topology.Request(v, release, "")] = topology.StreamSluice
 		want[topology.Request(v, release, "ana")] = topology.StreamSluice
 	}
+	for _, v := range topology.Stops() {
+		for _, scope := range []string{"tracer", topology.AllProjects} {
+			want[topology.Stop(v, scope, "")] = topology.StreamSluice
+			want[topology.Stop(v, scope, "ana")] = topology.StreamSluice
+		}
+	}
 	for subject, stream := range want {
 		ack, err := b.js.Publish(b.ctx, subject, []byte("x"))
 		if err != nil || ack.Stream != stream {
 			t.Errorf("%s: %+v, %v, want %s", subject, ack, err, stream)
 		}
 	}
-	// What the promoter's durable gets: the journal and every request, nothing else.
+	// What the promoter's durable gets: the journal, every request and every stop, nothing else.
 	c, err := b.js.Consumer(b.ctx, topology.StreamSluice, topology.ConsumerPromoter)
 	if err != nil {
 		t.Fatal(err)
@@ -322,12 +332,12 @@ func TestSubjectsReachTheirStream(t *testing.T) {
 	got := 0
 	for m := range batch.Messages() {
 		s, err := topology.ParseSubject(m.Subject())
-		if err != nil || s.Kind != topology.KindRelease && s.Kind != topology.KindRequest {
+		if err != nil || s.Kind != topology.KindRelease && s.Kind != topology.KindRequest && s.Kind != topology.KindStop {
 			t.Errorf("the promoter gets %s", m.Subject())
 		}
 		got++
 	}
-	if want := 1 + 2*len(topology.Verbs()); got != want {
+	if want := 1 + 2*len(topology.Verbs()) + 4*len(topology.Stops()); got != want {
 		t.Errorf("the promoter gets %d messages, want %d", got, want)
 	}
 	// An unsafe token goes nowhere.

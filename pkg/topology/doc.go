@@ -9,7 +9,8 @@
 //
 // # SLUICE
 //
-// It holds what may never be lost: requests, journals, lanes, merges. So nothing evicts: no MaxAge, no MaxMsgs, no
+// It holds what may never be lost: requests, journals, lanes, merges, what stops a project (pause, freeze) and what became of
+// its releases. So nothing evicts: no MaxAge, no MaxMsgs, no
 // MaxBytes, and DiscardNew, so that a full disk refuses the next message instead of taking the first away. Roll-up, TTL,
 // schedules, counters and batches are off, because each is a header by which somebody who may publish one message takes
 // away or forges another. TTL and schedules can not be switched off again once they were on (stream.go,
@@ -26,6 +27,9 @@
 // Subjects have their exact number of tokens. With "sluice.cancel.>" a cancel by the actor "ana.lee" would be stored and
 // acknowledged, and honoured by no reader; this way nothing answers, and the sender sees it. SLUICE_SIGNALS is the
 // exception: there a misspelt signal is better stored, where the watcher can see it, than lost.
+//
+// A stop names a project or, as "_all", every project; no project can be called like that. It is on a subject of its own for
+// each verb, so that what ends a stop does not hide who began it, and the newest of both counts (package journal).
 //
 // # SLUICE_TIMERS
 //

@@ -8,7 +8,7 @@ import (
 
 // The streams.
 const (
-	StreamSluice   = "SLUICE"          // requests, journals, lanes, commits, versions, merges, dead letters
+	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
 	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, evidence, verdicts
@@ -28,7 +28,7 @@ const (
 	ConsumerPublisher        = "publisher"         // SLUICE: merges
 	ConsumerPublisherJournal = "publisher-journal" // SLUICE: journals
 	ConsumerStager           = "stager"            // SLUICE: journals
-	ConsumerPromoter         = "promoter"          // SLUICE: journals and requests
+	ConsumerPromoter         = "promoter"          // SLUICE: journals, requests and stops
 	ConsumerPromoterDue      = "promoter-due"      // SLUICE_TIMERS: due messages
 	ConsumerPromoterJudged   = "promoter-judged"   // SLUICE_EVIDENCE: verdicts
 	ConsumerWatcher          = "watcher"           // SLUICE: journals

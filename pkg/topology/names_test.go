@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 func kinds() []Kind {
 	return []Kind{
 		KindMerge, KindRequest, KindRelease, KindCommit, KindVersion, KindLane, KindDead, KindDelay, KindDue,
-		KindSignal, KindHeartbeat, KindEvidence, KindJudged,
+		KindStop, KindProject, KindSignal, KindHeartbeat, KindEvidence, KindJudged,
 	}
 }
 
@@ -30,8 +31,14 @@ func genSubject() *rapid.Generator[Subject] {
 	return rapid.Custom(func(t *rapid.T) Subject {
 		s := Subject{Kind: rapid.SampledFrom(kinds()).Draw(t, "kind")}
 		switch s.Kind {
-		case KindMerge:
+		case KindMerge, KindProject:
 			s.Project = name.Draw(t, "project")
+		case KindStop:
+			s.Verb = rapid.SampledFrom(Stops()).Draw(t, "verb")
+			s.Project = rapid.OneOf(name, rapid.Just(AllProjects)).Draw(t, "scope")
+			if rapid.Bool().Draw(t, "named") {
+				s.Actor = actor.Draw(t, "actor")
+			}
 		case KindRequest:
 			s.Verb = rapid.SampledFrom(Verbs()).Draw(t, "verb")
 			s.Release = genRelease().Draw(t, "release")
@@ -84,6 +91,7 @@ func FuzzParseSubject(f *testing.F) {
 		Merge("tracer"), Request(VerbCancel, id, ""), Request(VerbExtend, id, "ana"), Release(id), Commit("tracer", "c0ffee"),
 		Version("tracer", "1.4.0-beta.1+x"), Lane("web"), Dead("merge", "17"), Delay(id), Due(id), Signal("tracer", ""),
 		Signal("tracer", id), Heartbeat(id), Evidence(id), Judged(id), "", "sluice.", "sluice.cancel." + id + ".", "sluice.cancel.*",
+		Stop(StopPause, "tracer", ""), Stop(StopUnfreeze, AllProjects, "ana"), Project("tracer"), "sluice.pause._all.", "sluice.project._all",
 	} {
 		f.Add(s)
 	}
@@ -119,6 +127,14 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Heartbeat(id), "sluice.heartbeat." + id},
 		{Evidence(id), "sluice.evidence." + id},
 		{Judged(id), "sluice.judged." + id},
+		{Request(VerbApprove, id, "ana"), "sluice.approve." + id + ".ana"},
+		{Request(VerbRetry, id, "ana"), "sluice.retry." + id + ".ana"},
+		{Request(VerbRollback, id, "watcher"), "sluice.rollback." + id + ".watcher"},
+		{Stop(StopPause, "tracer", ""), "sluice.pause.tracer"},
+		{Stop(StopUnpause, "tracer", "ana"), "sluice.unpause.tracer.ana"},
+		{Stop(StopFreeze, AllProjects, ""), "sluice.freeze._all"},
+		{Stop(StopUnfreeze, AllProjects, "ana"), "sluice.unfreeze._all.ana"},
+		{Project("tracer"), "sluice.project.tracer"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
@@ -151,6 +167,20 @@ func TestUnsafeTokensAreRefused(t *testing.T) {
 		"lane wildcard":     Lane("*"),
 		"dead newline":      Dead("merge", "a\r\nPUB x 0"),
 		"no kind":           Subject{Release: id}.String(),
+		"unknown stop":      Stop("stop", "tracer", ""),
+		"a stop's verb":     Request(StopPause, id, "ana"),
+		"a request's verb":  Stop(VerbHold, "tracer", ""),
+		"stop wildcard":     Stop(StopPause, "*", ""),
+		"stop underscore":   Stop(StopPause, "_every", ""),
+		"stop by wildcard":  Stop(StopPause, "tracer", "*"),
+		"stop dotted":       Stop(StopPause, "tracer", "ana.lee"),
+		"stop of nothing":   Stop(StopPause, "", "ana"),
+		"merge of all":      Merge(AllProjects),
+		"record of all":     Project(AllProjects),
+		"signal of all":     Signal(AllProjects, ""),
+		"commit of all":     Commit(AllProjects, "c0ffee"),
+		"record wildcard":   Project(">"),
+		"empty record":      Project(""),
 	} {
 		if got != "" {
 			t.Errorf("%s: built %q, want nothing", name, got)
@@ -160,6 +190,8 @@ func TestUnsafeTokensAreRefused(t *testing.T) {
 		"", "sluice", "sluice.", "other.merge.tracer", "sluice.merge", "sluice.merge.", "sluice.merge.a.b", "sluice.request." + id,
 		"sluice.cancel." + id + ".ana.lee", "sluice.cancel.*", "sluice.release." + strings.ToUpper(id), "sluice.commit.tracer",
 		"sluice.version.tracer.1.4.0", "sluice.signal.tracer." + id + ".x", "sluice.due.tracer", "sluice.nonsense.x",
+		"sluice.pause", "sluice.pause.", "sluice.pause.Tracer", "sluice.pause._ALL", "sluice.pause.tracer.ana.lee", "sluice.pause.tracer.",
+		"sluice.stop.tracer", "sluice.freeze.*", "sluice.merge._all", "sluice.project._all", "sluice.project.tracer.ana", "sluice.lane._all",
 	} {
 		if got, err := ParseSubject(s); err == nil {
 			t.Errorf("ParseSubject(%q) = %+v, want an error", s, got)
@@ -193,6 +225,68 @@ func TestRequestFiltersMatchAReleasesRequestsOnly(t *testing.T) {
 	}
 	if RequestFilters("*") != nil {
 		t.Error("filters were built from a wildcard")
+	}
+}
+
+func TestStopFiltersMatchAProjectsStopsOnly(t *testing.T) {
+	t.Parallel()
+	var all []string
+	for _, v := range Stops() {
+		for _, scope := range []string{"tracer", AllProjects} {
+			all = append(all, Stop(v, scope, ""), Stop(v, scope, "")+".*")
+		}
+	}
+	if got := StopFilters("tracer"); !slices.Equal(got, all) {
+		t.Errorf("got %q, want %q", got, all)
+	}
+	for _, project := range []string{"", "*", ">", "Tracer", "a.b", AllProjects} {
+		if got := StopFilters(project); got != nil {
+			t.Errorf("filters were built from %q: %q", project, got)
+		}
+	}
+}
+
+func TestParseStoredStops(t *testing.T) {
+	t.Parallel()
+	for _, v := range Stops() {
+		for _, scope := range []string{"tracer", AllProjects} {
+			for _, actor := range []string{"", "ana", "ana@corp", "$(x)", "_all", "*x", "\xff", strings.Repeat("a", 200)} {
+				subject := "sluice." + v + "." + scope
+				if actor != "" {
+					subject += "." + actor
+				}
+				want := Subject{Kind: KindStop, Verb: v, Project: scope, Actor: actor}
+				if s, err := ParseStored(subject); err != nil || s != want {
+					t.Errorf("%s: %+v, %v", subject, s, err)
+				}
+			}
+		}
+	}
+	for _, subject := range []string{
+		"sluice.pause", "sluice.pause.", "sluice.pause.Tracer", "sluice.pause.Tracer.ana", "sluice.pause._every.ana", "sluice.pause.tracer.ana.b@c",
+		"sluice.project.tracer.ana", "sluice.project._all", "sluice.stop.tracer.ana",
+	} {
+		if s, err := ParseStored(subject); err == nil {
+			t.Errorf("%s: is %+v", subject, s)
+		}
+	}
+}
+
+// TestStopsAndRequestsHaveTheirOwnVerbs: a verb that were both would be parsed as a request, and stop no project.
+func TestStopsAndRequestsHaveTheirOwnVerbs(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, k := range kinds() {
+		seen[string(k)] = true
+	}
+	for _, v := range slices.Concat(Verbs(), Stops()) {
+		if seen[v] {
+			t.Errorf("%s means two things", v)
+		}
+		seen[v] = true
+	}
+	if CheckProject(AllProjects) == nil {
+		t.Errorf("a project may be called %s", AllProjects)
 	}
 }
 

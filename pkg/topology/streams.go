@@ -75,7 +75,9 @@ func base(name, description string, o Options, subjects ...string) jetstream.Str
 }
 
 func sluice(o Options) jetstream.StreamConfig {
-	subjects := []string{"sluice.merge.*", AllJournals, "sluice.commit.*.*", "sluice.version.*.*", AllLanes, "sluice.project.*", "sluice.dead.*.*"}
+	subjects := []string{
+		"sluice.merge.*", AllJournals, "sluice.commit.*.*", "sluice.version.*.*", AllLanes, "sluice.project.*", "sluice.dead.*.*",
+	}
 	subjects = append(subjects, requestSubjects()...)
 	c := base(StreamSluice, "Sluice: merges, requests, journals", o, subjects...)
 	c.MaxMsgSize = MaxRecord

@@ -27,8 +27,8 @@
 //
 // restore is what follows a cancel. The facts above are then those of the earlier release, that is, of what shall be
 // there afterwards: a script that deploys SLUICE_ARTIFACT_PATH whatever the action does the right thing. All but
-// SLUICE_PROJECT, SLUICE_ATTEMPT, SLUICE_IDEMPOTENCY_KEY and SLUICE_RUN are empty when there was no earlier release: stop what
-// runs, or exit 1. SLUICE_UNDO_RELEASE, SLUICE_UNDO_VERSION, SLUICE_UNDO_BETA and SLUICE_UNDO_DIGEST name what is taken
+// SLUICE_PROJECT, SLUICE_STAGE, SLUICE_ATTEMPT, SLUICE_IDEMPOTENCY_KEY and SLUICE_RUN are empty when there was no earlier
+// release: stop what runs, or exit 1. SLUICE_UNDO_RELEASE, SLUICE_UNDO_VERSION, SLUICE_UNDO_BETA and SLUICE_UNDO_DIGEST name what is taken
 // away. A command whose outside can be used by others compares them with what it finds there, and when that is
 // something else it changes nothing and exits 0.
 //

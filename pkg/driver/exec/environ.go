@@ -61,7 +61,7 @@ func restoreVars(f driver.Facts, earlier *driver.Facts) []Var {
 	if earlier != nil {
 		to = *earlier
 	}
-	to.Project, to.Attempt = f.Project, f.Attempt
+	to.Project, to.Stage, to.Attempt = f.Project, f.Stage, f.Attempt
 	vars := Vars(restore, to)
 	vars = slices.DeleteFunc(vars, func(v Var) bool { return v.Name == "SLUICE_IDEMPOTENCY_KEY" })
 	return append(vars,

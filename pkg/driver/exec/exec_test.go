@@ -63,7 +63,7 @@ func watchedRun(t *testing.T, c project.Exec, role driver.Role, call func(d *Dri
 func facts(version, content string) driver.Facts {
 	return driver.Facts{
 		Release: "release-of-" + version, Project: "tracer", Attempt: 2, Commit: "c0ffee", Ref: "refs/heads/main", URL: "https://git.example/tracer",
-		Actor: "ana", Version: version, Beta: version + "-beta.0",
+		Actor: "ana", Version: version, Beta: version + "-beta.0", Stage: "eu",
 		Artifact: driver.Artifact{Name: "tracer-" + version + ".tgz", Digest: driver.Digest([]byte(content)), Open: func(context.Context) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(content)), nil
 		}},
@@ -116,7 +116,7 @@ func TestWhatTheCommandSees(t *testing.T) {
 	path := env["SLUICE_ARTIFACT_PATH"]
 	wantEnviron(t, "deploy", env, map[string]string{
 		"PATH": "/usr/bin:/bin", "HOME": "/root", "LC_ALL": "C", "TMPDIR": temp, "LANG": "de", "REGION": "eu $HOME", "DEPLOY_TOKEN": "the command's",
-		"SLUICE_ACTION": "deploy", "SLUICE_RELEASE": f.Release, "SLUICE_PROJECT": "tracer", "SLUICE_VERSION": "1.4.0", "SLUICE_BETA": "1.4.0-beta.0",
+		"SLUICE_ACTION": "deploy", "SLUICE_RELEASE": f.Release, "SLUICE_PROJECT": "tracer", "SLUICE_STAGE": "eu", "SLUICE_VERSION": "1.4.0", "SLUICE_BETA": "1.4.0-beta.0",
 		"SLUICE_COMMIT": "c0ffee", "SLUICE_REF": f.Ref, "SLUICE_URL": f.URL, "SLUICE_ACTOR": "ana", "SLUICE_ARTIFACT": "tracer-1.4.0.tgz",
 		"SLUICE_DIGEST": f.Artifact.Digest, "SLUICE_ATTEMPT": "2", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-2-deploy",
 		"SLUICE_ARTIFACT_PATH": path,
@@ -145,7 +145,7 @@ func TestRestore(t *testing.T) {
 		})
 	}
 	undone := map[string]string{
-		"SLUICE_ACTION": "restore", "SLUICE_PROJECT": "tracer", "SLUICE_ATTEMPT": "3", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-3-restore",
+		"SLUICE_ACTION": "restore", "SLUICE_PROJECT": "tracer", "SLUICE_STAGE": "eu", "SLUICE_ATTEMPT": "3", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-3-restore",
 		"SLUICE_UNDO_RELEASE": two.Release, "SLUICE_UNDO_VERSION": "1.4.0", "SLUICE_UNDO_BETA": "1.4.0-beta.0", "SLUICE_UNDO_DIGEST": two.Artifact.Digest,
 	}
 	ours := func(env map[string]string) map[string]string {

@@ -74,6 +74,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Commit("tracer", "c0ffee"), []string{accounts.Publisher}},
 		{topology.Version("tracer", "1.4.0"), []string{accounts.Publisher}},
 		{topology.Lane("tracer"), []string{accounts.Stager}},
+		{topology.Project("tracer"), []string{accounts.Promoter}},
 		{topology.Dead("merge", "1"), append(services, accounts.Watcher)},
 		{topology.Due(release2), nil},
 		{topology.Signal("tracer", ""), []string{accounts.App, accounts.Gateway}},
@@ -90,6 +91,31 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Request(topology.VerbExpedite, release2, ""), nil},
 		{topology.Request(topology.VerbResume, release2, ""), nil},
 		{topology.Request(topology.VerbExtend, release2, ""), nil},
+		{topology.Request(topology.VerbApprove, release2, ""), nil},
+		{topology.Request(topology.VerbRetry, release2, ""), nil},
+		{topology.Request(topology.VerbRollback, release2, ""), nil},
+		{topology.Stop(topology.StopPause, "tracer", ""), people},
+		{topology.Stop(topology.StopPause, topology.AllProjects, ""), people},
+		{topology.Stop(topology.StopFreeze, "tracer", ""), people},
+		{topology.Stop(topology.StopFreeze, topology.AllProjects, ""), people},
+		{topology.Stop(topology.StopUnpause, "tracer", ""), nil},
+		{topology.Stop(topology.StopUnpause, topology.AllProjects, ""), nil},
+		{topology.Stop(topology.StopUnfreeze, "tracer", ""), nil},
+		{topology.Stop(topology.StopUnfreeze, topology.AllProjects, ""), nil},
+	}
+	for _, v := range topology.Stops() {
+		for _, actor := range append(everybody(), "ana") {
+			may := []string{accounts.Gateway}
+			if actor == accounts.Operator {
+				may = append(may, accounts.Operator)
+			}
+			for _, scope := range []string{"tracer", topology.AllProjects} {
+				table = append(table, struct {
+					subject string
+					may     []string
+				}{topology.Stop(v, scope, actor), may})
+			}
+		}
 	}
 	for _, v := range topology.Verbs() {
 		for _, actor := range append(everybody(), "ana") {
@@ -98,6 +124,8 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 			case actor == accounts.Operator:
 				may = append(may, accounts.Operator)
 			case v == topology.VerbCancel && (actor == accounts.Watcher || actor == accounts.Stager):
+				may = append(may, actor)
+			case v == topology.VerbRollback && actor == accounts.Watcher:
 				may = append(may, actor)
 			}
 			table = append(table, struct {
@@ -203,12 +231,15 @@ func (b *testBundle) reply(t *testing.T) {
 	targets := []string{
 		topology.Release(release), topology.Release(release2), topology.Lane("victim"), topology.Lane("x"), topology.Due(release),
 		topology.Delay(release), topology.Commit("tracer", "f00"), topology.Merge("victim"), topology.Merge("x"), topology.Judged(release),
-		topology.Heartbeat(release), topology.Signal("victim", ""), topology.Dead("merge", "x"), "$KV.sluice-projects.victim",
+		topology.Project("victim"), topology.Project("x"), topology.Heartbeat(release), topology.Signal("victim", ""), topology.Dead("merge", "x"), "$KV.sluice-projects.victim",
 		"$KV.sluice-projects.x", "$O.sluice-artifacts.M.x", "$JS.API.STREAM.PURGE.SLUICE", "$JS.API.STREAM.DELETE.SLUICE",
 		"$JS.API.STREAM.PURGE.OBJ_sluice-artifacts", "$JS.API.CONSUMER.DELETE.SLUICE.promoter", "_R_.x", "_R_.x.y", "$SYS.REQ.SERVER.PING",
 	}
 	for _, v := range topology.Verbs() {
 		targets = append(targets, topology.Request(v, release, ""), topology.Request(v, release, "ben"))
+	}
+	for _, v := range topology.Stops() {
+		targets = append(targets, topology.Stop(v, "victim", ""), topology.Stop(v, topology.AllProjects, "ben"))
 	}
 	for _, c := range topology.Consumers() {
 		for seq := range 12 {
@@ -231,11 +262,14 @@ func (b *testBundle) reply(t *testing.T) {
 	merge := attempt{subject: topology.Merge("tracer"), body: "{}"}
 	signal := attempt{subject: topology.Signal("tracer", ""), body: "{}"}
 	for name, own := range map[string][]attempt{
-		accounts.CI:       append([]attempt{merge}, reads...),
-		accounts.Viewer:   reads,
-		accounts.App:      {signal},
-		accounts.Gateway:  append([]attempt{merge, signal}, reads...),
-		accounts.Operator: append([]attempt{merge, {subject: topology.Request(topology.VerbCancel, release2, ""), body: "{}"}}, reads...),
+		accounts.CI:      append([]attempt{merge}, reads...),
+		accounts.Viewer:  reads,
+		accounts.App:     {signal},
+		accounts.Gateway: append([]attempt{merge, signal}, reads...),
+		accounts.Operator: append([]attempt{
+			merge, {subject: topology.Request(topology.VerbCancel, release2, ""), body: "{}"},
+			{subject: topology.Stop(topology.StopPause, "tracer", ""), body: "{}"},
+		}, reads...),
 	} {
 		var attempts []attempt
 		for _, a := range own {
@@ -244,7 +278,10 @@ func (b *testBundle) reply(t *testing.T) {
 				attempts = append(attempts, a)
 			}
 		}
-		may := []string{topology.Merge("tracer"), topology.Signal("tracer", ""), topology.Request(topology.VerbCancel, release2, "")}
+		may := []string{
+			topology.Merge("tracer"), topology.Signal("tracer", ""), topology.Request(topology.VerbCancel, release2, ""),
+			topology.Stop(topology.StopPause, "tracer", ""),
+		}
 		b.attack(t, name, may, attempts)
 	}
 }
@@ -261,18 +298,21 @@ func (b *testBundle) header(t *testing.T) {
 		{"Nats-Request-Info", `{"acc":"CORE","svc":"CORE","user":"admin"}`},
 		{"Nats-Batch-Id", "x", "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1"},
 	}
-	for _, target := range []string{topology.Release(release), cancel, delay, topology.Due(release), topology.Lane("victim"), topology.Merge("victim")} {
+	for _, target := range []string{
+		topology.Release(release), cancel, delay, topology.Due(release), topology.Lane("victim"), topology.Merge("victim"), topology.Project("victim"),
+	} {
 		headers = append(headers, []string{"Nats-Schedule", soon, "Nats-Schedule-Target", target},
 			[]string{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", target, "Nats-Schedule-TTL", "5m"},
 			[]string{"Nats-Schedule", soon, "Nats-Schedule-Target", target, "Nats-Schedule-Source", delay},
 			[]string{"Nats-Schedule-Next", "purge", "Nats-Scheduler", target})
 	}
 	own := map[string][]string{
-		accounts.CI:       {topology.Merge("tracer")},
-		accounts.App:      {topology.Signal("tracer", "")},
-		accounts.Gateway:  {topology.Merge("tracer"), topology.Request(topology.VerbExpedite, release2, "ben")},
-		accounts.Operator: {topology.Merge("tracer"), topology.Request(topology.VerbHold, release2, ""), "$KV.sluice-projects.tracer"},
-		accounts.Viewer:   {"$JS.API.STREAM.INFO.SLUICE", "$JS.API.DIRECT.GET.SLUICE." + cancel},
+		accounts.CI:      {topology.Merge("tracer")},
+		accounts.App:     {topology.Signal("tracer", "")},
+		accounts.Gateway: {topology.Merge("tracer"), topology.Request(topology.VerbExpedite, release2, "ben")},
+		accounts.Operator: {topology.Merge("tracer"), topology.Request(topology.VerbHold, release2, ""), "$KV.sluice-projects.tracer",
+			topology.Stop(topology.StopUnpause, "tracer", accounts.Operator)},
+		accounts.Viewer: {"$JS.API.STREAM.INFO.SLUICE", "$JS.API.DIRECT.GET.SLUICE." + cancel},
 	}
 	for name, subjects := range own {
 		for _, subject := range subjects {
@@ -319,7 +359,7 @@ func TestNobodyListensIn(t *testing.T) {
 		u := b.as(t, name)
 		for _, subject := range []string{
 			">", "sluice.>", "sluice.cancel.>", "sluice.merge.*", "_INBOX_admin.>", "_INBOX_*.>", "$JS.>", "$JS.ACK.>", "$JS.API.>", "_R_.>",
-			"sluice.lane.*", "sluice.delay.*", "sluice.due.*", "$KV.>", "$O.>", "$SYS.>",
+			"sluice.lane.*", "sluice.delay.*", "sluice.due.*", "sluice.project.*", "sluice.pause.*", "$KV.>", "$O.>", "$SYS.>",
 			topology.InboxPrefix(accounts.Publisher) + ".>", topology.InboxPrefix(accounts.Stager) + ".>",
 			topology.InboxPrefix(accounts.Promoter) + ".>", topology.InboxPrefix(accounts.Watcher) + ".>",
 		} {

@@ -102,6 +102,8 @@ func (b *testBundle) victims() map[string]string {
 		topology.Request(topology.VerbCancel, release, "ana"): "login is broken",
 		topology.Merge("victim"):                              "{}",
 		topology.Lane("victim"):                               "{}",
+		topology.Project("victim"):                            "{}",
+		topology.Stop(topology.StopPause, "victim", "ana"):    "nobody is here",
 		topology.Commit("victim", "c0ffee"):                   "{}",
 		topology.Judged(release):                              "{}",
 		topology.Signal("victim", ""):                         "{}",

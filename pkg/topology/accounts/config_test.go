@@ -53,7 +53,7 @@ func TestExportsAndImportsAreTheSame(t *testing.T) {
 	if len(exports) < 30 || !slices.Equal(exports, imports) {
 		t.Errorf("exports and imports differ:\n%q\n%q", exports, imports)
 	}
-	for _, v := range topology.Verbs() {
+	for _, v := range slices.Concat(topology.Verbs(), topology.Stops()) {
 		for _, want := range []string{"sluice." + v + ".*", "sluice." + v + ".*.*"} {
 			if !slices.Contains(imports, want) {
 				t.Errorf("the verb %s is not imported: want %s", v, want)
@@ -62,6 +62,13 @@ func TestExportsAndImportsAreTheSame(t *testing.T) {
 		for _, want := range []string{fmt.Sprintf(`"sluice.%s.*.operator"`, v), fmt.Sprintf(`"sluice.%s.*.*"`, v)} {
 			if !strings.Contains(accounts.Text(), want) {
 				t.Errorf("nobody may publish %s", want)
+			}
+		}
+	}
+	for _, s := range append(exports, imports...) {
+		for _, not := range []topology.Kind{topology.KindProject, topology.KindLane, topology.KindCommit, topology.KindVersion, topology.KindDelay} {
+			if strings.HasPrefix(s, "sluice."+string(not)+".") {
+				t.Errorf("%s crosses the border: only services write it", s)
 			}
 		}
 	}
@@ -228,6 +235,9 @@ func TestTheLocalUser(t *testing.T) {
 	for _, v := range topology.Verbs() {
 		may = append(may, topology.Request(v, release2, ""), topology.Request(v, release2, "ben"))
 	}
+	for _, v := range topology.Stops() {
+		may = append(may, topology.Stop(v, "tracer", ""), topology.Stop(v, topology.AllProjects, "ben"))
+	}
 	for _, subject := range may {
 		if ok, err := u.stored(attempt{subject: subject, body: "{}"}); !ok {
 			t.Errorf("%s: %v", subject, err)
@@ -239,7 +249,7 @@ func TestTheLocalUser(t *testing.T) {
 	var not []attempt
 	for _, subject := range []string{
 		topology.Release(release), topology.Lane("victim"), topology.Commit("tracer", "f00"), topology.Delay(release), topology.Due(release),
-		topology.Judged(release), topology.Heartbeat(release), topology.Evidence(release), topology.Dead("merge", "x"),
+		topology.Project("victim"), topology.Project("tracer"), topology.Judged(release), topology.Heartbeat(release), topology.Evidence(release), topology.Dead("merge", "x"),
 		"$JS.API.STREAM.PURGE.SLUICE", "$JS.API.STREAM.DELETE.SLUICE", "$JS.API.CONSUMER.DELETE.SLUICE.promoter",
 	} {
 		not = append(not, attempt{subject: subject}, attempt{subject: topology.Merge("tracer"), reply: subject})

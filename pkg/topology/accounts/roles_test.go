@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,9 @@ func TestServicesCanDoTheirWork(t *testing.T) {
 			t.Errorf("%s: the broker refused something: %v", name, err)
 		}
 	}
+	if err := appendTo(b, b.as(t, accounts.Promoter), topology.Project("victim")); err != nil {
+		t.Errorf("the promoter can not change a project's record: %v", err)
+	}
 	u := b.as(t, accounts.Publisher)
 	if err := put(b, u, "sha256-c0ffee", artifact); err != nil {
 		t.Errorf("the publisher can not keep an artifact: %v", err)
@@ -120,6 +124,10 @@ func readAll(b *testBundle, u *user) error {
 	}
 	if _, err := multiLast(u, topology.StreamSluice, append(topology.RequestFilters(release), topology.Release(release))); err != nil {
 		return err
+	}
+	stops, err := multiLast(u, topology.StreamSluice, append(topology.StopFilters("victim"), topology.Project("victim")))
+	if err != nil || stops[topology.Stop(topology.StopPause, "victim", "ana")] != "nobody is here" {
+		return fmt.Errorf("what stops the project: %v, %w", stops, err)
 	}
 	kv, err := u.js.KeyValue(b.ctx, topology.BucketProjects)
 	if err != nil {
@@ -212,6 +220,14 @@ func TestPeopleAndProgramsCanDoTheirWork(t *testing.T) {
 			for _, v := range topology.Verbs() {
 				publish(accounts.Operator, topology.Request(v, release2, accounts.Operator))
 				publish(accounts.Gateway, topology.Request(v, release2, "ana"))
+			}
+			for _, scope := range []string{"tracer", topology.AllProjects} {
+				publish(accounts.Operator, topology.Stop(topology.StopPause, scope, ""))
+				publish(accounts.Operator, topology.Stop(topology.StopFreeze, scope, ""))
+				for _, v := range topology.Stops() {
+					publish(accounts.Operator, topology.Stop(v, scope, accounts.Operator))
+					publish(accounts.Gateway, topology.Stop(v, scope, "ana"))
+				}
 			}
 			publish(accounts.App, topology.Signal("tracer", ""))
 			publish(accounts.App, topology.Signal("tracer", release2))

@@ -40,6 +40,32 @@ func TestPromoterReadsAroundHiddenHeaders(t *testing.T) {
 	}
 }
 
+// TestPromoterReadsAroundHiddenStops is the same for a freeze: the promoter sees it, with the other consumer that it may make.
+func TestPromoterReadsAroundHiddenStops(t *testing.T) {
+	t.Parallel()
+	b := setupOne(t)
+	p := b.as(t, accounts.Promoter)
+	j, err := journal.Open(b.ctx, p.js, "promoter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := j.Append(b.ctx, journal.Entry{}, domain.WasMerged{Release: release2, Project: "tracer"}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := "NATS/1.0\r\nStatus: 204\r\n\r\nNats-Sequence: 1\r\n\r\n"
+	rawStore(t, b.url, accounts.Operator, topology.Stop(topology.StopFreeze, "tracer", accounts.Operator), block)
+	got, err := j.Gate(b.ctx, e, e.Seq+1)
+	if err != nil || len(got.Stops) != 1 || got.Stops[0].Kind != domain.Freeze || got.Stops[0].Said.By != accounts.Operator {
+		t.Fatalf("%+v: %v", got, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.errs) > 1 { // the client says that it could not read the header
+		t.Errorf("%v", p.errs)
+	}
+}
+
 // rawStore publishes a header block as it is and waits for the acknowledgement.
 func rawStore(t *testing.T, url, user, subject, block string) {
 	t.Helper()

@@ -27,7 +27,7 @@ func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (agai
 	if r.Owner == e.State.Release && e.State.Needs(release.RestoreStaging) {
 		return true, s.putBack(ctx, h, e, r)
 	}
-	after, next, err := s.clear(ctx, lane.Leave(r, e.State.Release, e.State.Phase))
+	after, next, err := s.clear(ctx, lane.Leave(r, e.State))
 	if err != nil {
 		return false, err
 	}

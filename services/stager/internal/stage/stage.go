@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -92,24 +93,13 @@ func (s *Stager) reserve(ctx context.Context, h react.Hint, e journal.Entry) (ag
 // enter lets the release into its lane or into the queue, if need be before it is published. owns tells whether it occupies
 // the lane.
 func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns bool, err error) {
-	r, last, err := s.env.Journal.Lane(ctx, e.State.Policy.Lane)
+	r, occupant, in, err := s.record(ctx, h, e.State)
 	if err != nil {
 		return false, err
 	}
-	cleared, occupant, err := s.clear(ctx, r)
-	if err != nil {
-		return false, err
-	}
-	in := lane.Enter(cleared, occupant, e.State)
 	if in.Newer != "" {
 		_, _, err := s.env.Journal.Do(ctx, e.State.Release, release.Displace{Newer: in.Newer, At: h.At}, h.Cause())
 		return false, err // its end takes it out of the lane's record
-	}
-	if err := s.displace(ctx, h, e.State, in); err != nil {
-		return false, err
-	}
-	if err := s.set(ctx, e.State.Policy.Lane, r, in.Record, last); err != nil {
-		return false, err
 	}
 	if err := s.supersede(ctx, e.State, in); err != nil {
 		return false, err
@@ -133,6 +123,40 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 	return false, err
 }
 
+// record writes the release into the lane's record, unless a newer one keeps its place. r is the record before.
+func (s *Stager) record(ctx context.Context, h react.Hint, me release.State) (r lane.Record, occupant release.State, in lane.Entry, err error) {
+	var displaced []lane.Waiting
+	for {
+		var last uint64
+		if r, last, err = s.env.Journal.Lane(ctx, me.Policy.Lane); err != nil {
+			return r, occupant, in, err
+		}
+		var cleared lane.Record
+		if cleared, occupant, err = s.clear(ctx, r); err != nil {
+			return r, occupant, in, err
+		}
+		// Those that were told that they are displaced may have left since; the newcomer inherits their place all the same.
+		cleared = lane.Recall(cleared, displaced)
+		if in = lane.Enter(cleared, occupant, me); in.Newer != "" {
+			return r, occupant, in, nil
+		}
+		for _, w := range cleared.Waiting {
+			if slices.Contains(in.Displace, w.Release) {
+				displaced = append(displaced, w)
+			}
+		}
+		if err = s.displace(ctx, h, me, in); err != nil {
+			return r, occupant, in, err
+		}
+		if err = s.set(ctx, me.Policy.Lane, r, in.Record, last); !errors.Is(err, journal.ErrConflict) {
+			return r, occupant, in, err
+		}
+		if err = ctx.Err(); err != nil {
+			return r, occupant, in, err
+		}
+	}
+}
+
 // clear moves occupants that have ended and left nothing behind out of the lane, and returns the one that is left.
 func (s *Stager) clear(ctx context.Context, r lane.Record) (lane.Record, release.State, error) {
 	for r.Owner != "" {
@@ -143,7 +167,8 @@ func (s *Stager) clear(ctx context.Context, r lane.Record) (lane.Record, release
 		if err == nil && (!e.State.Phase.Ended() || e.State.Needs(release.RestoreStaging)) {
 			return r, e.State, nil
 		}
-		r = lane.Leave(r, r.Owner, e.State.Phase)
+		e.State.Release = r.Owner // also of one whose journal is gone
+		r = lane.Leave(r, e.State)
 	}
 	return r, release.State{}, nil
 }
