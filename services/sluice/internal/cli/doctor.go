@@ -20,6 +20,7 @@ import (
 // checkup is what the doctor is asked for.
 type checkup struct {
 	project, actor, since, format string
+	grace, timeout                time.Duration
 	repair                        bool
 }
 
@@ -52,8 +53,10 @@ An operator or a viewer may run it; --repair takes an operator.`,
 	set := cmd.Flags()
 	set.StringVar(&q.project, "project", "", "only this `project`, and the services")
 	set.StringVar(&q.since, "since", "24h", "how far back requests, merges, versions and dead letters are looked at")
+	set.DurationVar(&q.grace, "grace", time.Minute, "how old something must be to count: services work, and between two steps all looks inconsistent")
 	set.BoolVar(&q.repair, "repair", false, "have every service look again where that is safe")
 	set.StringVar(&q.actor, "actor", "", "who repairs (the NATS user, or $USER)")
+	set.DurationVar(&q.timeout, "timeout", 10*time.Second, "how long to wait for the answer to each repair")
 	set.StringVarP(&q.format, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -85,6 +88,7 @@ func (a *app) examine(ctx context.Context, q checkup) error {
 	if err != nil {
 		return err
 	}
+	s.facts.Grace = q.grace
 	findings := doctor.Examine(s.facts)
 	if err := a.tellFindings(findings, q.format); err != nil {
 		return err
@@ -125,9 +129,6 @@ func (a *app) tellFindings(findings []doctor.Finding, format string) error {
 	return nil
 }
 
-// answerWithin bounds how long a repair waits for the promoter.
-const answerWithin = 10 * time.Second
-
 // repair has every service look again at what the findings name, once each.
 func (a *app) repair(ctx context.Context, c *client, q checkup, findings []doctor.Finding) error {
 	actor, err := c.actor(q.actor)
@@ -140,7 +141,7 @@ func (a *app) repair(ctx context.Context, c *client, q checkup, findings []docto
 			continue
 		}
 		done = append(done, f.Repair)
-		if err := a.lookAgain(ctx, c, f.Repair, actor); err != nil {
+		if err := a.lookAgain(ctx, c, f.Repair, actor, q.timeout); err != nil {
 			return err
 		}
 	}
@@ -151,7 +152,7 @@ func (a *app) repair(ctx context.Context, c *client, q checkup, findings []docto
 }
 
 // lookAgain asks every service to look at a release again, and waits for the promoter's answer.
-func (a *app) lookAgain(ctx context.Context, c *client, id, actor string) error {
+func (a *app) lookAgain(ctx context.Context, c *client, id, actor string, within time.Duration) error {
 	e, err := c.journal.Load(ctx, id)
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (a *app) lookAgain(ctx context.Context, c *client, id, actor string) error 
 	if err != nil {
 		return err
 	}
-	waiting, cancel := context.WithTimeout(ctx, answerWithin)
+	waiting, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err = c.journal.Follow(waiting, id, seq+1, func(r journal.Record) bool { return r.State.Folded < seq }, func(error) error { return nil })
 	switch {

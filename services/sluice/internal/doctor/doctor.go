@@ -2,7 +2,7 @@
 // Each says what is wrong, what that means, and what to do.
 //
 // A finding is worth a person's look. What is only a moment old is none: services work, and between two records of theirs
-// everything looks inconsistent for a while. So nothing counts that is younger than [Grace].
+// everything looks inconsistent for a while. So nothing counts that is younger than a grace.
 //
 // # What can be repaired
 //
@@ -23,8 +23,6 @@ import (
 )
 
 const (
-	// Grace is how old something must be to count.
-	Grace = time.Minute
 	// HeldLong is from when on a lane whose occupant a person holds is worth a look.
 	HeldLong = time.Hour
 	// StoppedLong is from when on a pause, or a freeze without an end, may have been forgotten.
@@ -35,7 +33,8 @@ const (
 
 // Facts is what was read.
 type Facts struct {
-	Now      time.Time
+	Now      time.Time     // the broker's, in the reader's zone
+	Grace    time.Duration // how old something must be to count
 	Projects []Project
 	Lanes    map[string]lane.Record
 	// Releases are those that the lanes, the merges, the records and the requests name, and that have a journal.
@@ -59,7 +58,7 @@ type Project struct {
 	File error // why its file can not be used; nil: it can
 	// Pinned are the revisions that live releases pinned and that can not be used, with the reason.
 	Pinned map[string]error
-	Gate release.Gate
+	Gate   release.Gate
 }
 
 // Consumer is how a service keeps up.
@@ -110,7 +109,7 @@ func (f Facts) state(id string) (s release.State, ok bool) {
 // settled tells whether nothing has happened to a release for a while.
 func (f Facts) settled(id string) bool {
 	e, ok := f.Releases[id]
-	return ok && f.Now.Sub(e.At) > Grace
+	return ok && f.Now.Sub(e.At) > f.Grace
 }
 
 // again is the release if looking at it again is safe.

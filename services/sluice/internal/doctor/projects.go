@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -27,7 +28,7 @@ func unread(f Facts) []Finding {
 func consumers(f Facts) []Finding {
 	var out []Finding
 	for _, c := range f.Consumers {
-		running := c.Pulling > 0 || c.Taken > 0 && f.Now.Sub(c.Last) <= Grace
+		running := c.Pulling > 0 || c.Taken > 0 && f.Now.Sub(c.Last) <= max(f.Grace, topology.AckWait)
 		switch {
 		case !running:
 			out = append(out, Finding{
@@ -210,14 +211,14 @@ func occupied(f Facts, name string, l lane.Record) []Finding {
 		at.Do = "see that a publisher is running: the merge may still be admitted; if it stays so, ask for help with the text of this finding"
 		return []Finding{at}
 	case s.Phase.Ended() && f.settled(l.Owner) && !s.Needs(release.RestoreStaging):
-		at.What = fmt.Sprintf("occupied by %s, which is %s since %s ago", named(s), s.Phase, ago(f, s.End.At))
+		at.What = fmt.Sprintf("occupied by %s, which ended %s ago: %s", named(s), ago(f, s.End.At), s.Phase)
 		at.Do, at.Repair = "see that a stager is running; "+lookAgain, f.again(l.Owner)
 		if at.Repair == "" {
 			at.Do = "see that a stager is running; " + undecided(s)
 		}
 		return []Finding{at}
 	case s.Phase == release.Held && s.Held != nil && (s.Held.System || f.Now.Sub(s.Held.At) > HeldLong):
-		at.What = fmt.Sprintf("occupied by %s, which is held by %s since %s ago: %s", named(s), s.Held.By, ago(f, s.Held.At), s.Held.Reason)
+		at.What = fmt.Sprintf("occupied by %s, which is held by %s for %s: %s", named(s), s.Held.By, ago(f, s.Held.At), s.Held.Reason)
 		at.Do = fmt.Sprintf("decide: sluice resume %s, or sluice cancel %s", s.Release, s.Release)
 		return []Finding{at}
 	}

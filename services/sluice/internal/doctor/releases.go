@@ -35,10 +35,10 @@ func releases(f Facts) []Finding {
 			continue
 		}
 		at, limited := s.Deadline()
-		if limited && f.Now.Sub(at) > Grace {
+		if limited && f.Now.Sub(at) > f.Grace {
 			out = append(out, Finding{
 				Project: s.Project, Subject: named(s),
-				What:  fmt.Sprintf("%s since %s ago, %s beyond its deadline", s.Phase, ago(f, s.PhaseAt), ago(f, at)),
+				What:  fmt.Sprintf("%s for %s, %s beyond its deadline", s.Phase, ago(f, s.PhaseAt), ago(f, at)),
 				Means: "it should have failed then; its alarm was lost, or no promoter is running",
 				Do:    "see that a promoter is running; " + lookAgain, Repair: id,
 			})
@@ -100,7 +100,7 @@ func requests(f Facts) []Finding {
 	var out []Finding
 	told := map[string]bool{}
 	for _, a := range f.Asked {
-		if f.Now.Sub(a.At) <= Grace || told[a.Release] {
+		if f.Now.Sub(a.At) <= f.Grace || told[a.Release] {
 			continue
 		}
 		who := cmp.Or(a.Actor, "somebody")
@@ -110,7 +110,7 @@ func requests(f Facts) []Finding {
 			told[a.Release] = true
 			out = append(out, Finding{
 				Project: s.Project, Subject: named(s),
-				What:  fmt.Sprintf("the %s of %s is not answered since %s", a.Verb, who, ago(f, a.At)),
+				What:  fmt.Sprintf("the %s of %s is not answered for %s", a.Verb, who, ago(f, a.At)),
 				Means: "it is stored, and nothing is lost: a cancel counts from when it was stored. No promoter is running, or it is behind",
 				Do:    "see that a promoter is running; " + lookAgain, Repair: f.again(a.Release),
 			})
@@ -131,12 +131,12 @@ func requests(f Facts) []Finding {
 func orphans(f Facts) []Finding {
 	var out []Finding
 	add := func(project, what, id string, at time.Time) {
-		if _, known := f.state(id); known || f.Now.Sub(at) <= Grace {
+		if _, known := f.state(id); known || f.Now.Sub(at) <= f.Grace {
 			return
 		}
 		out = append(out, Finding{
 			Project: project, Subject: "release " + id,
-			What:  fmt.Sprintf("%s belongs to it since %s ago, and it has no journal", what, ago(f, at)),
+			What:  fmt.Sprintf("%s belongs to it for %s, and it has no journal", what, ago(f, at)),
 			Means: "a publisher died while it admitted the merge; the next one takes the merge up again, and nothing is lost",
 			Do:    "see that a publisher is running; if it stays so, merge again: sluice merge --again",
 		})
