@@ -125,7 +125,8 @@ func (a *app) untilRolledBack(ctx context.Context, c *client, recalled journal.R
 		a.say("no longer watched from here; it goes on: sluice log %s", show.First(s.Release))
 		return ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`", show.Title(s), rollBackWithin, show.First(s.Release))
+		return fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`",
+			show.Title(s), rollBackWithin, show.First(s.Release))
 	case err != nil:
 		return err
 	}

@@ -53,7 +53,7 @@ An operator or a viewer may run it; --repair takes an operator.`,
 	set := cmd.Flags()
 	set.StringVar(&q.project, "project", "", "only this `project`, and the services")
 	set.StringVar(&q.since, "since", "24h", "how far back requests, merges, versions and dead letters are looked at")
-	set.DurationVar(&q.grace, "grace", time.Minute, "how old something must be to count: services work, and between two steps all looks inconsistent")
+	set.DurationVar(&q.grace, "grace", time.Minute, "how old something must be to count: while services work, much looks wrong for a moment")
 	set.BoolVar(&q.repair, "repair", false, "have every service look again where that is safe")
 	set.StringVar(&q.actor, "actor", "", "who repairs (the NATS user, or $USER)")
 	set.DurationVar(&q.timeout, "timeout", 10*time.Second, "how long to wait for the answer to each repair")

@@ -33,9 +33,10 @@ func consumers(f Facts) []Finding {
 		case !running:
 			out = append(out, Finding{
 				Subject: "service " + c.Service,
-				What:    fmt.Sprintf("nobody takes messages from consumer %s; %d wait, %d are in hands that may be gone", c.Name, c.Pending, c.Taken),
-				Means:   fmt.Sprintf("no %s is running: what it does waits, and nothing is lost", c.Service),
-				Do:      "start one, and see its log",
+				What: fmt.Sprintf("nobody takes messages from consumer %s; %d wait, %d are in hands that may be gone",
+					c.Name, c.Pending, c.Taken),
+				Means: fmt.Sprintf("no %s is running: what it does waits, and nothing is lost", c.Service),
+				Do:    "start one, and see its log",
 			})
 		case c.Pending > Backlog:
 			out = append(out, Finding{
@@ -135,7 +136,8 @@ func current(f Facts, project string, now release.Promotion) []Finding {
 	switch {
 	case !known:
 		return []Finding{{
-			Project: project, Subject: "release " + now.Release, What: "version " + now.Version + " is remembered as promoted last, and it has no journal",
+			Project: project, Subject: "release " + now.Release,
+			What:  "version " + now.Version + " is remembered as promoted last, and it has no journal",
 			Means: "staging and the channel can not be put back to it after a cancel or a rollback",
 			Do:    "promote another release soon; until then put back by hand",
 		}}

@@ -91,8 +91,8 @@ func notPutBack(f Facts, s release.State) []Finding {
 
 // undecided says what makes every service look at a release that failed.
 func undecided(s release.State) string {
-	return fmt.Sprintf("decide: `sluice retry %s` takes it up again, `sluice cancel %s` leaves it failed for good; either makes every service look at it",
-		s.Release, s.Release)
+	return fmt.Sprintf("decide: `sluice retry %s` takes it up again, `sluice cancel %s` leaves it failed for good; "+
+		"either makes every service look at it", s.Release, s.Release)
 }
 
 // requests finds what was asked and is not answered, or can not be.
