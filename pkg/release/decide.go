@@ -99,8 +99,11 @@ func begin(s State, c Begin) ([]Event, error) {
 	switch c.Work {
 	case Publish:
 		possible = s.Phase == Merged || s.Phase == Publishing
-		if s.BetaChannel.Touched { // the first attempt fixed it, and may have published it
-			plan = Plan{Version: s.Version, Beta: s.Beta, Digest: s.Digest, Before: s.BetaChannel.Before}
+		if s.Beta != "" { // the first attempt fixed the names, and may have published them
+			plan.Version, plan.Beta, plan.Digest = s.Version, s.Beta, s.Digest
+		}
+		if s.BetaChannel.Touched { // a later attempt would see its own beta there
+			plan.Before = s.BetaChannel.Before
 		}
 	case Stage:
 		possible = s.Phase == Published || s.Phase == Passed || s.Phase == Queued && !s.Soaked || s.Phase == Staging

@@ -55,8 +55,8 @@
 //   - I6: a repeated command causes nothing. (A [Begin] is no repetition: it announces the next attempt.)
 //   - I7: every request is answered by exactly one event, in the order of the stream, as soon as there is a journal.
 //   - I8: a person's hold is ended by a resume or by an end, by nothing else.
-//   - I9: version, beta and digest, and what the beta channel pointed to before, never change after publishing began, whatever
-//     is retried; nor what everybody had before a promotion that failed.
+//   - I9: version, beta and digest never change after publishing began, whatever is retried; nor does what the beta channel
+//     pointed to before, until that was put back; nor what everybody had before a promotion that failed.
 //   - I10: settling is a function of the stream up to the claim. An effective claim is never taken back, an ineffective one
 //     never acted on; a further attempt is no new claim, and a new claim is settled for itself.
 //   - I11: attempts at one outside action exclude each other until their deadline, and putting back waits for the attempt that

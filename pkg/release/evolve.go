@@ -172,7 +172,10 @@ func retried(s State, e WasRetried) State {
 	}
 	s.Phase = Published
 	if s.BetaChannel.Restored || s.FailedIn == Merged || s.FailedIn == Publishing {
-		s.Phase, s.BetaChannel.Restored = Merged, false
+		s.Phase = Merged
+	}
+	if s.BetaChannel.Restored { // others may have moved it on meanwhile
+		s.BetaChannel = Channel{}
 	}
 	if restored := func(c Channel) bool { return c.Restored }; restored(s.Staging) || slices.ContainsFunc(s.Passed, restored) {
 		s.Stage, s.Passed, s.Approved = 0, nil, nil

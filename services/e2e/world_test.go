@@ -21,7 +21,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/driver"
-	"github.com/sluice-gate/sluice/pkg/driver/files"
+	"github.com/sluice-gate/sluice/pkg/driver/drivers"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -47,7 +47,9 @@ type world struct {
 	dir      string
 	log      *zap.Logger
 	staging  *staging
+	outside  *outside
 	services map[string]*running
+	costless bool                                  // nothing outside is touched
 	broken   func(driver.Role, driver.Facts) error // what a deployment or a promotion fails with; nil: none does
 }
 
@@ -70,7 +72,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
 		TB: t, server: natstest.One(t), dir: t.TempDir(), log: zap.NewNop(), staging: &staging{running: map[string]string{}},
-		services: map[string]*running{},
+		outside: newOutside(), services: map[string]*running{},
 	}
 	if testing.Verbose() {
 		w.log = zaptest.NewLogger(t)
@@ -123,7 +125,7 @@ func (w *world) run(ctx context.Context, name string, env service.Env) error {
 	case thePromoter:
 		return promoter.Run(ctx, env, promoter.Config{Open: w.open})
 	case theWatcher:
-		return watcher.Run(ctx, env, watcher.Config{})
+		return watcher.Run(ctx, env, watcher.Config{Transport: w.outside})
 	}
 	return fmt.Errorf("no service %q", name)
 }
@@ -161,31 +163,18 @@ func (w *world) end() {
 	w.server.Stop()
 }
 
-func (w *world) open(_ *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
-	if role == driver.Deploy {
-		return breakable{w.staging, w, role}, nil
+func (w *world) open(p *project.Project, a project.Action, role driver.Role) (d driver.Driver, err error) {
+	if w.costless {
+		return costless{}, nil
 	}
-	d, err := files.New(*a.Files, role)
-	if role == driver.Publish { // it can do more than others
-		return d, err
+	d = w.staging
+	if role != driver.Deploy || a.Exec == nil {
+		d, err = drivers.Open(p, a, role)
 	}
-	return breakable{d, w, role}, err
-}
-
-// breakable is a driver that the world may break: a deployment or a promotion.
-type breakable struct {
-	driver.Driver
-	world *world
-	role  driver.Role
-}
-
-func (b breakable) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
-	if b.world.broken != nil {
-		if err := b.world.broken(b.role, f); err != nil {
-			return driver.Done{}, err
-		}
+	if role != driver.Publish { // that can do more than others
+		d = breakable{d, w, role}
 	}
-	return b.Driver.Do(ctx, f)
+	return w.outside.around(d, p.Name, role), err
 }
 
 // staging is a deployment target in memory. It counts what is done to it.

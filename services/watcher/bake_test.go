@@ -1,6 +1,7 @@
 package watcher_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -115,17 +116,31 @@ func TestABakeThatFailsIsRolledBack(t *testing.T) {
 	}
 }
 
-// Both look at once, and only one request is stored.
+// Both find at once that all of them failed, and store one request each.
 func TestTwoInstancesAskForOneRollback(t *testing.T) {
 	bubble(t, func(w *world) {
-		s := w.baking()
-		w.signal("tracer", "", "boom")
-		w.signal("tracer", "", "and again")
-		sleep(time.Minute)
+		w.staging.set("/production", http.StatusInternalServerError)
+		var all []*soaking
+		for i := range 20 {
+			project := fmt.Sprintf("p%d", i)
+			s := w.merged(project, release.Policy{Revision: w.apply(project, bakeFile), Delay: 10 * time.Minute, Bake: 30 * time.Minute})
+			s.staged()
+			s.do(release.WasBegun{Work: release.Promote})
+			s.do(release.WasBaking{At: time.Now()})
+			w.signal(project, "", "boom")
+			w.signal(project, "", "and again")
+			all = append(all, s)
+		}
+		sleep(2 * time.Minute)
 		w.start("a")
 		w.start("b")
-		sleep(5 * time.Second)
-		contains(t, s.rollback().Reason, "check errors of the bake: 2 signals during the bake, 1 allowed, the last: and again")
+		sleep(15 * time.Second)
+		for _, s := range all {
+			contains(t, s.rollback().Reason, "of the bake")
+			if n := len(s.judgements(topology.Judged(s.id))); n != 1 {
+				t.Errorf("%s: %d verdicts", s.project, n)
+			}
+		}
 	})
 }
 

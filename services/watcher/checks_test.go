@@ -290,10 +290,14 @@ func TestTheTombstoneIsPublishedDuringAClaim(t *testing.T) {
 func TestAnEndedReleaseGetsNoTombstone(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.start("w")
-		s := w.soak("tracer", 2*time.Hour, errorsCheck)
+		s := w.soak("tracer", 2*time.Hour, healthCheck)
 		sleep(time.Minute)
+		w.server.Stop()
+		w.staging.set("/healthz", http.StatusInternalServerError)
+		sleep(5 * time.Minute)
+		w.server.Start(t)
+		defer s.first()()
 		s.ended()
-		w.signal("tracer", "", "boom")
 		sleep(time.Hour)
 		if all := s.tombstones(); len(all) != 0 {
 			t.Errorf("tombstones: %+v", all)

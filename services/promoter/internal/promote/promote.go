@@ -120,7 +120,9 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 			return true, l.rollBack(ctx, e)
 		}
 	case release.Promoted, release.RolledBack, release.Failed:
-		return false, l.rolled(ctx, e)
+		if err := l.rolled(ctx, e); err != nil {
+			return false, err
+		}
 	}
 	return l.sleep(ctx, e, now)
 }

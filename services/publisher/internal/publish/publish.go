@@ -78,10 +78,17 @@ func (p *Publisher) publish(ctx context.Context, h react.Hint, e journal.Entry) 
 	})
 }
 
-// plan is what the journal says, or what the driver plans now.
+// plan is what the journal says, or what the driver plans now. The names of a beta that was put back before a retry are fixed;
+// its channel may have moved on since.
 func (p *Publisher) plan(ctx context.Context, s release.State, d driver.Driver) (release.Plan, error) {
-	if s.BetaChannel.Touched { // it was planned before: by an attempt that goes on, or before a retry
-		return release.Plan{Version: s.Version, Beta: s.Beta, Digest: s.Digest, Before: s.BetaChannel.Before}, nil
+	if s.Beta != "" {
+		planned := release.Plan{Version: s.Version, Beta: s.Beta, Digest: s.Digest, Before: s.BetaChannel.Before}
+		if s.BetaChannel.Touched || d == nil {
+			return planned, nil
+		}
+		seen, err := d.Look(ctx, work.Facts(p.env.Catalog, s, release.Publish))
+		planned.Before = seen.Value
+		return planned, err
 	}
 	if err := p.laneIsOpen(ctx, s); err != nil {
 		return release.Plan{}, err

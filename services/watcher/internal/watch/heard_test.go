@@ -8,12 +8,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/natstest"
-	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
@@ -51,22 +49,4 @@ func TestWhatIsHeardIsLookedForAgain(t *testing.T) {
 			t.Errorf("in the end there are %d watches", n)
 		}
 	})
-}
-
-// staging makes the release's journal, up to its staging.
-func staging(t *testing.T, js jetstream.JetStream) {
-	t.Helper()
-	j, err := journal.Open(t.Context(), js, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var e journal.Entry
-	for _, ev := range []release.Event{
-		release.WasMerged{Release: id, Project: "tracer", At: time.Now()},
-		release.WasBegun{Work: release.Publish}, release.WasDone{Work: release.Publish}, release.WasBegun{Work: release.Stage},
-	} {
-		if e, err = j.Append(t.Context(), e, ev, "test"); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

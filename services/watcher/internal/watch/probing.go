@@ -78,14 +78,15 @@ func outcome(seen probe.Seen, err error) string {
 	return "failed"
 }
 
-// collect takes what the probes have in hand, so that nothing newer is known than what is acted on.
-func (r *watch) collect() {
+// collect takes what the probes have in hand, so that nothing newer is known than what is acted on. Like take it tells
+// whether there is something to do about it at once.
+func (r *watch) collect() (news bool) {
 	for {
 		select {
 		case m := <-r.on.measured:
-			r.take(m)
+			news = r.take(m) || news
 		default:
-			return
+			return news
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -180,8 +181,8 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	}
 	r.on.expedite(r.entry.State)
 	r.collect()
-	wait = r.untilBeat()
-	if wait == 0 && r.looking(ctx) {
+	due := r.untilBeat() == 0 && r.looking(ctx)
+	if due {
 		if mine, again, err := r.mine(ctx); err != nil {
 			return 0, err
 		} else if !mine {
@@ -192,7 +193,7 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 		}
 	}
 	all, err := r.readSignals(ctx)
-	r.collect()
+	news := r.collect()
 	switch {
 	case err != nil:
 		return 0, err
@@ -200,10 +201,10 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 		return r.interval(), r.condemn(ctx)
 	case !all:
 		return time.Millisecond, nil
-	case wait > 0:
-		return min(wait, r.interval()), nil
-	case !r.looking(ctx):
-		return r.interval(), nil // a probe that comes back wakes it
+	case !due && news:
+		return 0, nil
+	case !due || !r.looking(ctx):
+		return cmp.Or(min(r.untilBeat(), r.interval()), r.interval()), nil // a probe that comes back wakes it
 	}
 	return r.interval(), r.beat(ctx)
 }

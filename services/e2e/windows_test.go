@@ -1,0 +1,108 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/topology"
+)
+
+const weekend = `windows: { zone: Europe/Berlin, freeze: [ { name: weekend, weekly: "Fri 16:00 - Mon 09:00" } ] }
+`
+
+// TestWeekendOverDaylightSaving: what comes due on the Sunday on which clocks are put forward is promoted on Monday at nine by the
+// clock on the wall, an hour earlier than it would be by counting hours; or when somebody insists.
+func TestWeekendOverDaylightSaving(t *testing.T) {
+	bubbleAt(t, "2000-03-26T00:30:00Z", func(w *world) { // a Sunday; it is 01:30 in Berlin, and half an hour later 03:00
+		for _, name := range []string{"tracer", "router", "web", "api"} {
+			w.apply(name, weekend+"soak: { delay: 10h }")
+		}
+		w.start(all()...)
+		ids := map[string]string{}
+		for _, name := range []string{"tracer", "router", "web", "api"} {
+			ids[name], _ = w.soaks(name, "1.4.0")
+		}
+		monday := moment(t, "2000-03-27T07:00:00Z")
+		for name, id := range ids {
+			s := w.untilPostponed(id, release.ByWindow)
+			w.contains("why "+name+" waits", s.Postponed.Why, "weekend")
+			if !s.Postponed.Until.Equal(monday) {
+				w.Errorf("%s waits until %s, want %s", name, s.Postponed.Until, monday)
+			}
+			if late := s.Postponed.Since.Sub(s.Due); late < 0 || late > time.Second {
+				w.Errorf("%s was due at %s, and postponed at %s", name, s.Due, s.Postponed.Since)
+			}
+			w.equal("latest of "+name, w.channel(name, "latest"), "")
+		}
+		w.ask("expedite", ids["router"], "ana", "hotfix")
+		w.ask("expedite", ids["web"], "ana", "hotfix")
+		w.ask("cancel", ids["api"], "ana", "login is broken")
+		time.Sleep(time.Hour)
+		w.equal("what an expedite alone came to", w.load(ids["router"]).Phase, release.Soaking)
+		w.equal("what a cancel came to", w.load(ids["api"]).Phase, release.Cancelled)
+		w.laneIsFree("api")
+
+		seq := w.ask("expedite", ids["router"], "ana", `{"force":true}`)
+		w.contains("a force without a reason", w.refused(ids["router"], seq), "force needs a reason")
+		w.equal("and then", w.load(ids["router"]).Phase, release.Soaking)
+		w.ask("expedite", ids["router"], "ana", `{"force":true,"reason":"nobody can log in"}`)
+		w.promotedAt(ids["router"], time.Now(), time.Second)
+
+		w.sleepTo(monday.Add(-time.Minute))
+		w.promotedAt(ids["tracer"], monday, time.Second)
+		w.promotedAt(ids["web"], monday, time.Second)
+		for name, again := range map[string]int{"tracer": 0, "api": 0, "router": 1, "web": 1} { // after an expedite it is looked again
+			w.equal("postponements of "+name, w.count(ids[name], "postponed"), 1+again)
+		}
+	})
+}
+
+// TestFreezes: of a project's own freeze and that of all projects the longer one counts, and each ends by its time, or by a word.
+func TestFreezes(t *testing.T) {
+	bubble(t, func(w *world) {
+		ids := map[string]string{}
+		names := []string{"tracer", "router", "web", "api"}
+		for _, name := range names {
+			w.apply(name, "soak: { delay: 1h, max_overdue: 2h }")
+		}
+		w.start(all()...)
+		for _, name := range names {
+			ids[name] = w.merge(name, "1.4.0")
+		}
+		for _, name := range names {
+			w.untilPhase(ids[name], release.Soaking)
+		}
+		began := time.Now()
+		w.says(topology.StopFreeze, topology.AllProjects, "ana", "6h the fair")
+		w.says(topology.StopFreeze, "router", "lee", began.Add(8*time.Hour).Format(time.RFC3339)+" migration")
+		w.says(topology.StopFreeze, "web", "", "")
+
+		w.contains("why tracer waits", w.untilPostponed(ids["tracer"], release.ByFreeze).Postponed.Why, "all projects are frozen by ana: the fair")
+		s := w.untilPostponed(ids["router"], release.ByFreeze)
+		w.contains("why router waits", s.Postponed.Why, "the project is frozen by lee: migration")
+		w.equal("until", s.Postponed.Until.Sub(began).Round(time.Second), 8*time.Hour)
+		s = w.untilPostponed(ids["web"], release.ByFreeze)
+		w.contains("why web waits", s.Postponed.Why, "the project is frozen by somebody")
+		w.equal("until", s.Postponed.Until.IsZero(), true)
+
+		w.ask("expedite", ids["api"], "ana", "hotfix")
+		w.sleepTo(began.Add(3 * time.Hour))
+		w.equal("an expedited release", w.load(ids["api"]).Phase, release.Soaking)
+		w.ask("expedite", ids["api"], "ana", `{"force":true,"reason":"nobody can log in"}`)
+		w.promotedAt(ids["api"], time.Now(), time.Second)
+
+		w.sleepTo(began.Add(4 * time.Hour))
+		w.says(topology.StopUnfreeze, topology.AllProjects, "ana", "")
+		w.promotedAt(ids["tracer"], time.Now(), time.Second)
+		w.sleepTo(began.Add(8*time.Hour - time.Minute))
+		w.equal("router's phase before its own freeze ends", w.load(ids["router"]).Phase, release.Soaking)
+		w.promotedAt(ids["router"], began.Add(8*time.Hour).Truncate(time.Second), time.Second)
+		w.sleepTo(began.Add(9 * time.Hour))
+		w.says(topology.StopUnfreeze, "web", "lee", "")
+		w.promotedAt(ids["web"], time.Now(), time.Second)
+		for name, again := range map[string]int{"tracer": 0, "router": 0, "web": 0, "api": 1} {
+			w.equal("postponements of "+name, w.count(ids[name], "postponed"), 1+again)
+		}
+	})
+}
