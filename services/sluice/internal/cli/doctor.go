@@ -38,7 +38,7 @@ failing, by a retry, which changes nothing of these and is answered in the journ
 else is for a person to decide.
 
 What it costs: what sluice status costs, and 1 read for every 32 projects, 2 for each project, 1 for each project file in
-use, 20 for what was asked and refused since then, 1 for every 256 live releases, and 1 for each of 7 consumers. It never
+use, 20 for what was asked and refused since then, 1 for every 256 live releases, and 1 for each consumer. It never
 reads all journals: a release that is neither on its way, nor asked about, nor promoted last is not looked at.
 
 An operator or a viewer may run it; --repair takes an operator.`,

@@ -94,7 +94,7 @@ func TestTheDoctorReadsWhatIsThere(t *testing.T) {
 func TestRepair(t *testing.T) {
 	b := setup(t, soaking()...)
 	b.c.denied = make(chan error, 1)
-	said := b.app.err.(*bytes.Buffer) //nolint:forcetypeassert // the bundle's
+	said := b.app.err.(*bytes.Buffer)
 	asked := make(chan *nats.Msg, 1)
 	sub, err := b.js.Conn().ChanSubscribe("sluice.retry.*.*", asked)
 	if err != nil {
