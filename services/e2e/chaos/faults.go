@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluice-gate/sluice/services/e2e/chaos/internal/rig"
+)
+
+// fault is one thing that goes wrong. inject makes it so and heal puts it right; a fault that could not be injected is not healed
+// and does not count.
+type fault struct {
+	kind   string
+	inject func(ctx context.Context) error
+	heal   func() error
+	least  time.Duration // how long it lasts
+	most   time.Duration
+}
+
+// maker makes a fault of a kind, at a place that it draws.
+type maker struct {
+	weight int
+	make   func(a *arena) fault
+}
+
+func nothing() error { return nil }
+
+// brokerFaults happen to one node at a time, so that two of three go on, as a cluster is built for.
+func brokerFaults() []maker {
+	return []maker{
+		{10, stepDown},
+		{4, killNode},
+		{2, killLeader},
+		{3, isolateNode},
+		{2, partNodes},
+		{3, pauseNode},
+		{1, fullDisk},
+	}
+}
+
+// serviceFaults happen to services and to what is delivered to them, whatever happens to the brokers.
+func serviceFaults() []maker {
+	return []maker{
+		{6, killService},
+		{3, pauseService},
+		{3, isolateService},
+		{3, cutService},
+		{2, slowService},
+		{3, fastClock},
+		{3, slowClock},
+		{4, stopAtWork},
+		{3, stealDeliveries},
+		{3, reorderDeliveries},
+		{1, recreateConsumer},
+	}
+}
+
+func killNode(a *arena) fault {
+	node := a.Node(rand.IntN(rig.Nodes))
+	return fault{
+		kind: "kill -9 of a broker node", least: 500 * time.Millisecond, most: 3 * time.Second,
+		inject: func(context.Context) error { node.Down(); return nil }, heal: node.Up,
+	}
+}
+
+func killLeader(a *arena) fault {
+	node := a.Node(0)
+	return fault{
+		kind: "kill -9 of the broker node that leads", least: 500 * time.Millisecond, most: 3 * time.Second,
+		inject: func(ctx context.Context) error {
+			if i := a.leader(ctx); i >= 0 {
+				node = a.Node(i)
+			}
+			node.Down()
+			return nil
+		},
+		heal: func() error { return node.Up() },
+	}
+}
+
+func isolateNode(a *arena) fault {
+	i := rand.IntN(rig.Nodes)
+	return fault{
+		kind: "partition of a broker node", least: time.Second, most: 6 * time.Second,
+		inject: func(context.Context) error { return a.Isolate(i, true) }, heal: func() error { return a.Isolate(i, false) },
+	}
+}
+
+func partNodes(a *arena) fault {
+	i := rand.IntN(rig.Nodes)
+	j := (i + 1 + rand.IntN(rig.Nodes-1)) % rig.Nodes
+	return fault{
+		kind: "partition between two broker nodes", least: time.Second, most: 6 * time.Second,
+		inject: func(context.Context) error { return a.Part(i, j, true) }, heal: func() error { return a.Part(i, j, false) },
+	}
+}
+
+func pauseNode(a *arena) fault {
+	node := a.Node(rand.IntN(rig.Nodes))
+	return fault{
+		kind: "SIGSTOP of a broker node", least: 500 * time.Millisecond, most: 6 * time.Second,
+		inject: func(context.Context) error { return node.Pause() }, heal: node.Resume,
+	}
+}
+
+func fullDisk(a *arena) fault {
+	return fault{
+		kind: "full disk of a broker node", least: time.Second, most: 4 * time.Second,
+		inject: func(context.Context) error { return a.FillDisk() }, heal: a.FreeDisk,
+	}
+}
+
+func killService(a *arena) fault {
+	s := anyService(a)
+	return fault{
+		kind: "kill -9 of a " + s.Kind, most: 3 * time.Second,
+		inject: func(context.Context) error { s.Down(); return nil }, heal: s.Up,
+	}
+}
+
+func pauseService(a *arena) fault {
+	s := anyService(a)
+	return fault{
+		kind: "SIGSTOP of a " + s.Kind, least: time.Second, most: 13 * time.Second, // some for longer than the broker waits for an acknowledgement
+		inject: func(context.Context) error { return s.Pause() }, heal: s.Resume,
+	}
+}
+
+func isolateService(a *arena) fault {
+	s := anyService(a)
+	return fault{
+		kind: "partition of a " + s.Kind, least: time.Second, most: 13 * time.Second,
+		inject: func(context.Context) error { s.Isolate(true); return nil },
+		heal:   func() error { s.Isolate(false); return nil },
+	}
+}
+
+func cutService(a *arena) fault {
+	s := anyService(a)
+	return fault{
+		kind: "broken connections of a " + s.Kind, heal: nothing,
+		inject: func(context.Context) error { s.Cut(); return nil },
+	}
+}
+
+func slowService(a *arena) fault {
+	s := anyService(a)
+	by := time.Duration(20+rand.IntN(180)) * time.Millisecond
+	return fault{
+		kind: "slow network of a " + s.Kind, least: time.Second, most: 5 * time.Second,
+		inject: func(context.Context) error { s.Slow(by); return nil },
+		heal:   func() error { s.Slow(0); return nil },
+	}
+}
+
+// The clock of a restarted service stays wrong until its next restart by a fault.
+func fastClock(a *arena) fault { return wrongClock(a, "fast", time.Hour) }
+func slowClock(a *arena) fault { return wrongClock(a, "slow", -time.Hour) }
+
+func wrongClock(a *arena, how string, by time.Duration) fault {
+	s := anyService(a)
+	return fault{
+		kind: "clock an hour " + how, heal: nothing,
+		inject: func(context.Context) error { s.SetClock(by); s.Kill(); return nil },
+	}
+}
+
+// workAt is the event with which a service announces outside work.
+func workAt(kind string) string {
+	return map[string]string{"publisher": "publishing", "stager": "staging", "promoter": "promoting"}[kind]
+}
+
+// stopAtWork stops a service between announcing an outside action and doing it, for longer than the attempt may take: what an
+// hour is to an attempt of ten minutes. When it goes on, another has done the work long since.
+func stopAtWork(a *arena) fault {
+	var working []string
+	for _, s := range a.services {
+		if workAt(s.Kind) != "" {
+			working = append(working, s.Kind)
+		}
+	}
+	kind := working[rand.IntN(len(working))]
+	var stopped *rig.Service
+	return fault{
+		kind: fmt.Sprintf("%s stopped between %q and its driver", kind, workAt(kind)), least: patience + time.Second, most: patience + 3*time.Second,
+		inject: func(ctx context.Context) (err error) {
+			stopped, err = a.stopAt(ctx, kind)
+			return err
+		},
+		heal: func() error { return stopped.Resume() },
+	}
+}
+
+func anyService(a *arena) *rig.Service { return a.services[rand.IntN(len(a.services))] }
+
+// injector lets faults happen one after the other, and counts them.
+type injector struct {
+	say func(format string, args ...any)
+
+	mu     sync.Mutex
+	counts map[string]int
+	failed map[string]int
+}
+
+func newInjector(say func(format string, args ...any)) *injector {
+	return &injector{say: say, counts: map[string]int{}, failed: map[string]int{}}
+}
+
+// brokers breaks the nodes of an arena, and waits after each fault until the cluster is whole.
+func (in *injector) brokers(ctx context.Context, a *arena, makers []maker) {
+	for pause(ctx, time.Second+time.Duration(rand.Int64N(int64(time.Second)))) {
+		in.one(ctx, a, draw(makers)(a))
+		if !a.healthy(ctx, 30*time.Second) && ctx.Err() == nil {
+			in.say("%s: the cluster is not whole after 30s", a.name)
+		}
+	}
+}
+
+// others breaks services and deliveries of an arena.
+func (in *injector) others(ctx context.Context, a *arena, makers []maker) {
+	for pause(ctx, 500*time.Millisecond+time.Duration(rand.Int64N(int64(time.Second)))) {
+		in.one(ctx, a, draw(makers)(a))
+	}
+}
+
+func (in *injector) one(ctx context.Context, a *arena, f fault) {
+	err := f.inject(ctx)
+	if err == nil {
+		pause(ctx, f.least+time.Duration(rand.Int64N(int64(f.most-f.least+1))))
+		err = f.heal()
+	}
+	if ctx.Err() != nil && err != nil {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err != nil {
+		in.failed[f.kind]++
+		in.say("%s: %s: %v", a.name, f.kind, err)
+		return
+	}
+	in.counts[f.kind]++
+}
+
+func (in *injector) total() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	n := 0
+	for _, count := range in.counts {
+		n += count
+	}
+	return n
+}
+
+func (in *injector) kinds() []string {
+	return slices.Sorted(maps.Keys(in.counts))
+}
+
+func draw(makers []maker) func(*arena) fault {
+	total := 0
+	for _, m := range makers {
+		total += m.weight
+	}
+	n := rand.IntN(total)
+	for _, m := range makers {
+		if n -= m.weight; n < 0 {
+			return m.make
+		}
+	}
+	return makers[0].make
+}
