@@ -73,11 +73,6 @@ func newArena(ctx context.Context, name string, s rig.Setup, kinds []string) (*a
 func (a *arena) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for err := a.Init(ctx); err != nil; err = a.Init(ctx) { // the brokers may not listen yet
-		if !pause(ctx, 500*time.Millisecond) {
-			return err
-		}
-	}
 	for user, js := range map[string]*jetstream.JetStream{
 		accounts.Admin: &a.admin, accounts.Gateway: &a.gateway, accounts.Operator: &a.operator,
 	} {
@@ -90,6 +85,14 @@ func (a *arena) connect(ctx context.Context) error {
 			return err
 		}
 	}
+	for !a.answers(ctx) {
+		if !pause(ctx, 250*time.Millisecond) {
+			return errors.New("the brokers do not answer: see their logs (-keep)")
+		}
+	}
+	if err := a.Init(ctx); err != nil {
+		return err
+	}
 	var err error
 	if a.journal, err = journal.Open(ctx, a.admin, "chaos"); err != nil {
 		return err
@@ -99,6 +102,14 @@ func (a *arena) connect(ctx context.Context) error {
 	}
 	_, err = a.admin.Conn().Subscribe(topology.AllJournals, a.hub.heard)
 	return err
+}
+
+// answers tells whether the cluster has found itself.
+func (a *arena) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := a.admin.AccountInfo(ctx)
+	return err == nil
 }
 
 // close stops everything.

@@ -107,20 +107,20 @@ func (c *chaos) play(ctx context.Context) error {
 	faults, endFaults := context.WithCancel(ctx)
 	defer endFaults()
 	stop := make(chan struct{})
-	workload, ctx := errgroup.WithContext(ctx)
+	workload, working := errgroup.WithContext(ctx)
 	var meddlers sync.WaitGroup
 	for _, a := range c.arenas {
 		if a.name == protocol {
-			workload.Go(func() error { return a.race(ctx, stop) })
+			workload.Go(func() error { return a.race(working, stop) })
 		} else {
-			workload.Go(func() error { a.releases(ctx, stop); return nil })
+			workload.Go(func() error { a.releases(working, stop); return nil })
 		}
 		if c.Faults {
 			meddlers.Go(func() { c.injector.brokers(faults, a, brokerFaults()) })
 			meddlers.Go(func() { c.injector.others(faults, a, serviceFaults()) })
 		}
 	}
-	c.watch(ctx)
+	c.watch(working)
 	close(stop)
 	endFaults()
 	meddlers.Wait()
