@@ -126,34 +126,38 @@ func (a *arena) close() error {
 	return a.Cluster.Close()
 }
 
-// healthy waits until every replica of every stream follows its leader, or time is up.
-func (a *arena) healthy(ctx context.Context, within time.Duration) bool {
+// healthy waits until every replica of every stream follows its leader. Its error says what is not so when time is up.
+func (a *arena) healthy(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
-		if a.current(ctx) {
-			return true
-		}
-		if !pause(ctx, 250*time.Millisecond) {
-			return false
+		ill := a.current(ctx)
+		if ill == nil || !pause(ctx, 250*time.Millisecond) {
+			return ill
 		}
 	}
 }
 
-func (a *arena) current(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
+func (a *arena) current(ctx context.Context) error {
 	for _, name := range []string{topology.StreamSluice, topology.StreamTimers, topology.StreamEvidence} {
-		s, err := a.admin.Stream(ctx, name)
+		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+		s, err := a.admin.Stream(asking, name)
+		cancel()
 		if err != nil {
-			return false
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		in := s.CachedInfo().Cluster
-		if in == nil || in.Leader == "" || slices.ContainsFunc(in.Replicas, func(p *jetstream.PeerInfo) bool { return p.Offline || !p.Current }) {
-			return false
+		if in == nil || in.Leader == "" {
+			return fmt.Errorf("%s has no leader", name)
+		}
+		for _, p := range in.Replicas {
+			if p.Offline || !p.Current {
+				return fmt.Errorf("%s is led by %s, and on %s it is current %t, offline %t, %d behind",
+					name, in.Leader, p.Name, p.Current, p.Offline, p.Lag)
+			}
 		}
 	}
-	return true
+	return nil
 }
 
 // leader is the node that leads SLUICE, or -1.

@@ -198,6 +198,9 @@ func stopAtWork(a *arena) fault {
 
 func anyService(a *arena) *rig.Service { return a.services[rand.IntN(len(a.services))] }
 
+// wholeWithin is how long a cluster may take to find itself again after a fault, before the next one comes.
+const wholeWithin = 30 * time.Second
+
 // injector lets faults happen one after the other, and counts them.
 type injector struct {
 	say func(format string, args ...any)
@@ -214,9 +217,10 @@ func newInjector(say func(format string, args ...any)) *injector {
 // brokers breaks the nodes of an arena, and waits after each fault until the cluster is whole.
 func (in *injector) brokers(ctx context.Context, a *arena, makers []maker) {
 	for pause(ctx, time.Second+time.Duration(rand.Int64N(int64(time.Second)))) {
-		in.one(ctx, a, draw(makers)(a))
-		if !a.healthy(ctx, 30*time.Second) && ctx.Err() == nil {
-			in.say("%s: the cluster is not whole after 30s", a.name)
+		f := draw(makers)(a)
+		in.one(ctx, a, f)
+		if ill := a.healthy(ctx, wholeWithin); ill != nil && ctx.Err() == nil {
+			in.say("%s: not whole %s after %s: %v", a.name, wholeWithin, f.kind, ill)
 		}
 	}
 }

@@ -28,6 +28,8 @@ import (
 const (
 	projects = 24
 	inFlight = 2 // releases of a project
+	// mergeEvery leaves the machine enough for the race: four releases a second.
+	mergeEvery = 6 * time.Second
 	// patience is the bound of one attempt. A service that is paused for longer loses its work to another.
 	patience  = 6 * time.Second
 	tooLate   = 20 * time.Second // a release overdue by more is held
@@ -82,6 +84,8 @@ func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 	for i := range projects {
 		all.Go(func() {
 			slots := make(chan struct{}, inFlight)
+			next := time.NewTicker(mergeEvery)
+			defer next.Stop()
 			for n := 1; !over(stop) && ctx.Err() == nil; n++ {
 				slots <- struct{}{}
 				id, ok := a.merge(ctx, projectName(i), fmt.Sprintf("1.%d.0", n))
@@ -92,6 +96,10 @@ func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 					defer func() { <-slots }()
 					a.accompany(ctx, id)
 				})
+				select {
+				case <-next.C:
+				case <-stop:
+				}
 			}
 		})
 	}
@@ -117,6 +125,7 @@ func (a *arena) merge(ctx context.Context, project, version string) (id string, 
 			if err == nil {
 				return true
 			}
+			pause(ctx, againAfter)
 		}
 		return false
 	}

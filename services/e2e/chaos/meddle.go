@@ -135,13 +135,21 @@ func recreateConsumer(a *arena) fault {
 			}
 			return a.admin.DeleteConsumer(within, c.Stream, c.Config.Durable)
 		},
-		heal: func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		heal: func() error { // without it nothing goes on
+			ctx, cancel := context.WithTimeout(context.Background(), healWithin)
 			defer cancel()
-			return a.Init(ctx)
+			for {
+				err := a.Init(ctx)
+				if err == nil || !pause(ctx, time.Second) {
+					return err
+				}
+			}
 		},
 	}
 }
+
+// healWithin bounds what has to succeed for the run to go on.
+const healWithin = 3 * time.Minute
 
 // stopAt waits until an instance of a service announces outside work, and stops it there.
 func (a *arena) stopAt(ctx context.Context, kind string) (*rig.Service, error) {

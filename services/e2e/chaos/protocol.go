@@ -104,6 +104,9 @@ func (a *arena) seed(ctx context.Context, id, revision string) bool {
 		if err == nil || errors.Is(err, journal.ErrConflict) { // an earlier try was stored, its acknowledgement lost
 			return true
 		}
+		if !pause(ctx, againAfter) {
+			return false
+		}
 	}
 	return false
 }

@@ -59,6 +59,9 @@ func anyVerb() verb {
 // askWithin is how long a client waits for the broker's acknowledgement before it gives up.
 const askWithin = 3 * time.Second
 
+// againAfter is how soon a client tries again what was refused: without a leader the broker refuses at once.
+const againAfter = 100 * time.Millisecond
+
 // ask publishes a request as anybody's nats command would. ok is false when the broker does not acknowledge it: then nothing was
 // promised, and it may be stored all the same.
 func (a *arena) ask(ctx context.Context, v verb, id string) (seq uint64, ok bool) {
@@ -82,8 +85,8 @@ func (a *arena) ask(ctx context.Context, v verb, id string) (seq uint64, ok bool
 
 // insist asks until the broker acknowledges.
 func (a *arena) insist(ctx context.Context, verb, id string) {
-	for ctx.Err() == nil {
-		if _, ok := a.ask(ctx, verbNamed(verb), id); ok {
+	for {
+		if _, ok := a.ask(ctx, verbNamed(verb), id); ok || !pause(ctx, againAfter) {
 			return
 		}
 	}

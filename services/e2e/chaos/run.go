@@ -124,6 +124,11 @@ func (c *chaos) play(ctx context.Context) error {
 	close(stop)
 	endFaults()
 	meddlers.Wait()
+	for _, a := range c.arenas {
+		if ill := a.healthy(ctx, wholeWithin); ill != nil {
+			c.say("%s: not whole: %v", a.name, ill)
+		}
+	}
 	c.say("everything is healed, waiting for the last releases")
 	if err := workload.Wait(); err != nil {
 		return err
