@@ -24,39 +24,48 @@ type fault struct {
 
 // maker makes a fault of a kind, at a place that it draws.
 type maker struct {
+	name   string // for -only
 	weight int
 	make   func(a *arena) fault
 }
 
 func nothing() error { return nil }
 
+// only keeps the makers of these names; none keeps all.
+func only(makers []maker, names []string) []maker {
+	if len(names) == 0 {
+		return makers
+	}
+	return slices.DeleteFunc(makers, func(m maker) bool { return !slices.Contains(names, m.name) })
+}
+
 // brokerFaults happen to one node at a time, so that two of three go on, as a cluster is built for.
 func brokerFaults() []maker {
 	return []maker{
-		{10, stepDown},
-		{4, killNode},
-		{2, killLeader},
-		{3, isolateNode},
-		{2, partNodes},
-		{3, pauseNode},
-		{1, fullDisk},
+		{"step-down", 10, stepDown},
+		{"kill-node", 4, killNode},
+		{"kill-leader", 2, killLeader},
+		{"isolate-node", 3, isolateNode},
+		{"part-nodes", 2, partNodes},
+		{"pause-node", 3, pauseNode},
+		{"full-disk", 1, fullDisk},
 	}
 }
 
 // serviceFaults happen to services and to what is delivered to them, whatever happens to the brokers.
 func serviceFaults() []maker {
 	return []maker{
-		{6, killService},
-		{3, pauseService},
-		{3, isolateService},
-		{3, cutService},
-		{2, slowService},
-		{3, fastClock},
-		{3, slowClock},
-		{4, stopAtWork},
-		{3, stealDeliveries},
-		{3, reorderDeliveries},
-		{1, recreateConsumer},
+		{"kill", 6, killService},
+		{"pause", 3, pauseService},
+		{"isolate", 3, isolateService},
+		{"cut", 3, cutService},
+		{"slow", 2, slowService},
+		{"fast-clock", 3, fastClock},
+		{"slow-clock", 3, slowClock},
+		{"stop-at-work", 4, stopAtWork},
+		{"steal", 3, stealDeliveries},
+		{"reorder", 3, reorderDeliveries},
+		{"recreate", 1, recreateConsumer},
 	}
 }
 
@@ -187,7 +196,7 @@ func stopAtWork(a *arena) fault {
 	kind := working[rand.IntN(len(working))]
 	var stopped *rig.Service
 	return fault{
-		kind: fmt.Sprintf("%s stopped between %q and its driver", kind, workAt(kind)), least: patience + time.Second, most: patience + 3*time.Second,
+		kind: fmt.Sprintf("%s stopped between %q and its driver", kind, workAt(kind)), least: patience + time.Second, most: patience + 8*time.Second,
 		inject: func(ctx context.Context) (err error) {
 			stopped, err = a.stopAt(ctx, kind)
 			return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -24,19 +25,24 @@ func main() {
 }
 
 func command(ctx context.Context, args []string) error {
-	cfg := config{Out: os.Stdout, Faults: true}
-	var calm, keep bool
+	cfg := config{Out: os.Stdout}
+	var faults string
+	var keep bool
 	set := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	set.DurationVar(&cfg.For, "for", 2*time.Minute, "how `long` things go wrong; waiting for the last releases and reading comes after that")
 	set.StringVar(&cfg.Play, "play", both, "`what` is played: protocol (races without drivers), full (full releases), or both")
 	set.StringVar(&cfg.Tags, "tags", "", "build `tags` of the services, such as flaw_settle, to see a protection missed")
 	set.BoolVar(&cfg.Loopback, "loopback", false, "use loopback ports even where namespaces are to be had")
-	set.BoolVar(&calm, "calm", false, "let nothing go wrong")
+	set.DurationVar(&cfg.End, "end", endWithin, "how `long` the last releases may take when nothing goes wrong any more")
+	set.StringVar(&faults, "only", "", "`names` of faults, with commas between: let only these happen")
+	set.BoolVar(&cfg.Calm, "calm", false, "let nothing go wrong")
 	set.BoolVar(&keep, "keep", false, "keep logs and stores, and say where they are")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	cfg.Faults = !calm
+	if faults != "" {
+		cfg.Only = strings.Split(faults, ",")
+	}
 	if err := cfg.check(); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (r report) arena(p func(string, ...any), name string, f check.Figures) {
 
 // nothing tells whether the run shows nothing, because too little happened.
 func (r report) nothing() bool {
-	idle := r.Faults && r.faults.total() == 0
+	idle := !r.Calm && r.faults.total() == 0
 	for name, f := range r.figures {
 		idle = idle || f.Releases == 0 || f.Ends[release.Promoted] == 0 || f.Ends[release.Cancelled] == 0 || name == protocol && f.Stopped == 0
 	}

@@ -23,9 +23,11 @@ type config struct {
 	Play     string        // protocol, full, or both
 	Tags     string        // build tags of the services: a flaw
 	Loopback bool          // no namespaces
-	Faults   bool
-	Dir      string    // for everything that the run writes
-	Out      io.Writer // for people
+	End      time.Duration // how long everything may take to end when nothing goes wrong any more
+	Calm     bool          // nothing goes wrong
+	Only     []string      // the faults that happen; none: all
+	Dir      string        // for everything that the run writes
+	Out      io.Writer     // for people
 }
 
 // The two arenas.
@@ -35,7 +37,7 @@ const (
 	both     = "both"
 )
 
-// endWithin is how long everything may take to end when nothing goes wrong any more.
+// endWithin is the default of config.End.
 const endWithin = 3 * time.Minute
 
 // chaos is one run.
@@ -102,7 +104,7 @@ func run(ctx context.Context, cfg config) (r report, err error) {
 
 // play lets the workload and the faults run, then heals everything and waits until all has ended.
 func (c *chaos) play(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.For+endWithin)
+	ctx, cancel := context.WithTimeout(ctx, c.For+c.End+wholeWithin+healWithin)
 	defer cancel()
 	faults, endFaults := context.WithCancel(ctx)
 	defer endFaults()
@@ -115,9 +117,14 @@ func (c *chaos) play(ctx context.Context) error {
 		} else {
 			workload.Go(func() error { a.releases(working, stop); return nil })
 		}
-		if c.Faults {
-			meddlers.Go(func() { c.injector.brokers(faults, a, brokerFaults()) })
-			meddlers.Go(func() { c.injector.others(faults, a, serviceFaults()) })
+		if c.Calm {
+			continue
+		}
+		if makers := only(brokerFaults(), c.Only); len(makers) > 0 {
+			meddlers.Go(func() { c.injector.brokers(faults, a, makers) })
+		}
+		if makers := only(serviceFaults(), c.Only); len(makers) > 0 {
+			meddlers.Go(func() { c.injector.others(faults, a, makers) })
 		}
 	}
 	c.watch(working)
@@ -130,6 +137,8 @@ func (c *chaos) play(ctx context.Context) error {
 		}
 	}
 	c.say("everything is healed, waiting for the last releases")
+	late := time.AfterFunc(c.End, cancel) // what has not ended by then is stuck
+	defer late.Stop()
 	if err := workload.Wait(); err != nil {
 		return err
 	}

@@ -72,7 +72,9 @@ type record struct {
 // that clients saw, stream for what can not be read.
 type Violation struct{ Name, Release, Text string }
 
-func (v Violation) String() string { return fmt.Sprintf("violation: %s: %s (%s)", v.Name, v.Text, v.Release) }
+func (v Violation) String() string {
+	return fmt.Sprintf("violation: %s: %s (%s)", v.Name, v.Text, v.Release)
+}
 
 func (h *History) say(name, id, format string, args ...any) {
 	h.found = append(h.found, Violation{name, id, fmt.Sprintf(format, args...)})

@@ -101,4 +101,3 @@ func Panics(log string) ([]string, error) {
 	}
 	return out, nil
 }
-
