@@ -217,5 +217,14 @@ func (c config) check() error {
 	if c.For <= 0 {
 		return fmt.Errorf("-for %s: want more than 0", c.For)
 	}
+	var names []string
+	for _, m := range slices.Concat(brokerFaults(), serviceFaults()) {
+		names = append(names, m.name)
+	}
+	for _, name := range c.Only {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("-only %q: want some of %v", name, names)
+		}
+	}
 	return nil
 }
