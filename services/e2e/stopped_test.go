@@ -1,7 +1,9 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -175,15 +177,44 @@ type frozen struct {
 	instance string
 }
 
+// InProcessConn fails while the instance is frozen: the client asks for a connection with its lock in hand, and for a lock
+// a bubble's clock does not go on.
 func (f *frozen) InProcessConn() (net.Conn, error) {
-	<-f.gate(f.instance)
+	select {
+	case <-f.gate(f.instance):
+	default:
+		return nil, errors.New("frozen")
+	}
 	conn, err := f.server.InProcessConn()
-	return &frozenConn{Conn: conn, way: f}, err
+	if err != nil {
+		return nil, err
+	}
+	c := &frozenConn{Conn: conn, way: f, out: make(chan []byte, 1<<16), closed: make(chan struct{})}
+	go c.send()
+	return c, nil
 }
 
+// frozenConn passes on what is written when it is not frozen; the writer does not wait for that.
 type frozenConn struct {
 	net.Conn
-	way *frozen
+	way    *frozen
+	out    chan []byte
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *frozenConn) send() {
+	for {
+		select {
+		case <-c.closed:
+			return
+		case b := <-c.out:
+			<-c.way.gate(c.way.instance)
+			if _, err := c.Conn.Write(b); err != nil {
+				_ = c.Close()
+			}
+		}
+	}
 }
 
 func (c *frozenConn) Read(b []byte) (int, error) {
@@ -193,6 +224,15 @@ func (c *frozenConn) Read(b []byte) (int, error) {
 }
 
 func (c *frozenConn) Write(b []byte) (int, error) {
-	<-c.way.gate(c.way.instance)
-	return c.Conn.Write(b)
+	select {
+	case <-c.closed:
+		return 0, net.ErrClosed
+	case c.out <- bytes.Clone(b):
+		return len(b), nil
+	}
+}
+
+func (c *frozenConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
