@@ -135,7 +135,8 @@ func killService(a *arena) fault {
 func pauseService(a *arena) fault {
 	s := anyService(a)
 	return fault{
-		kind: "SIGSTOP of a " + s.Kind, least: time.Second, most: 13 * time.Second, // some for longer than the broker waits for an acknowledgement
+		// some for longer than the broker waits for an acknowledgement
+		kind: "SIGSTOP of a " + s.Kind, least: time.Second, most: 13 * time.Second,
 		inject: func(context.Context) error { return s.Pause() }, heal: s.Resume,
 	}
 }
@@ -196,7 +197,8 @@ func stopAtWork(a *arena) fault {
 	kind := working[rand.IntN(len(working))]
 	var stopped *rig.Service
 	return fault{
-		kind: fmt.Sprintf("%s stopped between %q and its driver", kind, workAt(kind)), least: patience + time.Second, most: patience + 8*time.Second,
+		kind:  fmt.Sprintf("%s stopped between %q and its driver", kind, workAt(kind)),
+		least: patience + time.Second, most: patience + 8*time.Second,
 		inject: func(ctx context.Context) (err error) {
 			stopped, err = a.stopAt(ctx, kind)
 			return err
@@ -206,6 +208,20 @@ func stopAtWork(a *arena) fault {
 }
 
 func anyService(a *arena) *rig.Service { return a.services[rand.IntN(len(a.services))] }
+
+// How long nothing goes wrong between two faults of a kind, at most. While something does, little races.
+const (
+	betweenBrokers = 8 * time.Second
+	betweenOthers  = 5 * time.Second
+)
+
+// between draws a pause; the first is short.
+func between(most time.Duration, first bool) time.Duration {
+	if first {
+		most = 2 * time.Second
+	}
+	return most/2 + time.Duration(rand.Int64N(int64(most/2)))
+}
 
 // wholeWithin is how long a cluster may take to find itself again after a fault, before the next one comes.
 const wholeWithin = 30 * time.Second
@@ -225,7 +241,7 @@ func newInjector(say func(format string, args ...any)) *injector {
 
 // brokers breaks the nodes of an arena, and waits after each fault until the cluster is whole.
 func (in *injector) brokers(ctx context.Context, a *arena, makers []maker) {
-	for pause(ctx, time.Second+time.Duration(rand.Int64N(int64(time.Second)))) {
+	for first := true; pause(ctx, between(betweenBrokers, first)); first = false {
 		f := draw(makers)(a)
 		in.one(ctx, a, f)
 		if ill := a.healthy(ctx, wholeWithin); ill != nil && ctx.Err() == nil {
@@ -236,7 +252,7 @@ func (in *injector) brokers(ctx context.Context, a *arena, makers []maker) {
 
 // others breaks services and deliveries of an arena.
 func (in *injector) others(ctx context.Context, a *arena, makers []maker) {
-	for pause(ctx, 500*time.Millisecond+time.Duration(rand.Int64N(int64(time.Second)))) {
+	for first := true; pause(ctx, between(betweenOthers, first)); first = false {
 		in.one(ctx, a, draw(makers)(a))
 	}
 }

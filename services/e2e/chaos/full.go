@@ -157,17 +157,16 @@ func (a *arena) accompany(ctx context.Context, id string) {
 			}
 		})
 	}
-	const cancel, hold, resume, extend, expedite = topology.VerbCancel, topology.VerbHold, topology.VerbResume, topology.VerbExtend, topology.VerbExpedite
 	switch n := rand.IntN(100); {
 	case n < 50:
 	case n < 64:
-		ask(6*time.Second, cancel)
+		ask(6*time.Second, topology.VerbCancel)
 	case n < 74:
-		ask(3*time.Second, expedite)
+		ask(3*time.Second, topology.VerbExpedite)
 	case n < 84:
-		ask(3*time.Second, hold, resume)
+		ask(3*time.Second, topology.VerbHold, topology.VerbResume)
 	case n < 92:
-		ask(3*time.Second, extend)
+		ask(3*time.Second, topology.VerbExtend)
 	default: // several at the same time
 		for range 4 {
 			ask(2*time.Second, anyVerb().name)

@@ -112,7 +112,7 @@ func (a *arena) take(ctx context.Context, n int, each func(jetstream.Msg) error)
 	return nil
 }
 
-var errNothing = errors.New("nothing was delivered") //nolint:gochecknoglobals // an error to compare with
+var errNothing = errors.New("nothing was delivered")
 
 // mostAgain bounds a stream of which everything may be delivered again.
 const mostAgain = 4000

@@ -170,7 +170,10 @@ func (c *chaos) watch(ctx context.Context) {
 func (c *chaos) judge(ctx context.Context) (report, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	r := report{config: c.config, faults: c.injector, figures: map[string]check.Figures{}, restarts: map[string]int{}, clients: map[string]int{}}
+	r := report{
+		config: c.config, faults: c.injector,
+		figures: map[string]check.Figures{}, restarts: map[string]int{}, clients: map[string]int{},
+	}
 	for _, a := range c.arenas {
 		h, err := a.read(ctx)
 		if err != nil {

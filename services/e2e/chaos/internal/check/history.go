@@ -91,7 +91,7 @@ func (h *History) Add(m Message) {
 	if err != nil {
 		return // of a newer version
 	}
-	switch s.Kind {
+	switch s.Kind { //nolint:exhaustive // the rest is told by the journals
 	case topology.KindRequest:
 		h.subjects[m.Seq] = m.Subject
 		t := h.release(s.Release)
@@ -115,7 +115,6 @@ func (h *History) Add(m Message) {
 		if lane, err := releasepb.DecodeLane(m.Data); err == nil {
 			h.lanes[s.Lane] = lane.Owner
 		}
-	default: // the rest is told by the journals
 	}
 }
 

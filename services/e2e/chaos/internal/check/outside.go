@@ -59,13 +59,10 @@ func (h *History) effect(e outside.Effect) {
 		return
 	}
 	var begun *record
-	last := 0
 	for i := range t.records {
-		if b, ok := t.records[i].Event.(release.WasBegun); ok && b.Work == workOf(e.Action) && !t.records[i].at.After(e.At) {
-			last = b.Attempt.Number
-			if last == e.Attempt { // a later claim counts from 1 again
-				begun = &t.records[i]
-			}
+		b, ok := t.records[i].Event.(release.WasBegun)
+		if ok && b.Work == workOf(e.Action) && b.Attempt.Number == e.Attempt && !t.records[i].at.After(e.At) {
+			begun = &t.records[i] // the last one: a later claim counts from 1 again
 		}
 	}
 	if begun == nil {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -123,8 +124,8 @@ func (c *Cluster) Connect(user string, options ...nats.Option) (*nats.Conn, erro
 		urls = append(urls, "nats://"+c.net.address(i))
 	}
 	all := []nats.Option{
-		nats.UserInfo(user, Password), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100_000_000),
-		nats.PingInterval(2_000_000_000), nats.Timeout(2_000_000_000),
+		nats.UserInfo(user, Password), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100 * time.Millisecond),
+		nats.PingInterval(2 * time.Second), nats.Timeout(2 * time.Second),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 	}
 	if user != accounts.Admin && user != accounts.CI && user != accounts.Operator && user != accounts.Viewer {
@@ -139,7 +140,8 @@ func (c *Cluster) Init(ctx context.Context) error {
 	for i := range c.nodes {
 		urls = append(urls, "nats://"+c.net.address(i))
 	}
-	cmd := exec.CommandContext(ctx, c.bin.Path("sluice"), "init", "--replicas", fmt.Sprint(Nodes), "--server", strings.Join(urls, ","), "--user", accounts.Admin)
+	cmd := exec.CommandContext(ctx, c.bin.Path("sluice"), "init", "--replicas", fmt.Sprint(Nodes),
+		"--server", strings.Join(urls, ","), "--user", accounts.Admin)
 	cmd.Env = append(os.Environ(), "NATS_PASSWORD="+Password)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("sluice init: %w: %s", err, out)

@@ -11,7 +11,7 @@ import (
 type Link struct {
 	listener net.Listener
 	target   string
-	ctx      context.Context //nolint:containedctx // of the link's life, which Close ends
+	ctx      context.Context // of the link's life, which Close ends
 	end      context.CancelFunc
 
 	mu    sync.Mutex
