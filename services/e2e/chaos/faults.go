@@ -12,8 +12,8 @@ import (
 	"github.com/sluice-gate/sluice/services/e2e/chaos/internal/rig"
 )
 
-// fault is one thing that goes wrong. inject makes it so and heal puts it right; a fault that could not be injected is not healed
-// and does not count.
+// fault is one thing that goes wrong. inject makes it so and heal puts it right, also what was only half done; a fault that could
+// not be injected does not count.
 type fault struct {
 	kind   string
 	inject func(ctx context.Context) error
@@ -203,7 +203,12 @@ func stopAtWork(a *arena) fault {
 			stopped, err = a.stopAt(ctx, kind)
 			return err
 		},
-		heal: func() error { return stopped.Resume() },
+		heal: func() error {
+			if stopped == nil {
+				return nil
+			}
+			return stopped.Resume()
+		},
 	}
 }
 
@@ -262,6 +267,8 @@ func (in *injector) one(ctx context.Context, a *arena, f fault) {
 	if err == nil {
 		pause(ctx, f.least+time.Duration(rand.Int64N(int64(f.most-f.least+1))))
 		err = f.heal()
+	} else {
+		_ = f.heal() // of what was half done
 	}
 	if ctx.Err() != nil && err != nil {
 		return
