@@ -27,9 +27,9 @@ import (
 // Full releases: through all services, onto a directory that is read afterwards and commands that write down what they did.
 const (
 	projects = 24
-	inFlight = 2 // releases of a project
-	// mergeEvery leaves the machine enough for the race: four releases a second.
-	mergeEvery = 6 * time.Second
+	inFlight = 3 // releases of a project
+	// mergeEvery leaves the machine enough for the race: five releases a second.
+	mergeEvery = 5 * time.Second
 	// patience is the bound of one attempt. A service that is paused for longer loses its work to another.
 	patience  = 6 * time.Second
 	tooLate   = 20 * time.Second // a release overdue by more is held
