@@ -60,7 +60,11 @@ func Run(ctx context.Context, env service.Env, id string, begin release.Begin, c
 // Perform does an action whose intent is journaled already, in e, by this instance, after the local time began.
 func Perform(ctx context.Context, env service.Env, e journal.Entry, begin release.Begin, began time.Time, cause string, act Act) error {
 	id := e.State.Release
-	timed, cancel := context.WithDeadline(ctx, began.Add(begin.Timeout))
+	deadline := began.Add(begin.Timeout)
+	if endless {
+		deadline = deadline.Add(time.Hour)
+	}
+	timed, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if begin.Work == release.Publish || begin.Work == release.Stage {
 		stop, err := abortWhenEnded(timed, cancel, env, id)
