@@ -49,7 +49,7 @@ demo: build ## Take four releases through the gate on this machine, and check ho
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
 	.ci/race -timeout=15m work
-	go test -count=1 -timeout=15m -run='^(TestRace|TestKilledAtEveryStep)' ./services/promoter ./services/e2e
+	go test -count=1 -timeout=15m -run='^(TestRace|TestKilledAtEveryStep|TestRestartWithManyReleases)' ./services/promoter ./services/e2e
 	go test -count=1 -timeout=15m ./pkg/release/exhaustive
 
 .PHONY: model

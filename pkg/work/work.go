@@ -142,12 +142,12 @@ func record(ctx context.Context, env service.Env, id string, begin release.Begin
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
 	defer cancel()
 	restoring := begin.Work == release.RestoreBeta || begin.Work == release.RestoreStaging
-	var command release.Command = release.Finish{Work: begin.Work, Value: out.Value, Note: out.Note}
+	var command release.Command = release.Finish{Work: begin.Work, Instance: begin.Instance, Value: out.Value, Note: out.Note}
 	switch {
 	case acted == nil:
 	case restoring: // the outcome of the release stands; what could not be put back is said
 		env.Log.Error("could not put back", zap.String("release", id), zap.String("work", string(begin.Work)), zap.Error(acted))
-		command = release.Finish{Work: begin.Work, Note: "could not be put back: " + acted.Error()}
+		command = release.Finish{Work: begin.Work, Instance: begin.Instance, Note: "could not be put back: " + acted.Error()}
 	default:
 		command = release.Fail{By: env.Name, Instance: begin.Instance, Reason: reason(begin, acted)}
 	}

@@ -86,7 +86,7 @@ func TestRetryWaitsForItsLane(t *testing.T) {
 		w.outside.mends()
 		other, s := w.soaks("router", "2.0.0")
 		w.ask("retry", id, "ana", "")
-		w.equal("behind", w.untilPhase(id, release.Queued).Behind, other)
+		w.until(id, "queued", func(s release.State) bool { return s.Phase == release.Queued && s.Behind == other })
 		w.sleepTo(s.Due.Add(-time.Second))
 		w.equal("its phase", w.load(id).Phase, release.Queued)
 		s = w.untilPhase(other, release.Promoted)

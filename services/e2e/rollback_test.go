@@ -65,14 +65,19 @@ func TestRollbackMeetsTheNextClaim(t *testing.T) {
 		})
 		w.onRecord(next, "postponed", func() { close(postponed) })
 
-		s := w.untilPostponed(next, release.ByRollback)
-		w.contains("why it waits", s.Postponed.Why, bad, "is being rolled back")
-		w.equal("claims", len(w.claims(next)), 1)
-		s = w.untilPhase(bad, release.RolledBack)
-		w.equal("latest", w.channel("tracer", "latest"), "1.2.0")
-		s = w.promotedAt(next, s.End.At, 20*time.Second)
+		w.untilPhase(next, release.Promoted)
+		back, on := w.records(bad), w.records(next)
+		took, _ := on[len(on)-3].Event.(release.WasPostponed) // before the second claim and the promotion
+		w.equal("why it waited", took.Obstacle.Kind, release.ByRollback)
+		w.contains("why it waited", took.Obstacle.Why, bad, "is being rolled back")
+		w.equal("claims", len(w.claims(next)), 2)
+		ended, again := back[len(back)-1], on[len(on)-2]
+		w.equal("how the one before ended", ended.Type, string(release.RolledBack))
+		if wait := again.at.Sub(ended.at); wait < 0 || wait > 20*time.Second {
+			w.Errorf("claimed again %s after the rollback", wait)
+		}
+		w.equal("the channel in between", strings.HasPrefix(w.load(next).Latest.Before, "1.2.0@"), true)
 		w.equal("latest", w.channel("tracer", "latest"), "1.4.0")
-		w.equal("it knows what was before", strings.HasPrefix(s.Latest.Before, "1.2.0@"), true)
 	})
 }
 

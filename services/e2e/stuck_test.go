@@ -33,7 +33,7 @@ func TestOverdueAfterAnOutage(t *testing.T) {
 	})
 }
 
-const limited = tenMinutes + "limits: { phase: 20m, hold: 1h }\n"
+const limited = tenMinutes + "limits: { phase: 15m, hold: 20m }\n"
 
 // stuck is a way to get stuck in a phase, and who is missing. What it starts is stopped again by mend.
 type stuck struct {
@@ -50,33 +50,33 @@ func stuckIn() map[release.Phase]stuck {
 	return map[release.Phase]stuck{
 		release.Merged: {get: func(w *world, id string) {
 			w.dies(id, release.Merged, thePublisher)
-		}, limit: 20 * time.Minute, why: "stuck in merged"},
-		release.Published: {missing: []string{theStager}, get: nothing, limit: 20 * time.Minute, why: "stuck in published"},
+		}, limit: 15 * time.Minute, why: "stuck in merged"},
+		release.Published: {missing: []string{theStager}, get: nothing, limit: 15 * time.Minute, why: "stuck in published"},
 		release.Publishing: {get: func(w *world, id string) {
 			w.dies(id, release.Publishing, thePublisher)
-		}, limit: 20 * time.Minute, why: "stuck in publishing"},
+		}, limit: 15 * time.Minute, why: "stuck in publishing"},
 		release.Staging: {get: func(w *world, id string) {
 			w.dies(id, release.Staging, theStager)
-		}, limit: 20 * time.Minute, why: "stuck in staging"},
+		}, limit: 15 * time.Minute, why: "stuck in staging"},
 		release.Queued: {more: "lane: eu\n", get: func(w *world, _ string) {
 			w.apply("router", "lane: eu\n"+tenMinutes)
 			first, _ := w.soaks("router", "1.0.0")
 			w.ask("hold", first, "ana", "for days")
 			w.untilPhase(first, release.Held)
-		}, limit: time.Hour, why: "queued for too long", mend: func(w *world, _ string) {
+		}, limit: 20 * time.Minute, why: "queued for too long", mend: func(w *world, _ string) {
 			r, _, err := w.journal.Lane(w.Context(), "eu")
 			if err != nil {
 				w.Fatal(err)
 			}
 			w.ask("cancel", r.Owner, "ana", "")
 		}},
-		release.Held: {get: func(w *world, id string) { w.ask("hold", id, "ana", "for days") }, limit: time.Hour, why: "held by ana for too long"},
+		release.Held: {get: func(w *world, id string) { w.ask("hold", id, "ana", "for days") }, limit: 20 * time.Minute, why: "held by ana for too long"},
 		release.Soaking: {get: func(w *world, _ string) { w.says(topology.StopPause, "tracer", "ana", "for days") },
-			limit: time.Hour, why: "waited for too long: the project is paused by ana",
+			limit: 20 * time.Minute, why: "waited for too long: the project is paused by ana",
 			mend: func(w *world, _ string) { w.says(topology.StopUnpause, "tracer", "ana", "") }},
 		release.Passed: {get: func(w *world, id string) {
 			w.dies(id, release.Passed, theStager)
-		}, limit: 20 * time.Minute, why: "stuck in passed"},
+		}, limit: 15 * time.Minute, why: "stuck in passed"},
 	}
 }
 
@@ -92,7 +92,7 @@ func TestStuckInEveryPhase(t *testing.T) {
 		t.Run(string(phase), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				if phase == release.Passed {
-					w.applies("tracer", threeStages+"limits: { phase: 20m }\n")
+					w.applies("tracer", threeStages+"limits: { phase: 15m }\n")
 				} else {
 					w.apply("tracer", limited+c.more)
 				}
@@ -142,7 +142,7 @@ func TestStuckWhilePromoterWasAway(t *testing.T) {
 		w.start(thePromoter)
 		end := w.untilPhase(id, release.Failed).End
 		w.contains("why", end.Reason, "stuck in published")
-		if late := end.At.Sub(s.PhaseAt.Add(20 * time.Minute)); late < 0 || late > time.Second {
+		if late := end.At.Sub(s.PhaseAt.Add(15 * time.Minute)); late < 0 || late > time.Second {
 			w.Errorf("it failed %s after its deadline", late)
 		}
 	})

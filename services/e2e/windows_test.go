@@ -14,9 +14,9 @@ const weekend = `windows: { zone: Europe/Berlin, freeze: [ { name: weekend, week
 // TestWeekendOverDaylightSaving: what comes due on the Sunday on which clocks are put forward is promoted on Monday at nine by the
 // clock on the wall, an hour earlier than it would be by counting hours; or when somebody insists.
 func TestWeekendOverDaylightSaving(t *testing.T) {
-	bubbleAt(t, "2000-03-26T00:30:00Z", func(w *world) { // a Sunday; it is 01:30 in Berlin, and half an hour later 03:00
+	bubbleAt(t, "2000-03-26T00:40:00Z", func(w *world) { // a Sunday; it is 01:40 in Berlin, and twenty minutes later 03:00
 		for _, name := range []string{"tracer", "router", "web", "api"} {
-			w.apply(name, weekend+"soak: { delay: 10h }")
+			w.apply(name, weekend+tenMinutes)
 		}
 		w.start(all()...)
 		ids := map[string]string{}
@@ -38,7 +38,7 @@ func TestWeekendOverDaylightSaving(t *testing.T) {
 		w.ask("expedite", ids["router"], "ana", "hotfix")
 		w.ask("expedite", ids["web"], "ana", "hotfix")
 		w.ask("cancel", ids["api"], "ana", "login is broken")
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		w.equal("what an expedite alone came to", w.load(ids["router"]).Phase, release.Soaking)
 		w.equal("what a cancel came to", w.load(ids["api"]).Phase, release.Cancelled)
 		w.laneIsFree("api")
@@ -49,6 +49,7 @@ func TestWeekendOverDaylightSaving(t *testing.T) {
 		w.ask("expedite", ids["router"], "ana", `{"force":true,"reason":"nobody can log in"}`)
 		w.promotedAt(ids["router"], time.Now(), time.Second)
 
+		w.kill(theWatcher) // the soak is over: what follows is not watched
 		w.sleepTo(monday.Add(-time.Minute))
 		w.promotedAt(ids["tracer"], monday, time.Second)
 		w.promotedAt(ids["web"], monday, time.Second)
@@ -87,6 +88,8 @@ func TestFreezes(t *testing.T) {
 		w.equal("until", s.Postponed.Until.IsZero(), true)
 
 		w.ask("expedite", ids["api"], "ana", "hotfix")
+		time.Sleep(time.Minute)
+		w.kill(theWatcher) // the soaks are over
 		w.sleepTo(began.Add(3 * time.Hour))
 		w.equal("an expedited release", w.load(ids["api"]).Phase, release.Soaking)
 		w.ask("expedite", ids["api"], "ana", `{"force":true,"reason":"nobody can log in"}`)
