@@ -16,8 +16,8 @@ import (
 
 // What is around the releases that soak or bake.
 
-// surround fills in what is around the rows; what stops projects that are not in gates is not known.
-func (r *Reader) surround(ctx context.Context, rows []Row, gates map[string]release.Gate) error {
+// Surround fills in what is around the rows; what stops projects that are not in gates is not known.
+func (r *Reader) Surround(ctx context.Context, rows []Row, gates map[string]release.Gate) error {
 	if err := r.beats(ctx, rows); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (r *Reader) Release(ctx context.Context, s release.State) (Row, time.Time, 
 	}
 	rows := []Row{{State: s}}
 	gates, _ := r.Journal.Gates(ctx, append(needed(rows), s.Project), 0) // without them the journal's own word stands
-	if err = r.surround(ctx, rows, gates); err == nil {
+	if err = r.Surround(ctx, rows, gates); err == nil {
 		err = r.ahead(ctx, &rows[0])
 	}
 	return rows[0], now.Local(), err
@@ -124,7 +124,7 @@ func (r *Reader) collect(ctx context.Context, names []string, ended int) (Board,
 		return Board{}, err
 	}
 	b.Stopped, b.Unread = Stops(gates, names, b.Now), err
-	return b, r.surround(ctx, b.Rows, gates)
+	return b, r.Surround(ctx, b.Rows, gates)
 }
 
 // Seen is what is known of all releases that matter now.

@@ -63,9 +63,15 @@ type app struct {
 
 // Main runs the command line with the process's arguments and streams, and returns its exit code.
 func Main() Code {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals) // before anybody hears of it: a second signal ends the process at once
+		stop()
+	}()
 	a := &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		outStyle: show.StyleOf(os.Stdout, os.Getenv), errStyle: show.StyleOf(os.Stderr, os.Getenv),

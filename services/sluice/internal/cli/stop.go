@@ -248,23 +248,15 @@ func (a *app) standing(ctx context.Context, c *client, h halt, names []string, s
 	if err := a.print("%s", show.Stopped(h.project, s, now)); err != nil {
 		return err
 	}
-	var live []release.State
-	for id, e := range seen.Releases {
-		if !slices.Contains(names, e.State.Project) || e.State.Phase.Ended() {
-			continue
-		}
-		if e.Seq < seq { // what was claimed before the stop is seen by whoever has seen the stop
-			if e, err = c.journal.LoadAt(ctx, id, seq); err != nil {
-				return err
-			}
-		}
-		live = append(live, e.State)
+	live, err := c.live(ctx, seen, names, seq)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(live, func(a, b release.State) int {
-		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Merge.Seq, b.Merge.Seq))
-	})
+	if err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).Surround(ctx, live, gates); err != nil {
+		return err
+	}
 	for _, r := range live {
-		if err := a.print("  %s %s: %s", show.Title(r), show.First(r.Release), effect(r, s, now)); err != nil {
+		if err := a.print("  %s %s: %s", show.Title(r.State), show.First(r.State.Release), effect(r, s, now)); err != nil {
 			return err
 		}
 	}
@@ -274,8 +266,32 @@ func (a *app) standing(ctx context.Context, c *client, h halt, names []string, s
 	return nil
 }
 
+// live are the releases of these projects that are on their way, not from before a sequence of the stream: a claim that was
+// stored before a stop is seen by whoever has seen the stop.
+func (c *client) live(ctx context.Context, seen board.Seen, names []string, least uint64) ([]board.Row, error) {
+	var live []board.Row
+	for id, e := range seen.Releases {
+		if !slices.Contains(names, e.State.Project) || e.State.Phase.Ended() {
+			continue
+		}
+		if e.State.Phase == release.Soaking || e.State.Phase == release.Promoting {
+			var err error
+			if e, err = c.journal.LoadAt(ctx, id, least); err != nil {
+				return nil, err
+			}
+		}
+		live = append(live, board.Row{State: e.State})
+	}
+	slices.SortFunc(live, func(a, b board.Row) int {
+		x, y := a.State, b.State
+		return cmp.Or(cmp.Compare(x.Project, y.Project), cmp.Compare(x.Merge.Seq, y.Merge.Seq))
+	})
+	return live, nil
+}
+
 // effect is what a stop does to a release.
-func effect(r release.State, s release.Stop, now time.Time) string {
+func effect(row board.Row, s release.Stop, now time.Time) string {
+	r := row.State
 	outcome := show.Outcome(r, now)
 	switch {
 	case r.Phase.Ended():
@@ -289,9 +305,12 @@ func effect(r release.State, s release.Stop, now time.Time) string {
 	case r.Phase != release.Soaking:
 		return outcome + "; it goes on until it is to be promoted, and waits then"
 	}
-	if o := outlook.Of(r, outlook.Around{Read: true}, now); !r.LastStage() {
+	if !r.LastStage() {
 		return outcome + "; it goes on to its last stage, and waits then"
-	} else if _, stops := release.Stopped(r, []release.Stop{s}, o.At); !stops {
+	}
+	without := row.Around
+	without.Stops = slices.DeleteFunc(slices.Clone(without.Stops), func(o release.Stop) bool { return o.Seq == s.Seq })
+	if _, stops := release.Stopped(r, []release.Stop{s}, outlook.Of(r, without, now).At); !stops {
 		return outcome + "; this does not stop it"
 	}
 	return outcome + "; it waits then"

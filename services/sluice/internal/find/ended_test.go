@@ -31,6 +31,7 @@ func TestEnded(t *testing.T) {
 	one := b.merge("c1", release.Fail{Reason: "no"})
 	two := b.merge("c2", release.Fail{Reason: "no"})
 	b.merge("c3")
+	b.merge("c4", release.Request{Verb: release.Cancel, Seq: 1, Actor: "ana"})
 	for _, p := range []release.Promotion{{Release: one, Version: "1.0.0"}, {Release: two, Version: "1.1.0"}} {
 		if _, err := b.f.Journal.ChangeProject(t.Context(), "tracer", func(r release.Record) (release.Record, error) {
 			return r.Promote(p), nil

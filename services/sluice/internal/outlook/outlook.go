@@ -44,8 +44,8 @@ func Of(s release.State, a Around, now time.Time) Outlook {
 		o.At = now
 	}
 	if !a.Read {
-		if p := s.Postponed; p != nil && !(s.Forced && (p.Kind == release.ByWindow || p.Kind == release.ByFreeze)) {
-			o.meet(s.Postponed.Obstacle)
+		if p, waits := Postponed(s); waits {
+			o.meet(p)
 		}
 		return o
 	}
@@ -69,6 +69,24 @@ func Of(s release.State, a Around, now time.Time) Outlook {
 	}
 	o.Open = true
 	return o
+}
+
+// Postponed is what a release waits for by the journal's own word. That word is of when the soak was over: what was said since
+// of the release itself counts.
+func Postponed(s release.State) (release.Obstacle, bool) {
+	if s.Postponed == nil {
+		return release.Obstacle{}, false
+	}
+	o := s.Postponed.Obstacle
+	switch o.Kind {
+	case release.ByWindow, release.ByFreeze:
+		return o, !s.Forced
+	case release.ByApproval:
+		o.Why = s.Approvals().String()
+		return o, s.Approvals().Missing() > 0
+	case release.ByPause, release.ByRollback, release.ByNeed:
+	}
+	return o, true
 }
 
 // closed is what stops the promotion at a time, if anything does.

@@ -94,6 +94,40 @@ func TestOutlookOfTheJournal(t *testing.T) {
 	}
 }
 
+// What was said of the release since it was postponed counts at once.
+func TestPostponed(t *testing.T) {
+	postponed := func(kind release.Obstructing, change func(*release.State)) release.State {
+		return soaking(func(s *release.State) {
+			s.Postponed = &release.Postponement{Obstacle: release.Obstacle{Kind: kind, Why: "as it was"}}
+			s.Policy.Approvals = 2
+			change(s)
+		})
+	}
+	approved := func(n int) func(*release.State) {
+		return func(s *release.State) { s.Approved = make([]release.Said, n) }
+	}
+	forced := func(s *release.State) { s.Forced = true }
+	for name, c := range map[string]struct {
+		state release.State
+		want  string
+	}{
+		"not postponed":        {soaking(forced), ""},
+		"approved by one":      {postponed(release.ByApproval, approved(1)), "1 of 2 approvals"},
+		"approved":             {postponed(release.ByApproval, approved(2)), ""},
+		"a window":             {postponed(release.ByWindow, approved(0)), "as it was"},
+		"a window, forced":     {postponed(release.ByWindow, forced), ""},
+		"a freeze, forced":     {postponed(release.ByFreeze, forced), ""},
+		"a pause, forced":      {postponed(release.ByPause, forced), "as it was"},
+		"another, forced":      {postponed(release.ByNeed, forced), "as it was"},
+		"a rollback, approved": {postponed(release.ByRollback, approved(2)), "as it was"},
+	} {
+		o, waits := outlook.Postponed(c.state)
+		if waits != (c.want != "") || waits && o.Why != c.want {
+			t.Errorf("%s: %q %t, want %q", name, o.Why, waits, c.want)
+		}
+	}
+}
+
 // A schedule that changes for ever is looked at so often and no more.
 func TestOutlookEnds(t *testing.T) {
 	var stops []release.Stop

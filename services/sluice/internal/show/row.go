@@ -77,7 +77,7 @@ func (l *Line) ended(s release.State, now time.Time) {
 	l.When = Clock(s.End.At, now)
 	if s.Phase == release.Promoted {
 		if s.Expedited != nil {
-			l.By, l.Why = s.Expedited.By, reason("expedited", s.Expedited.Reason)
+			l.By, l.Why = s.Expedited.By, reason(expedited(s), s.Expedited.Reason)
 		}
 		if s.Recalled != nil { // in vain
 			l.recalled(s)
@@ -306,15 +306,20 @@ func Outcome(s release.State, now time.Time) string {
 }
 
 func soaking(s release.State, now time.Time) string {
+	o, postponed := outlook.Postponed(s)
 	switch {
-	case s.Postponed != nil:
-		text := "its soak is over, it waits: " + waits(s, outlook.Outlook{Waits: []release.Obstacle{s.Postponed.Obstacle}})
-		if !s.Postponed.Until.IsZero() {
-			text += fmt.Sprintf(" (until %s)", Clock(s.Postponed.Until, now))
+	case postponed:
+		text := "its soak is over, it waits: " + waits(s, outlook.Outlook{Waits: []release.Obstacle{o}})
+		if !o.Until.IsZero() {
+			text += fmt.Sprintf(" (until %s)", Clock(o.Until, now))
 		}
 		return text
 	case s.Expedited != nil:
 		return expedited(s) + ", about to be promoted"
+	case s.Postponed != nil && s.LastStage():
+		return "its soak is over, about to be promoted"
+	case s.Postponed != nil:
+		return "its soak is over, about to go on to the next stage"
 	}
 	return fmt.Sprintf("%s, %s left, due %s", PhaseOf(s), Left(s.Due.Sub(now)), Clock(s.Due, now))
 }
