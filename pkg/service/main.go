@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -38,8 +36,7 @@ const startWithin = 60 * time.Second
 
 // Main is the whole of a service's main function: flags, logging, connection, health, signals, drain. It exits the process.
 func Main(name string, run func(ctx context.Context, env Env) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, stop := UntilSignal()
 	err := Start(ctx, name, os.Args[1:], os.Stderr, run)
 	stop()
 	switch {

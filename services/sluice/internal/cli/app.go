@@ -13,13 +13,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -63,15 +62,8 @@ type app struct {
 
 // Main runs the command line with the process's arguments and streams, and returns its exit code.
 func Main() Code {
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := service.UntilSignal()
 	defer stop()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-signals
-		signal.Stop(signals) // before anybody hears of it: a second signal ends the process at once
-		stop()
-	}()
 	a := &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		outStyle: show.StyleOf(os.Stdout, os.Getenv), errStyle: show.StyleOf(os.Stderr, os.Getenv),
