@@ -3,6 +3,7 @@ package release
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/Masterminds/semver/v3"
@@ -260,6 +261,15 @@ const MaxNeeds = 32
 type Need struct {
 	Project string
 	Version string // that version or a newer one
+}
+
+// ParseNeed reads "api@1.4.0". What names may be made of is for the caller to check.
+func ParseNeed(text string) (Need, error) {
+	project, version, ok := strings.Cut(text, "@")
+	if !ok || project == "" || version == "" {
+		return Need{}, fmt.Errorf("needs %.100q: want a project and a version, such as api@1.4.0", text)
+	}
+	return Need{Project: project, Version: version}, nil
 }
 
 // Met tells whether the record of the needed project has it.

@@ -2,7 +2,6 @@ package releasepb
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,11 +66,11 @@ func DecodeMergeEvent(data []byte) (MergeEvent, error) {
 		m.Delay = &d
 	}
 	for _, need := range in.GetNeeds() {
-		p, version, ok := strings.Cut(need, "@")
-		if !ok || p == "" || version == "" {
-			return MergeEvent{}, fmt.Errorf("%w: needs %q: want a project and a version, such as api@1.4.0", ErrMalformed, clip(need))
+		n, err := release.ParseNeed(need)
+		if err != nil {
+			return MergeEvent{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
-		m.Needs = append(m.Needs, release.Need{Project: p, Version: version})
+		m.Needs = append(m.Needs, n)
 	}
 	if len(m.Needs) > release.MaxNeeds {
 		return MergeEvent{}, fmt.Errorf("%w: %d needs, at most %d are allowed", ErrMalformed, len(m.Needs), release.MaxNeeds)

@@ -33,6 +33,7 @@ type merging struct {
 	project string
 	file    string // of the artifact; empty when it is an object
 	delay   string
+	needs   []string
 	wait    bool
 	timeout time.Duration
 }
@@ -65,6 +66,7 @@ With --wait it follows the release to its end, and the exit code tells how that 
 	set.StringVar(&m.event.Version, "version", "", "the version that everybody will get (what the artifact says)")
 	set.StringVar(&m.event.Digest, "digest", "", `"sha256:…" that the artifact must have`)
 	set.StringVar(&m.delay, "delay", "", "how long it soaks, in place of the project's: 30m; 0s skips it")
+	set.StringSliceVar(&m.needs, "needs", nil, "a release of another `project@version` that must be promoted before, such as api@1.4.0; may be given again")
 	set.StringVar(&m.event.Actor, "actor", "", "who merged ($USER)")
 	set.StringVar(&m.event.URL, "url", "", "where people read about it")
 	set.StringVar(&m.event.ID, "id", "", "the release's id, a UUID of version 7 (a new one)")
@@ -129,6 +131,16 @@ func (m *merging) check(ctx context.Context) (err error) {
 			return fmt.Errorf("--delay %q: want a duration such as 30m, 2h or 1d, from 0s to %s", m.delay, show.Left(release.MaxExtend))
 		}
 		e.Delay = &d
+	}
+	for _, text := range m.needs {
+		need, err := release.ParseNeed(text)
+		if err == nil {
+			err = cmp.Or(topology.CheckProject(need.Project), topology.CheckVersion(need.Version))
+		}
+		if err != nil {
+			return fmt.Errorf("--needs: %w", err)
+		}
+		e.Needs = append(e.Needs, need)
 	}
 	if e.Digest != "" {
 		if _, err := driver.DigestHex(e.Digest); err != nil {
