@@ -42,7 +42,7 @@ func TestPauseRacesTheClaim(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.apply("tracer", tenMinutes)
 		w.start(all()...)
-		id, s := w.soaks("tracer", "1.4.0")
+		id, _ := w.soaks("tracer", "1.4.0")
 		var paused uint64
 		w.outside.first("tracer", driver.Promote, look, func() { paused = w.says(topology.StopPause, "tracer", "ana", "stop") })
 		w.untilPostponed(id, release.ByPause)
@@ -55,12 +55,12 @@ func TestPauseRacesTheClaim(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		w.equal("claims while it is paused", w.count(id, "promoting"), 1)
 		w.says(topology.StopUnpause, "tracer", "ana", "")
-		s = w.promotedAt(id, time.Now(), time.Second)
+		w.promotedAt(id, time.Now(), time.Second)
 		w.equal("latest", w.channel("tracer", "latest"), "1.4.0")
 
 		late, _ := w.soaks("tracer", "1.5.0")
 		w.onRecord(late, release.Promoting, func() { paused = w.says(topology.StopPause, "tracer", "ana", "stop") })
-		s = w.untilPhase(late, release.Promoted)
+		s := w.untilPhase(late, release.Promoted)
 		if paused < s.Claim {
 			w.Fatalf("the claim is at %d, the pause at %d: it came too early", s.Claim, paused)
 		}
