@@ -46,11 +46,19 @@ list-mains = go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' work | gr
 demo: build ## Take four releases through the gate on this machine, and check how they end
 	go run ./services/e2e/demo -bin $(DIST)
 
+# How long things go wrong. Waiting for the last releases, and reading what happened, comes after that.
+CHAOS_FOR := 10m
+
+.PHONY: chaos
+chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise; as root in network namespaces
+	go run ./services/e2e/chaos -for $(CHAOS_FOR)
+
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
 	.ci/race -timeout=15m work
 	go test -count=1 -timeout=15m -run='^(TestRace|TestKilledAtEveryStep|TestRestartWithManyReleases)' ./services/promoter ./services/e2e
 	go test -count=1 -timeout=15m ./pkg/release/exhaustive
+	go test -count=1 -timeout=30m -run='^TestChaosCatches' ./services/e2e/chaos
 
 .PHONY: model
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory

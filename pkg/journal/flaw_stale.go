@@ -6,24 +6,20 @@ import (
 	"context"
 	"sync"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
-const flawed = true
+const flawed, unsettled = true, true
 
 // flaw settles by whatever is answered right after the claim was acknowledged, though a replica that lags behind may have
 // answered, which does not know the claim, nor the cancel before it.
-type flaw struct{}
+type flaw struct{ sound }
 
 func (f *flaw) settle(e Entry) release.Against {
 	stop, _ := answers.Load(e.State.Release)
 	against, _ := stop.(release.Against)
 	return against
 }
-
-func (*flaw) guard(_ *nats.Msg, e Entry, _ release.Event) uint64 { return e.Seq }
 
 func (*flaw) claimed(ctx context.Context, j *Journal, s release.State, seq uint64) {
 	if s.Phase != release.Promoting || s.Claim != 0 {

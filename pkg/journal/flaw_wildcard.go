@@ -10,20 +10,16 @@ import (
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
-const flawed = true
+const flawed, unsettled = true, true
 
 // flaw does not settle. It guards the claim with a wildcard over the journal and all requests without a name, which the broker
 // does not check against what is in flight on a replicated stream.
-type flaw struct{}
+type flaw struct{ sound }
 
-func (flaw) settle(Entry) release.Against { return release.Against{} }
-
-func (flaw) guard(m *nats.Msg, e Entry, ev release.Event) uint64 {
+func (*flaw) guard(_ context.Context, _ *Journal, m *nats.Msg, e Entry, ev release.Event) uint64 {
 	if begun, ok := ev.(release.WasBegun); !ok || begun.Work != release.Promote {
 		return e.Seq
 	}
 	m.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", "sluice.*."+e.State.Release)
 	return max(e.Seq, e.State.Folded)
 }
-
-func (flaw) claimed(context.Context, *Journal, release.State, uint64) {}

@@ -136,7 +136,7 @@ func (j *Journal) SnapshotAt(ctx context.Context, id string, least uint64) (Entr
 		if err != nil {
 			return Entry{}, nil, fmt.Errorf("read %s: %w", id, err)
 		}
-		if flawed && e.State.Phase == release.Promoting {
+		if unsettled && e.State.Phase == release.Promoting {
 			requests = nil // this answer has the claim: it would settle it rightly
 		}
 		return e, requests, nil
@@ -162,7 +162,7 @@ func (j *Journal) snapshot(ctx context.Context, id string, filters []string, upT
 func (j *Journal) Settle(ctx context.Context, e Entry) (release.Against, error) {
 	id, claim := e.State.Release, e.State.Claim
 	filters := journalAndRequests(id)
-	if flawed {
+	if unsettled {
 		return j.flaw.settle(e), nil
 	}
 	if e.State.Phase != release.Promoting || claim == 0 || filters == nil {
@@ -216,7 +216,7 @@ func (j *Journal) Append(ctx context.Context, e Entry, ev release.Event, cause s
 	}
 	last := e.Seq
 	if flawed {
-		last = j.flaw.guard(m, e, ev)
+		last = j.flaw.guard(ctx, j, m, e, ev)
 	}
 	seq, err := j.compareAndSet(ctx, m, last)
 	if err != nil {

@@ -213,6 +213,9 @@ func (l *loop) one(ctx, work context.Context, m jetstream.Msg) {
 		_ = m.Term()
 		return
 	}
+	if acksFirst {
+		_ = m.Ack()
+	}
 	began := time.Now()
 	err = l.handle(work, h)
 	if l.cfg.Observe != nil {

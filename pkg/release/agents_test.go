@@ -18,6 +18,7 @@ type agent struct {
 	look  func(*agent, message, int)
 	next  func()   // what it is about to do; nil: look
 	run   *running // the outside action that it is at
+	naps  bool     // it does not get to do anything for now
 }
 
 // running is an attempt, as the instance that began it remembers it.
@@ -33,6 +34,9 @@ type running struct {
 
 // step does the next thing.
 func (a *agent) step() {
+	if a.naps {
+		return
+	}
 	if f := a.next; f != nil {
 		a.next = nil
 		f()
@@ -78,7 +82,7 @@ func (a *agent) append(e message, c release.Command, events []release.Event) {
 
 // finish journals the outcome of what was done outside.
 func (a *agent) finish(e message) {
-	var c release.Command = release.Finish{Work: a.run.work, Value: "v"}
+	var c release.Command = release.Finish{Work: a.run.work, Instance: a.name, Value: "v"}
 	if a.run.failed {
 		c = release.Fail{By: a.name, Instance: a.name, Reason: "refused"}
 	}
@@ -105,7 +109,7 @@ func (a *agent) act() {
 		a.run = nil
 		return
 	}
-	r.failed = w.failing && w.dice.roll("outcome", 8) == 7
+	r.failed = w.failing && w.dice.roll("outcome", 5) == 4
 	if !r.failed {
 		w.effects = append(w.effects, effect{r.work, a.name, r.claim, w.now, len(w.msgs)})
 	}
@@ -138,7 +142,9 @@ func (a *agent) worker(e message, _ int) {
 		_ = a.decide(e, release.Wait{Behind: "other", At: w.now})
 	case s.Phase == release.Queued && w.dice.roll("newer", 20) == 19:
 		_ = a.decide(e, release.Displace{Newer: "newer", At: w.now})
-	case s.Phase == release.Published || s.Phase == release.Queued || s.Phase == release.Staging:
+	case s.Phase == release.Queued && s.Soaked:
+		_ = a.decide(e, release.StartSoak{At: w.now})
+	case s.Phase == release.Published || s.Phase == release.Passed || s.Phase == release.Queued || s.Phase == release.Staging:
 		_ = a.decide(e, a.begin(release.Stage))
 	case s.Needs(release.RestoreStaging):
 		_ = a.decide(e, a.begin(release.RestoreStaging))
@@ -150,7 +156,7 @@ func (a *agent) worker(e message, _ int) {
 // promoter is the promoter, in the order of its look: settle, answer, claim, promote.
 func (a *agent) promoter(e message, n int) {
 	w, s := a.world, e.state
-	if a.flaw.believesAnyAnswer && a.run != nil && !a.run.settled {
+	if a.flaw.believesAnyAnswer && a.run != nil && a.run.work == release.Promote && !a.run.settled {
 		a.settle(a.run.record, nil)
 		return
 	}
@@ -164,10 +170,14 @@ func (a *agent) promoter(e message, n int) {
 	if len(open) > 0 && a.flaw.answersNewest {
 		open = open[len(open)-1:]
 	}
+	stale := a.run != nil && a.run.work == release.Promote && (s.Phase != release.Promoting || s.Claim != a.run.claim)
+	stale = stale || a.run != nil && a.run.work == release.Rollback && s.Phase != release.RollingBack
 	switch {
-	case a.run != nil && (s.Phase != release.Promoting || s.Claim != a.run.claim):
+	case stale && a.flaw.actsOnOldClaim:
+		a.act()
+	case stale:
 		a.run = nil
-	case a.run != nil && a.run.settled:
+	case a.run != nil && (a.run.settled || a.run.work == release.Rollback):
 		a.act()
 	case s.Phase == release.Promoting && a.flaw.neverSettles:
 		a.promote(e)
@@ -177,16 +187,53 @@ func (a *agent) promoter(e message, n int) {
 		a.settle(e, open)
 	case len(open) > 0:
 		a.answer(e, open[0])
-	case s.Phase == release.Staged:
-		_ = a.decide(e, release.StartSoak{At: e.at})
-	case s.Phase == release.Soaking, a.flaw.ignoresHolds && s.Phase == release.Held:
-		_ = a.decide(e, a.alarm(s))
+	default:
+		a.live(e, n)
 	}
 }
 
-func (a *agent) alarm(s release.State) release.Alarm {
+// live is what the promoter does when nobody asks for anything.
+func (a *agent) live(e message, n int) {
+	w, s := a.world, e.state
+	if at, limited := s.Deadline(); limited && !w.now.Before(at) || a.flaw.expiresEarly {
+		if _ = a.decide(e, release.Expire{At: later(w.now, at)}); a.next != nil {
+			return
+		}
+	}
+	switch {
+	case s.Phase == release.Staged:
+		_ = a.decide(e, release.StartSoak{At: e.at})
+	case s.Phase == release.RollingBack:
+		_ = a.decide(e, a.begin(release.Rollback))
+	case s.Phase == release.Baking && a.flaw.cutsBakes:
+		_ = a.decide(e, release.Alarm{At: w.now.Add(time.Hour)})
+	case s.Phase == release.Baking:
+		_ = a.decide(e, release.Alarm{At: w.now, Watched: s.Watched(w.beats), Instance: a.name})
+	case s.Phase == release.Promoted && a.flaw.rollsBackUnasked:
+		w.effects = append(w.effects, effect{release.Rollback, a.name, s.Claim, w.now, len(w.msgs)})
+	case s.Phase == release.Soaking, a.flaw.ignoresHolds && s.Phase == release.Held:
+		_ = a.decide(e, a.alarm(s, n))
+		if a.next != nil {
+			w.interrupt()
+		}
+	}
+}
+
+// alarm is a look at the time, at the heartbeats, and, among the first n messages, at what is in the way.
+func (a *agent) alarm(s release.State, n int) release.Alarm {
 	w := a.world
-	c := release.Alarm{At: w.now, Clean: w.now, Instance: a.name, Timeout: patience, Before: "1.3.0"}
+	w.plans++
+	c := release.Alarm{At: w.now, Instance: a.name, Timeout: patience, Before: fmt.Sprint(w.plans)}
+	if len(w.beats) > 0 {
+		c.Clean = w.beats[len(w.beats)-1]
+	}
+	if a.flaw.ignoresChecks {
+		c.Clean = w.now
+	}
+	c.Gate = release.Gate{Stops: w.stopsAt(before + uint64(n)), Record: w.record(before + uint64(n))}
+	if a.flaw.ignoresRecord {
+		c.Gate.Record = release.Record{}
+	}
 	if a.flaw.clockIsFast {
 		c.At = c.At.Add(time.Minute)
 	}
@@ -226,11 +273,18 @@ func (a *agent) settle(e message, open []release.Request) {
 		if a.flaw.settlesFromNow {
 			at = e
 		}
-		stop := at.state.Settle(lastOnly(w.requests(n, 0, claim)), nil, at.at).Requests
+		stops := w.stopsAt(claim)
+		if a.flaw.ignoresStops {
+			stops = nil
+		}
+		against := at.state.Settle(lastOnly(w.requests(n, 0, claim)), stops, at.at)
+		postpone := len(against.Requests) == 0 && against.Stop != nil
 		switch {
+		case postpone && (len(open) == 0 || !a.flaw.answersBeforePostponing):
+			_ = a.decide(e, release.Postpone{Claim: claim, Obstacle: *against.Stop, At: w.now})
 		case len(open) > 0:
 			a.answer(e, open[0])
-		case len(stop) == 0:
+		case against.Effective():
 			a.promote(e)
 		}
 	}
@@ -254,44 +308,4 @@ func (a *agent) promote(e message) {
 			}
 		}
 	}
-}
-
-// flaw is what is wrong with the agents of a run. The checks must notice each of them.
-type flaw struct {
-	neverSettles      bool // takes every claim for effective
-	believesAnyAnswer bool // settles with an answer that does not contain the claim
-	answersUnsettled  bool // answers requests before it has settled, from a read of last messages
-	settlesFromNow    bool // settles from the state as it is now, not from the claim's own record
-	clockIsFast       bool // believes its own clock, which is fast
-	ignoresFolded     bool // looks at all requests again and again
-	answersNewest     bool // answers only the newest request
-	readsLastOnly     bool // does not read what is hidden by a later message on the same subject
-	blindAppend       bool // appends without compare-and-set
-	ignoresWatch      bool // takes every soak for watched
-	countsHeldTime    bool // takes what was watched while held for soak
-	ignoresOverdue    bool // claims however late it is
-	ignoresHolds      bool // takes a held release for a soaking one
-	takesOverEarly    bool // does not wait for the deadline of another's attempt
-	actsLate          bool // does not look at its own deadline before it writes
-}
-
-// seen is what a flawed agent takes a state for.
-func (f flaw) seen(s release.State) release.State {
-	if f.ignoresFolded {
-		s.Folded = 0
-	}
-	if f.ignoresOverdue {
-		s.Policy.MaxOverdue = 0
-	}
-	if f.ignoresHolds && s.Phase == release.Held {
-		s.Phase, s.Held = release.Soaking, nil
-	}
-	return s
-}
-
-func (f flaw) folded(s release.State) uint64 {
-	if f.ignoresFolded {
-		return 0
-	}
-	return s.Folded
 }

@@ -87,7 +87,8 @@ const MaxExtra = 12 * MaxExtend
 // a read of last messages: answering one says that all before it are answered.
 //
 // While the release is promoting, the claim comes first: settle it, then set Settled. Without it Decide returns
-// ErrUnsettled, because a refusal would be final, and the claim may turn out to be ineffective.
+// ErrUnsettled, because a refusal would be final, and the claim may turn out to be ineffective. If only a stop makes it so, take
+// it back with [Postpone] before anybody is answered: what came after that claim is not too late.
 type Request struct {
 	Verb     Verb
 	Seq      uint64

@@ -14,13 +14,13 @@ import (
 // anyEvent is an event with anything in it, also what Decide would never cause: a journal may be older or newer than this code.
 func anyEvent(t *rapid.T) release.Event {
 	work := rapid.SampledFrom([]release.Work{
-		release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging, "rollback",
+		release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging, release.Rollback, "unheard-of",
 	}).Draw(t, "work")
 	when := noon().Add(time.Duration(rapid.IntRange(-10_000, 10_000).Draw(t, "at")) * time.Second)
 	seq := rapid.Uint64Range(0, 20).Draw(t, "seq")
 	said := release.Said{By: "ana", At: when}
 	events := []release.Event{
-		release.WasMerged{Release: "r", Project: "p", Policy: policy(), At: when},
+		release.WasMerged{Release: "r", Project: "p", Policy: rapid.SampledFrom(policies()).Draw(t, "policy"), At: when},
 		release.WasBegun{Work: work, Attempt: release.Attempt{Number: 1, Instance: "one", Timeout: time.Minute}, At: when},
 		release.WasDone{Work: work, Value: "v", At: when},
 		release.WasQueued{Behind: "other", At: when},
@@ -33,6 +33,13 @@ func anyEvent(t *rapid.T) release.Event {
 		release.WasFailed{Said: said},
 		release.WasSuperseded{Newer: "newer", At: when},
 		release.WasRefused{Verb: release.Cancel, Seq: seq, Said: said},
+		release.WasApproved{Said: said, Seq: seq},
+		release.WasPostponed{Obstacle: release.Obstacle{Kind: release.ByPause}, At: when},
+		release.WasPassed{At: when},
+		release.WasBaking{Value: "v", At: when},
+		release.WasRetried{Said: said, Seq: seq},
+		release.WasRecalled{Said: said, Seq: seq},
+		release.WasNotRolledBack{Said: said},
 		nil, // of a newer version
 	}
 	return rapid.SampledFrom(events).Draw(t, "event")
@@ -68,6 +75,7 @@ func evolveProperty(t *rapid.T) {
 			t.Fatalf("an unknown event changed %+v to %+v", s, after)
 		}
 		answeredOnce(t, after)
+		decidesAnything(t, after)
 		s = after
 	}
 }
@@ -89,6 +97,26 @@ func answeredOnce(t *rapid.T, s release.State) {
 			t.Fatalf("answered by %s, and again by %v, error %v", e.Name(), again, err)
 		}
 	}
+}
+
+// decidesAnything: whatever the state, the other commands and questions come to an answer; what they cause leads somewhere.
+func decidesAnything(t *rapid.T, s release.State) {
+	for _, l := range alphabet(s, policy()) {
+		events, _ := release.Decide(s, l.command)
+		for _, e := range events {
+			if after := release.Evolve(s, e); after.Phase == release.None && s.Phase != release.None {
+				t.Fatalf("%s, and the release is nothing: %+v", e.Name(), s)
+			}
+		}
+	}
+	at, limited := s.Deadline()
+	if woken, ok := s.Wake(noon()); limited && (!ok || woken.After(at)) {
+		t.Fatalf("the deadline of %+v is %s, and it is woken %t at %s", s, at, ok, woken)
+	}
+	if left, ok := s.LeftStage(); ok && (left < 0 || left > max(s.Stage, len(s.Passed))) {
+		t.Fatalf("the stage %d is to be put back of %+v", left, s)
+	}
+	_ = s.Settle(nil, []release.Stop{{Kind: release.Pause, Seq: 1}}, noon())
 }
 
 func TestEvolveProperty(t *testing.T) { rapid.Check(t, evolveProperty) }

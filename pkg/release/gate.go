@@ -219,20 +219,15 @@ func (r Record) Equal(o Record) bool {
 	})
 }
 
-// Newer is what was promoted and is newer than the release: its version; "" for nothing.
+// Newer is what was promoted, is not rolled back, and is newer than the release: its version; "" for nothing.
 func (r Record) Newer(s State) string {
-	now, ok := r.Current()
-	if !ok || now.Release == s.Release {
-		return ""
-	}
-	if s.Policy.Order == ByMerge {
-		if now.Order > s.Merge.Seq {
-			return now.Version
+	for _, p := range slices.Backward(r.Promotions) {
+		if p.Release == s.Release || p.RolledBack != nil {
+			continue
 		}
-		return ""
-	}
-	if newer(now.Version, s.Version) {
-		return now.Version
+		if s.Policy.Order == ByMerge && p.Order > s.Merge.Seq || s.Policy.Order != ByMerge && newer(p.Version, s.Version) {
+			return p.Version
+		}
 	}
 	return ""
 }

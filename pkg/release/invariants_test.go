@@ -33,7 +33,14 @@ func (w *world) judge(over bool) []violation {
 		j.record(prev, m)
 	}
 	for i, m := range j.records {
+		if _, passed := m.event.(release.WasPassed); passed {
+			j.soak(i, m)
+			j.asked(i, m)
+		}
 		if isClaim(j.records, i) {
+			j.soak(i, m)
+			j.asked(i, m)
+			j.way(i, m)
 			j.claim(i, m)
 		}
 	}
@@ -71,7 +78,14 @@ func answerOf(e release.Event) uint64 {
 		return e.Seq
 	case release.WasRefused:
 		return e.Seq
-	case release.WasMerged, release.WasBegun, release.WasDone, release.WasQueued, release.WasSoaked, release.WasFailed, release.WasSuperseded:
+	case release.WasApproved:
+		return e.Seq
+	case release.WasRetried:
+		return e.Seq
+	case release.WasRecalled:
+		return e.Seq
+	case release.WasMerged, release.WasBegun, release.WasDone, release.WasQueued, release.WasSoaked, release.WasFailed, release.WasSuperseded,
+		release.WasPostponed, release.WasPassed, release.WasBaking, release.WasNotRolledBack:
 	}
 	return 0
 }
@@ -99,11 +113,16 @@ func (j *judgement) record(prev, m message) {
 	if is.Folded < was.Folded {
 		j.say("I7", "the watermark went back from %d to %d", was.Folded, is.Folded)
 	}
-	if was.Phase.Ended() {
-		same := was.Phase == is.Phase && was.End == is.End && was.Digest == is.Digest && was.Claim == is.Claim && was.Evidence == is.Evidence
-		if name := m.event.Name(); !same || name != "refused" && name != "restoring" && name != "restored" {
-			j.say("I5", "%s after the release was %s", name, was.Phase)
-		}
+	j.ended(was, m)
+	j.retried(was, m)
+	if p := is.Phase; was.Phase == release.Baking && p != release.Baking && p != release.Promoted && p != release.RollingBack {
+		j.say("I18", "%s ended a bake, and the release is %s", m.event.Name(), p)
+	}
+	if over := was.PhaseAt.Add(was.Policy.Bake); was.Phase == release.Baking && is.Phase == release.Promoted && m.at.Before(over) {
+		j.say("I18", "the bake was over at %s, and should have been at %s", m.at.Format(time.TimeOnly), over.Format(time.TimeOnly))
+	}
+	if was.Reached && is.Latest.Before != was.Latest.Before {
+		j.say("I9", "%s forgot what everybody had: %q, now %q", m.event.Name(), was.Latest.Before, is.Latest.Before)
 	}
 	moved := is.BetaChannel.Before != was.BetaChannel.Before && was.BetaChannel.Touched && !was.BetaChannel.Restored
 	if was.Digest != "" && (is.Digest != was.Digest || is.Beta != was.Beta || is.Version != was.Version || moved) {
@@ -114,6 +133,47 @@ func (j *judgement) record(prev, m message) {
 	clockless := is.Phase == release.Soaking || is.Phase == release.Promoting
 	if clockless && is.Held != nil || is.Phase == release.Held && (is.Held == nil || is.Expedited != nil) || is.Remaining < 0 || is.Extra < 0 {
 		j.say("I0", "an impossible state after %s: %+v", m.event.Name(), is)
+	}
+}
+
+// ended: what has ended changes no more, unless somebody retries what failed or rolls back what is out, or may be.
+func (j *judgement) ended(was release.State, m message) {
+	if !was.Phase.Ended() {
+		return
+	}
+	is := m.state
+	switch m.event.(type) {
+	case release.WasRetried:
+		if was.Phase != release.Failed || is.Phase.Ended() {
+			j.say("I5", "a retry of what was %s made it %s", was.Phase, is.Phase)
+		}
+		return
+	case release.WasRecalled:
+		if is.Phase != release.RollingBack || was.Phase != release.Promoted && !was.Reached {
+			j.say("I5", "a rollback of what was %s made it %s", was.Phase, is.Phase)
+		}
+		return
+	}
+	same := was.Phase == is.Phase && was.End == is.End && was.Digest == is.Digest && was.Claim == is.Claim && was.Evidence == is.Evidence
+	if name := m.event.Name(); !same || name != "refused" && name != "restoring" && name != "restored" {
+		j.say("I5", "%s after the release was %s", name, was.Phase)
+	}
+}
+
+// retried: nobody retries what was cancelled too late, nor before all is put back.
+func (j *judgement) retried(was release.State, m message) {
+	if _, ok := m.event.(release.WasRetried); !ok {
+		return
+	}
+	for _, r := range j.records {
+		no, refused := r.event.(release.WasRefused)
+		late := r.state.Phase == release.Promoting || r.state.Phase == release.Failed || r.state.Phase == release.RollingBack
+		if refused && r.seq < m.seq && no.Verb == release.Cancel && late {
+			j.say("I16", "it was retried at %d, and cancelled too late by the request %d", m.seq, no.Seq)
+		}
+	}
+	if was.Needs(release.RestoreBeta) || was.Needs(release.RestoreStaging) {
+		j.say("I11", "it was retried before all was put back")
 	}
 }
 
@@ -131,210 +191,76 @@ func (j *judgement) held(was release.State, m message) {
 
 // attempt: nobody begins while another instance's attempt runs.
 func (j *judgement) attempt(was release.State, m message) {
-	if failed, ok := m.event.(release.WasFailed); ok {
-		for _, a := range was.Attempts {
-			if a.Instance == failed.Said.By {
-				return
-			}
+	switch e := m.event.(type) {
+	case release.WasFailed:
+		j.gaveUp(was, m, e.Said.By)
+	case release.WasNotRolledBack:
+		j.gaveUp(was, m, e.Said.By)
+	case release.WasBaking:
+		j.finished(was, m, release.Promote)
+	case release.WasDone:
+		if e.Work != release.Promote || was.Phase == release.Promoting {
+			j.finished(was, m, e.Work)
 		}
-		j.say("I11", "%s failed the release, and was not at it", failed.Said.By)
 	}
 	begun, ok := m.event.(release.WasBegun)
 	if !ok {
 		return
 	}
-	over := map[release.Work]release.Work{release.RestoreBeta: release.Publish, release.RestoreStaging: release.Stage}
-	for _, w := range []release.Work{begun.Work, over[begun.Work]} {
+	before := map[release.Work]release.Work{release.RestoreBeta: release.Publish, release.RestoreStaging: release.Stage}
+	for _, w := range []release.Work{begun.Work, before[begun.Work]} {
 		if a, ok := was.Attempts[w]; ok && a.Instance != begun.Attempt.Instance && m.at.Before(a.Deadline()) {
 			j.say("I11", "%s began to %s before the deadline of %s", begun.Attempt.Instance, begun.Work, a.Instance)
 		}
 	}
 }
 
-// claim checks record i, a claim: was it time, and was it settled as the stream says?
-func (j *judgement) claim(i int, m message) {
-	w, was := j.w, j.records[i-1].state
-	begun := m.event.(release.WasBegun)
-	if !j.expedited(i) {
-		need := was.Delay()
-		if ran := j.ran(i); ran < need {
-			j.say("I3", "claimed after a soak of %s, wanted %s", ran, need)
+// gaveUp: only who is at it fails a release, or the deadline of its phase.
+func (j *judgement) gaveUp(was release.State, m message, by string) {
+	if by == "sluice" {
+		if at, limited := was.Deadline(); !limited || m.at.Before(at) {
+			j.say("I13", "given up in %s, before its deadline", was.Phase)
 		}
-		slack := release.BeatInterval(need) * 5 / 2 // what a heartbeat vouches for
-		if covered := w.covered(was.StagedAt, m.at, slack); covered < need*release.MinCoverage/100-slack {
-			j.say("I4", "claimed after %s watched of %s", covered, need)
-		}
-		from := j.lastStart(i)
-		rest := was.Due.Sub(from) // since the clock was started last
-		if covered := w.covered(from, was.Due, slack); covered < rest-need*(100-release.MinCoverage)/100-slack {
-			j.say("I4", "claimed after %s watched of the last %s, the soak is %s", covered, rest, need)
-		}
-		if late := begun.At.Sub(was.Due); w.policy.MaxOverdue > 0 && late > w.policy.MaxOverdue {
-			j.say("I12", "claimed %s after it was due", late)
-		}
-	}
-	all := w.requests(len(w.msgs), 0, m.seq)
-	var stop []release.Request
-	for _, r := range all {
-		if m.state.Folded < r.Seq && stops(r) {
-			stop = append(stop, r)
-		}
-	}
-	for k := i; k < len(j.records) && j.records[k].state.Claim == m.seq; k++ {
-		// Whoever settles, whenever, from whichever record of this claim, comes to the same answer.
-		if got := j.records[k].state.Settle(w.requests(len(w.msgs), 0, ^uint64(0)), nil, m.at).Requests; len(got) == 0 != (len(stop) == 0) {
-			j.say("I10", "settled from %s to %d, want %d", j.records[k].event.Name(), len(got), len(stop))
-		}
-		switch p := j.records[k].state.Phase; p {
-		case release.Promoted, release.Failed:
-			if len(stop) > 0 {
-				j.say("I10", "an ineffective claim led to %s", p)
-			}
-		}
-	}
-	for _, r := range j.records[i+1:] {
-		if r.state.Claim != m.seq {
-			if len(stop) == 0 {
-				j.say("I10", "an effective claim was taken back by %s", r.event.Name())
-			}
-			break
-		}
-	}
-}
-
-// stops says in words of its own which requests stop a claim that they come before.
-func stops(r release.Request) bool {
-	return r.Verb == release.Cancel || r.Verb == release.Hold || r.Verb == release.Extend && r.Invalid == "" && r.By > 0 && r.By <= release.MaxExtend
-}
-
-// expedited tells whether somebody expedited before record i, and nobody asked for time since.
-func (j *judgement) expedited(i int) bool {
-	expedited := false
-	for _, m := range j.records[:i] {
-		switch m.event.(type) {
-		case release.WasExpedited:
-			expedited = true
-		case release.WasHeld, release.WasExtended:
-			expedited = false
-		}
-	}
-	return expedited
-}
-
-// lastStart is when the clock of the soak was started last before record i.
-func (j *judgement) lastStart(i int) time.Time {
-	start := j.records[i-1].state.StagedAt
-	for k, m := range j.records[:i] {
-		switch e := m.event.(type) {
-		case release.WasResumed:
-			if e.Said.At.After(start) {
-				start = e.Said.At
-			}
-		case release.WasExtended:
-			if was := j.records[k-1].state; m.state.Phase == release.Soaking && e.Said.At.After(was.Due) {
-				start = e.Said.At // it had run out
-			}
-		case release.WasExpedited:
-			if j.records[k-1].state.Phase == release.Held {
-				start = e.Said.At // in case that somebody extends then
-			}
-		}
-	}
-	return start
-}
-
-// ran is how long the clock of the soak ran until record i.
-func (j *judgement) ran(i int) time.Duration {
-	staged := j.records[i-1].state.StagedAt
-	atLeast := func(t time.Time) time.Time {
-		if t.Before(staged) {
-			return staged
-		}
-		return t
-	}
-	var ran time.Duration
-	since, running := staged, true
-	for _, m := range j.records[:i] {
-		switch e := m.event.(type) {
-		case release.WasHeld:
-			if running {
-				ran += atLeast(e.Holding.At).Sub(since)
-			}
-			running = false
-		case release.WasResumed:
-			since, running = atLeast(e.Said.At), true
-		case release.WasExpedited:
-			if !running {
-				since, running = atLeast(e.Said.At), true
-			}
-		}
-	}
-	if running {
-		ran += j.records[i].at.Sub(since)
-	}
-	return ran
-}
-
-// covered counts the watched seconds, one by one.
-func (w *world) covered(from, to time.Time, slack time.Duration) time.Duration {
-	beats := slices.DeleteFunc(slices.Clone(w.beats), func(b time.Time) bool { return b.Before(from) || b.After(to) })
-	if len(beats) == 0 {
-		return 0
-	}
-	points := slices.Concat([]time.Time{from}, beats, []time.Time{to})
-	var covered time.Duration
-	k := 0
-	for s := from; s.Before(to); s = s.Add(time.Second) {
-		for points[k+1].Before(s.Add(time.Second)) {
-			k++
-		}
-		if points[k+1].Sub(points[k]) <= slack {
-			covered += time.Second
-		}
-	}
-	return covered
-}
-
-// effect checks what was done outside: by whom, when, and after what.
-func (j *judgement) effect(e effect) {
-	var mine, last message
-	for _, m := range j.records {
-		begun, ok := m.event.(release.WasBegun)
-		if !ok || begun.Work != e.work || int(m.seq-before) >= e.known {
-			continue
-		}
-		last = m
-		if begun.Attempt.Instance == e.instance {
-			mine = m
-		}
-	}
-	switch {
-	case mine.event == nil:
-		j.say("I11", "%s did %s without an attempt", e.instance, e.work)
-		return
-	case !e.at.Before(mine.at.Add(patience)):
-		j.say("I11", "%s did %s after its deadline", e.instance, e.work)
-	case last.seq != mine.seq && last.state.Attempts[e.work].Instance != e.instance:
-		j.say("I11", "%s did %s in the time of %s", e.instance, e.work, last.state.Attempts[e.work].Instance)
-	}
-	if e.work != release.Promote {
 		return
 	}
-	for _, r := range j.w.requests(len(j.w.msgs), 0, e.claim) {
-		answer, ok := j.answers[r.Seq]
-		switch {
-		case r.Verb == release.Cancel:
-			j.say("I2", "the cancel %d was stored before the claim %d, and it was promoted", r.Seq, e.claim)
-		case stops(r) && (!ok || answer.seq > e.claim):
-			j.say("I2", "the %s %d was stored before the claim %d and not answered, and it was promoted", r.Verb, r.Seq, e.claim)
-		}
-	}
-	for _, m := range j.records {
-		if p := m.state.Phase; p == release.Cancelled || p == release.Superseded {
-			j.say("I1", "promoted outside, and %s", p)
+	for _, a := range was.Attempts {
+		if a.Instance == by {
 			return
 		}
 	}
+	j.say("I11", "%s failed the release, and was not at it", by)
+}
+
+// finished: what is journaled as done was done, in an attempt of this stage and this claim.
+func (j *judgement) finished(was release.State, m message, work release.Work) {
+	began := was.Attempts[work].Started
+	for _, e := range j.w.effects {
+		if e.work == work && before+uint64(e.known) <= m.seq && (work != release.Promote || e.claim == was.Claim) && !e.at.Before(j.firstBegun(m, work)) {
+			return
+		}
+	}
+	j.say("I11", "%s was journaled as done, and was not done since %s", work, began.Format(time.TimeOnly))
+}
+
+// firstBegun is when the work that a record finishes was begun first in its phase.
+func (j *judgement) firstBegun(m message, work release.Work) time.Time {
+	var first message
+	for _, r := range j.records {
+		if r.seq >= m.seq {
+			break
+		}
+		if begun, ok := r.event.(release.WasBegun); ok && begun.Work == work {
+			if first.event == nil {
+				first = r
+			}
+			continue
+		}
+		switch r.event.(type) {
+		case release.WasDone, release.WasRetried, release.WasPassed:
+			first = message{}
+		}
+	}
+	return first.at
 }
 
 // hidden: when all is over, every request was answered.
@@ -347,13 +273,16 @@ func (j *judgement) hidden(over bool) {
 			j.say("I7", "the %s %d was never answered", r.Verb, r.Seq)
 		}
 	}
-	ends := 0
+	ends, taken := 0, 0
 	for i, m := range j.records {
+		if i > 0 && j.records[i-1].state.Phase.Ended() && !m.state.Phase.Ended() {
+			taken++ // up again, see I5
+		}
 		if m.state.Phase.Ended() && !j.records[i-1].state.Phase.Ended() {
 			ends++
 		}
 	}
-	if ends != 1 {
-		j.say("I1", "the release ended %d times", ends)
+	if ends != 1+taken {
+		j.say("I1", "the release ended %d times, and was taken up again %d times", ends, taken)
 	}
 }

@@ -29,11 +29,12 @@ func (d seededDice) roll(_ string, n int) int { return d.r.IntN(n) }
 // before makes the sequences of a run begin just below the largest int64.
 const before = math.MaxInt64 - 20
 
-// message is one stored message: a request or a journal record.
+// message is one stored message: a request, a journal record, or a word about the project.
 type message struct {
 	seq     uint64
 	at      time.Time
 	request *release.Request
+	project *word
 	event   release.Event // of a journal record
 	state   release.State // after the event, stamped
 }
@@ -83,9 +84,10 @@ func newWorld(d dice, f flaw) *world {
 // store appends a message to the stream.
 func (w *world) store(m message) message {
 	m.seq, m.at = before+uint64(len(w.msgs)), w.now
-	if m.request != nil {
+	switch {
+	case m.request != nil:
 		m.request.Seq, m.request.At = m.seq, m.at
-	} else {
+	case m.event != nil:
 		m.state = m.state.Stamp(m.seq, m.at)
 	}
 	w.msgs = append(w.msgs, m)
@@ -138,7 +140,7 @@ func (w *world) pass(seconds int) {
 	p := w.phase()
 	for range seconds {
 		w.now = w.now.Add(time.Second)
-		if w.watching && (p == release.Soaking || p == release.Held && w.always) {
+		if w.watching && (p == release.Soaking || p == release.Baking || p == release.Held && w.always) {
 			w.beats = append(w.beats, w.now)
 		}
 	}
@@ -148,7 +150,8 @@ func (w *world) pass(seconds int) {
 func verbs() []release.Verb {
 	return []release.Verb{
 		release.Resume, release.Hold, release.Extend, release.Resume, release.Expedite, release.Resume, release.Hold, release.Resume,
-		release.Extend, release.Resume, release.Cancel, release.Resume, "unheard-of",
+		release.Extend, release.Resume, release.Cancel, release.Resume, "unheard-of", release.Approve, release.Approve, release.Retry,
+		release.Retry, release.Recall, release.Expedite,
 	}
 }
 
@@ -169,14 +172,22 @@ func (w *world) act(what string) {
 		if r.Verb == release.Extend {
 			r.By = []time.Duration{20 * time.Second, time.Second, -time.Hour, release.MaxExtend + 1}[w.dice.roll("by", 4)]
 		}
+		if r.Verb == release.Expedite {
+			r.Force = w.dice.roll("force", 3) == 2
+		}
 		if w.dice.roll("unreadable", 8) == 7 {
 			r.Invalid = "it can not be read"
 		}
 		w.request(r)
+	case "project":
+		w.saySomething()
 	case "time":
 		w.pass(seconds()[w.dice.roll("seconds", len(seconds()))])
 	case "watcher":
 		w.watching = !w.watching
+	case "nap":
+		a := w.agents[w.dice.roll("who", len(w.agents))]
+		a.naps = !a.naps
 	case "crash":
 		a := w.agents[w.dice.roll("who", len(w.agents))]
 		a.next, a.run = nil, nil
@@ -191,7 +202,7 @@ func (w *world) act(what string) {
 
 // actions are the names that act knows. Some are listed twice, to happen more often.
 func actions() []string {
-	return []string{"pro-1", "pro-2", "pro-1", "pro-2", "pro-1", "pro-2", "work-1", "work-2", "request", "request", "time", "watcher", "crash"}
+	return []string{"pro-1", "pro-2", "pro-1", "pro-2", "pro-1", "pro-2", "work-1", "work-2", "request", "request", "time", "watcher", "crash", "project", "nap"}
 }
 
 // begin brings the release somewhere between nothing and its soak.
@@ -205,49 +216,47 @@ func (w *world) begin() {
 	case 3:
 		w.policy.Delay = 0
 	}
+	w.widen()
 	phases := []release.Phase{
 		release.Soaking, release.Soaking, release.Soaking, release.Staged, release.Published, release.Merged, release.Merged, release.None,
+		release.Soaking, release.Soaking, release.Soaking, release.Failed, release.Failed, release.Promoted,
 	}
-	until := phases[w.dice.roll("from", len(phases))]
+	w.bringTo(phases[w.dice.roll("from", len(phases))])
+	if w.phase() == release.Soaking { // often it is nearly over: there the races are
+		w.pass([]int{0, 98, 100, 60, 99, 97, 100}[w.dice.roll("soaked", 7)])
+	}
+}
+
+// bringTo brings the release to a phase, with nobody in its way. The failure is one of its promotion; of a release that bakes,
+// the bake is as good as the promotion.
+func (w *world) bringTo(until release.Phase) {
 	tame := w.dice
 	w.dice, w.failing = zeros{}, false
-	for w.phase() != until {
+	for range 200 { // whoever has a flaw may never come there
+		if w.phase() == until || until == release.Promoted && w.phase() == release.Baking {
+			break
+		}
 		w.agents[2].step()
 		if w.phase() != until {
 			w.agents[0].step()
 		}
+		e, _ := w.journal(len(w.msgs))
+		switch {
+		case until != release.Failed && until != release.Promoted:
+		case e.state.Phase == release.Promoting && until == release.Failed:
+			w.dice, w.failing = fixed{"outcome": 4}, true
+		case len(w.requests(len(w.msgs), e.state.Folded, ^uint64(0))) > 0: // one after the other
+		case e.state.Postponed != nil && e.state.Approvals().Missing() > 0:
+			w.request(release.Request{Verb: release.Approve, Actor: "ops"})
+			w.request(release.Request{Verb: release.Approve, Actor: "dev"})
+		case e.state.Phase == release.Soaking:
+			w.pass(5)
+		}
 	}
 	w.dice, w.failing = tame, true
-	if until == release.Soaking { // often it is nearly over: there the races are
-		w.pass([]int{0, 98, 100, 60, 99, 97, 100}[w.dice.roll("soaked", 7)])
-	}
 }
 
 // zeros always make the tame choice.
 type zeros struct{}
 
 func (zeros) roll(string, int) int { return 0 }
-
-// settleDown lets everybody finish: nobody asks, nobody dies, replicas have caught up, the watcher watches, and a person
-// resumes what is held. It tells whether the release ended and everybody has nothing left to do.
-func (w *world) settleDown() bool {
-	w.dice, w.failing, w.watching = zeros{}, false, true
-	for range 600 {
-		quiet := len(w.msgs)
-		for range 8 {
-			for _, a := range w.agents {
-				a.step()
-			}
-		}
-		e, _ := w.journal(len(w.msgs))
-		switch {
-		case e.state.Phase == release.Held:
-			w.request(release.Request{Verb: release.Resume, Actor: "ops"})
-			continue // answered at once: what is missing of a soak may be less than a second
-		case e.state.Phase.Ended() && quiet == len(w.msgs) && !e.state.Needs(release.RestoreBeta) && !e.state.Needs(release.RestoreStaging):
-			return true
-		}
-		w.pass(5)
-	}
-	return false
-}

@@ -3,7 +3,6 @@ package release_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -73,6 +72,9 @@ func TestInvariantsInManyRuns(t *testing.T) {
 		"promoted": runs / 5, "cancelled": runs / 10, "failed": runs / 200, "superseded": runs / 200, "refused": runs,
 		"effective claim": runs / 5, "ineffective claim": runs / 50, "claimed again": runs / 200, "promotion taken over": runs / 100,
 		"held by a person": runs / 5, "held unwatched": runs / 100, "held overdue": runs / 100, "expedited": runs / 10,
+		"passed": runs / 20, "postponed": runs / 20, "approved": runs / 10, "retried": runs / 20, "recalled": runs / 20,
+		"rolled-back": runs / 40, "rollback-failed": runs / 200, "baking": runs / 20, "promoted after a retry": runs / 100,
+		"stopped by the project": runs / 100, "given up": runs / 100, "refused a retry": runs / 100, "forced": runs / 50,
 		"request before the merge": runs / 100, "restored": runs / 50, "late request while promoting": runs / 100,
 	} {
 		if saw[what] < atLeast {
@@ -129,9 +131,24 @@ func (w *world) count(saw map[string]int) {
 			}
 			continue
 		}
+		if m.project != nil {
+			continue
+		}
 		merged = true
 		saw[m.event.Name()]++
 		switch e := m.event.(type) {
+		case release.WasPostponed:
+			if prev.Claim != 0 {
+				saw["stopped by the project"]++
+			}
+		case release.WasFailed:
+			if e.Said.By == "sluice" {
+				saw["given up"]++
+			}
+		case release.WasExpedited:
+			if e.Force {
+				saw["forced"]++
+			}
 		case release.WasHeld:
 			switch {
 			case !e.Holding.System:
@@ -146,6 +163,9 @@ func (w *world) count(saw map[string]int) {
 				saw["promotion taken over"]++
 			}
 		case release.WasRefused:
+			if e.Verb == release.Retry && m.state.Phase == release.Failed {
+				saw["refused a retry"]++
+			}
 			if m.state.Phase == release.Promoting && e.Seq > m.state.Claim {
 				saw["late request while promoting"]++
 			}
@@ -154,66 +174,17 @@ func (w *world) count(saw map[string]int) {
 			saw["ineffective claim"]++
 			ineffective++
 		}
-		if prev.Phase == release.Promoting && m.state.Phase == release.Promoted {
+		if prev.Phase == release.Promoting && m.state.Phase.Out() {
 			saw["effective claim"]++
+			if prev.Reached {
+				saw["promoted after a retry"]++
+			}
 			if ineffective > 0 {
 				saw["claimed again"]++
 			}
 		}
 		prev = m.state
 	}
-}
-
-// Tests of the test: what is wrong with the agents of these runs must be noticed, by the invariant that it breaks.
-func TestFlawsAreNoticed(t *testing.T) {
-	const runs = 4000
-	for _, c := range []struct {
-		flaw flaw
-		want []string // one of them, at least
-	}{
-		{flaw{neverSettles: true}, []string{"I2"}},
-		{flaw{believesAnyAnswer: true}, []string{"I2"}},
-		{flaw{answersUnsettled: true}, []string{"I7", "I10"}},
-		{flaw{answersUnsettled: true, settlesFromNow: true}, []string{"I2"}},
-		{flaw{clockIsFast: true}, []string{"I3"}},
-		{flaw{ignoresFolded: true}, []string{"I7"}},
-		{flaw{answersNewest: true}, []string{"I7"}},
-		{flaw{readsLastOnly: true}, []string{"I7"}},
-		{flaw{blindAppend: true}, []string{"I0"}},
-		{flaw{ignoresWatch: true}, []string{"I4"}},
-		{flaw{countsHeldTime: true}, []string{"I4"}},
-		{flaw{ignoresOverdue: true}, []string{"I12"}},
-		{flaw{ignoresHolds: true}, []string{"I8"}},
-		{flaw{takesOverEarly: true}, []string{"I11"}},
-		{flaw{actsLate: true}, []string{"I11"}},
-	} {
-		var name []string
-		for i := range reflect.TypeFor[flaw]().NumField() {
-			if reflect.ValueOf(c.flaw).Field(i).Bool() {
-				name = append(name, reflect.TypeFor[flaw]().Field(i).Name)
-			}
-		}
-		for _, want := range c.want {
-			t.Run(strings.Join(name, "+")+"/"+want, func(t *testing.T) {
-				for seed := range uint64(runs) {
-					if _, found := random(seed, c.flaw); has(found, want) {
-						t.Logf("run %d", seed)
-						return
-					}
-				}
-				t.Errorf("%d runs, and nobody noticed", runs)
-			})
-		}
-	}
-}
-
-func has(found []violation, name string) bool {
-	for _, v := range found {
-		if v.name == name {
-			return true
-		}
-	}
-	return false
 }
 
 func describe(found []violation) string {
@@ -233,8 +204,13 @@ func (w *world) transcript() string {
 			fmt.Fprintf(&b, "    %s.%s by %s %s\n", r.Verb, r.Actor, r.By, r.Invalid)
 			continue
 		}
-		fmt.Fprintf(&b, "%s %+v -> %s due %s, folded %d, claim %d\n",
-			m.event.Name(), m.event, m.state.Phase, m.state.Due.Format("15:04:05"), int64(m.state.Folded-before), int64(m.state.Claim-before))
+		if m.project != nil {
+			fmt.Fprintf(&b, "    %s, over: %t, until %s, promoted: %s\n", m.project.stop, m.project.over,
+				m.project.until.Format("15:04:05"), m.project.other.Version)
+			continue
+		}
+		fmt.Fprintf(&b, "%s %s -> %s due %s, folded %d, claim %d\n", m.event.Name(), detail(m.event), phase(m.state.Phase),
+			m.state.Due.Format("15:04:05"), int64(m.state.Folded-before), int64(m.state.Claim-before))
 	}
 	return b.String()
 }

@@ -94,6 +94,7 @@ func TestRecordProperty(t *testing.T) { rapid.Check(t, recordProperty) }
 // I15: what is older than what everybody has is overtaken; by version, or by the order of the merges.
 func TestNewer(t *testing.T) {
 	record := release.Record{}.Promote(release.Promotion{Release: "o", Version: "1.5.0", Order: 50})
+	nightly := record.Promote(release.Promotion{Release: "n", Version: "nightly", Order: 30})
 	for name, c := range map[string]struct {
 		id, version string
 		order       release.Order
@@ -101,16 +102,17 @@ func TestNewer(t *testing.T) {
 		record      release.Record
 		want        string
 	}{
-		"older":                     {"r", "1.4.0", release.BySemver, 60, record, "1.5.0"},
-		"the same":                  {"r", "1.5.0", release.BySemver, 40, record, ""},
-		"newer":                     {"r", "1.10.0", release.BySemver, 40, record, ""},
-		"no semantic version":       {"r", "nightly", release.BySemver, 40, record, ""},
-		"unless said otherwise":     {"r", "1.4.0", "", 60, record, "1.5.0"},
-		"merged before":             {"r", "9.0.0", release.ByMerge, 40, record, "1.5.0"},
-		"merged after":              {"r", "1.0.0", release.ByMerge, 60, record, ""},
-		"itself":                    {"o", "1.4.0", release.ByMerge, 40, record, ""},
-		"what is newer rolled back": {"r", "1.4.0", release.BySemver, 40, record.RollBack("o", release.Said{}), ""},
-		"nothing promoted":          {"r", "0.0.1", release.BySemver, 40, release.Record{}, ""},
+		"older":                      {"r", "1.4.0", release.BySemver, 60, record, "1.5.0"},
+		"the same":                   {"r", "1.5.0", release.BySemver, 40, record, ""},
+		"newer":                      {"r", "1.10.0", release.BySemver, 40, record, ""},
+		"no semantic version":        {"r", "nightly", release.BySemver, 40, record, ""},
+		"unless said otherwise":      {"r", "1.4.0", "", 60, record, "1.5.0"},
+		"merged before":              {"r", "9.0.0", release.ByMerge, 40, record, "1.5.0"},
+		"merged after":               {"r", "1.0.0", release.ByMerge, 60, record, ""},
+		"itself":                     {"o", "1.4.0", release.ByMerge, 40, record, ""},
+		"what is newer rolled back":  {"r", "1.4.0", release.BySemver, 40, record.RollBack("o", release.Said{}), ""},
+		"older than what was before": {"r", "1.4.0", release.BySemver, 40, nightly, "1.5.0"},
+		"nothing promoted":           {"r", "0.0.1", release.BySemver, 40, release.Record{}, ""},
 	} {
 		s := release.State{Release: c.id, Version: c.version, Merge: release.Merge{Seq: c.merged}, Policy: release.Policy{Order: c.order}}
 		if got := c.record.Newer(s); got != c.want {

@@ -14,6 +14,9 @@ func TestRetryOfAPromotion(t *testing.T) {
 	st.after(24 * time.Hour)
 	st.answer(st.ask(release.Retry, "ana"), "retried")
 	st.in(release.Queued)
+	if s := st.s; s.Claim != 0 || s.End != (release.Said{}) || len(s.Attempts) != 0 {
+		t.Errorf("retried, with claim %d, end %+v, attempts %+v", s.Claim, s.End, s.Attempts)
+	}
 	st.fails(st.begin(release.Stage, "stage-1"), release.ErrPhase) // it soaked
 	st.do(release.StartSoak{At: st.now})
 	st.due(st.now)
@@ -25,6 +28,24 @@ func TestRetryOfAPromotion(t *testing.T) {
 	}
 	if st.s.Latest.Before != before {
 		t.Errorf("before the promotion the channel was at %q, now it is said to have been at %q", before, st.s.Latest.Before)
+	}
+}
+
+// I4: who forced a promotion that failed has not forced the next: without watching, or force, it is held.
+func TestRetryForgetsTheHaste(t *testing.T) {
+	st := soaking(t, 2*time.Hour)
+	st.after(10 * time.Minute)
+	r := st.ask(release.Expedite, "ana")
+	r.Force = true
+	st.answer(r, "expedited")
+	st.do(st.alarm())
+	st.do(release.Fail{By: "promoter", Instance: "pro-1", Reason: "refused", At: st.now})
+	st.answer(st.ask(release.Retry, "ana"), "retried")
+	st.do(release.StartSoak{At: st.now})
+	a := st.alarm()
+	a.Watched = 10 * time.Minute
+	if held, ok := st.do(a).(release.WasHeld); !ok || held.Holding.Unwatched != 110*time.Minute {
+		t.Errorf("retried: %+v", held)
 	}
 }
 

@@ -48,13 +48,20 @@ const MinCoverage = 90
 // BeatInterval is how often the watcher sends a heartbeat during a soak of this length: 120 times, but at least every five
 // minutes and at most every second.
 func BeatInterval(soak time.Duration) time.Duration {
-	return min(max(soak/120, time.Second), 5*time.Minute)
+	return min(max(soak/120, time.Second), beatAtLeast)
 }
 
-// BeatEvery is how often the watcher sends a heartbeat for this release now.
+// beatAtLeast is how often the watcher sends a heartbeat at least.
+const beatAtLeast = 5 * time.Minute
+
+// BeatEvery is how often the watcher sends a heartbeat for this release now. What waits with its soak behind it, for a weekend
+// maybe, is watched on, but no heartbeat counts any more.
 func (s State) BeatEvery() time.Duration {
-	if s.Phase == Baking {
+	switch {
+	case s.Phase == Baking:
 		return BeatInterval(s.Policy.Bake)
+	case s.Phase == Soaking && s.Postponed != nil && s.Expedited == nil:
+		return beatAtLeast
 	}
 	return BeatInterval(s.Delay())
 }

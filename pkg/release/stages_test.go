@@ -85,6 +85,9 @@ func TestApprovalOfAnotherStage(t *testing.T) {
 			bob := st.ask(release.Approve, "bob") // nobody has seen it yet
 			st.after(time.Hour)
 			st.do(st.alarm())
+			if a := st.s.Approvals(); a.Missing() != 2 || len(a.By) != 0 {
+				t.Errorf("the next stage begins with %s", a)
+			}
 			st.after(time.Minute)
 			happen(st)
 			st.answer(bob, "refused")

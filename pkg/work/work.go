@@ -60,7 +60,11 @@ func Run(ctx context.Context, env service.Env, id string, begin release.Begin, c
 // Perform does an action whose intent is journaled already, in e, by this instance, after the local time began.
 func Perform(ctx context.Context, env service.Env, e journal.Entry, begin release.Begin, began time.Time, cause string, act Act) error {
 	id := e.State.Release
-	timed, cancel := context.WithDeadline(ctx, began.Add(begin.Timeout))
+	deadline := began.Add(begin.Timeout)
+	if endless {
+		deadline = deadline.Add(time.Hour)
+	}
+	timed, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if begin.Work == release.Publish || begin.Work == release.Stage {
 		stop, err := abortWhenEnded(timed, cancel, env, id)
@@ -142,12 +146,12 @@ func record(ctx context.Context, env service.Env, id string, begin release.Begin
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
 	defer cancel()
 	restoring := begin.Work == release.RestoreBeta || begin.Work == release.RestoreStaging
-	var command release.Command = release.Finish{Work: begin.Work, Value: out.Value, Note: out.Note}
+	var command release.Command = release.Finish{Work: begin.Work, Instance: begin.Instance, Value: out.Value, Note: out.Note}
 	switch {
 	case acted == nil:
 	case restoring: // the outcome of the release stands; what could not be put back is said
 		env.Log.Error("could not put back", zap.String("release", id), zap.String("work", string(begin.Work)), zap.Error(acted))
-		command = release.Finish{Work: begin.Work, Note: "could not be put back: " + acted.Error()}
+		command = release.Finish{Work: begin.Work, Instance: begin.Instance, Note: "could not be put back: " + acted.Error()}
 	default:
 		command = release.Fail{By: env.Name, Instance: begin.Instance, Reason: reason(begin, acted)}
 	}

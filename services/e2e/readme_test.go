@@ -12,7 +12,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// TestREADME holds the README to what there is: its project file is valid, its subjects are requests, its commands and flags exist,
+// TestREADME holds the README to what there is: its project file is valid, its subjects are requests or stops, its commands and flags exist,
 // and so do the files that it points to.
 func TestREADME(t *testing.T) {
 	root := filepath.Join("..", "..")
@@ -30,8 +30,8 @@ func TestREADME(t *testing.T) {
 	subjects := regexp.MustCompile(`nats pub -J (\S+)`).FindAllStringSubmatch(readme, -1)
 	for _, m := range subjects {
 		subject := strings.ReplaceAll(m[1], "<release>", "01970000-0000-7000-8000-000000000001")
-		if s, err := topology.ParseSubject(subject); err != nil || s.Kind != topology.KindRequest {
-			t.Errorf("%s is no request: %v", m[1], err)
+		if s, err := topology.ParseSubject(subject); err != nil || s.Kind != topology.KindRequest && s.Kind != topology.KindStop {
+			t.Errorf("%s is no request and no stop: %v", m[1], err)
 		}
 	}
 	commands := regexp.MustCompile(`(?m)^(?:export .*\n)?sluice ([a-z]+)(.*)`).FindAllStringSubmatch(strings.Join(blocks(readme, "sh"), "\n"), -1)

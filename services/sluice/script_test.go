@@ -41,12 +41,13 @@ const patience = 60 * time.Second
 // TestScripts runs testdata/script over the real binary. Scripts have these commands of their own:
 //
 //	start ARG...      runs `sluice up --data data` on free ports until it is up, and sets NATS_URL and HTTP_URL
-//	stop [HOW]        sends it SIGTERM, or INT or KILL, or SIGTERM twice (TWICE), and waits for its end, which must be in
+//	down [HOW]        sends it SIGTERM, or INT or KILL, or SIGTERM twice (TWICE), and waits for its end, which must be in
 //	                  order unless it was killed; its error output is then in up.err
 //	broker [KIND]     runs a broker without services: as `sluice up` has it, or "users" (nobody is let in without a password),
 //	                  or "plain" (no accounts, no streams); "broker stop" ends it
 //	until ID PHASE    waits for a phase of a release, or with "?" after it for a record
 //	code N CMD ARG…   runs a command that must end with that exit code
+//	becomes RE CMD…   runs a command again and again until it prints that
 //	let NAME          sets a variable to what the last command printed
 //	later NAME TIME   sets a variable to the time after that duration
 //	get URL           prints what is there
@@ -71,13 +72,16 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start":  start,
-			"stop":   stop,
+			"down":   down,
 			"broker": broker,
 			"until":  until,
 			"code":   code,
 			"let":    let,
 			"later":  later,
-			"get":    get,
+
+			"becomes": becomes,
+
+			"get": get,
 
 			"watch": watch, "saw": saw, "unwatch": unwatch,
 		},
@@ -205,7 +209,7 @@ func command(ts *testscript.TestScript, path string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func stop(ts *testscript.TestScript, _ bool, args []string) {
+func down(ts *testscript.TestScript, _ bool, args []string) {
 	w := worldOf(ts)
 	if w.up == nil {
 		ts.Fatalf("sluice up does not run")
@@ -215,7 +219,7 @@ func stop(ts *testscript.TestScript, _ bool, args []string) {
 		"": syscall.SIGTERM, "TWICE": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
 	}[how]
 	if !ok {
-		ts.Fatalf("stop %s: which signal?", how)
+		ts.Fatalf("down %s: which signal?", how)
 	}
 	ts.Check(w.up.cmd.Process.Signal(sig))
 	if how == "TWICE" {
@@ -304,6 +308,19 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s\n[stdout]\n%s[stderr]\n%s", got, args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+func becomes(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile(args[0])
+	for begun := time.Now(); ; {
+		err := ts.Exec(args[1], args[2:]...)
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Since(begun) > patience {
+			ts.Fatalf("it never printed %s (%v), but\n%s", args[0], err, ts.ReadFile("stdout"))
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ type streams struct {
 	all    []message
 	known  map[extension]uint32
 	events []release.Event
-	names  map[release.Event]uint16
+	names  map[any]uint16
 }
 
 // extension identifies a stream by the one before and what was added.
@@ -77,15 +77,19 @@ type extension struct {
 }
 
 func newStreams() *streams {
-	return &streams{all: []message{{}}, known: map[extension]uint32{}, names: map[release.Event]uint16{}}
+	return &streams{all: []message{{}}, known: map[extension]uint32{}, names: map[any]uint16{}}
 }
 
 // number names an event.
 func (s *streams) number(e release.Event) uint16 {
-	n, ok := s.names[e]
+	var key any = e
+	if _, first := e.(release.WasMerged); first { // there is one, and it can not be compared
+		key = "merged"
+	}
+	n, ok := s.names[key]
 	if !ok {
 		n = uint16(len(s.events))
-		s.names[e] = n
+		s.names[key] = n
 		s.events = append(s.events, e)
 	}
 	return n

@@ -256,6 +256,8 @@ func (b *testBundle) reply(t *testing.T) {
 		{subject: "$JS.API.DIRECT.GET.SLUICE", body: `{"multi_last":["sluice.merge.*"]}`},
 		{subject: "$JS.API.DIRECT.GET.SLUICE", body: `{"seq":1000000}`}, // an empty answer is an acknowledgement, too
 		{subject: "$JS.API.STREAM.MSG.GET.SLUICE", body: `{"last_by_subj":"` + content + `"}`},
+		{subject: "$JS.API.DIRECT.GET.SLUICE_TIMERS", body: `{"multi_last":["sluice.delay.*"]}`},
+		{subject: "$JS.API.CONSUMER.INFO.SLUICE.promoter"},
 		{subject: "$JS.API.STREAM.INFO.SLUICE"},
 		{subject: "$JS.API.INFO"},
 	}

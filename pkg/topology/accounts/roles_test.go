@@ -247,6 +247,19 @@ func TestPeopleAndProgramsCanDoTheirWork(t *testing.T) {
 				t.Errorf("operator: %v %v", e, err)
 			}
 
+			// What is stuck is seen by the alarms that are missing, and by the services that do not keep up.
+			for _, name := range []string{accounts.Operator, accounts.Viewer} {
+				u := b.as(t, name)
+				if got, err := multiLast(u, topology.StreamTimers, []string{topology.Delay(release), topology.Due(release)}); err != nil || len(got) == 0 {
+					t.Errorf("%s: alarms: %v %v", name, got, err)
+				}
+				for _, c := range topology.Consumers() {
+					if _, err := u.js.Consumer(b.ctx, c.Stream, c.Config.Durable); err != nil {
+						t.Errorf("%s: %s: %v", name, c.Config.Durable, err)
+					}
+				}
+			}
+
 			// An ended release is watched: subscribe, then read what is there, then hear the rest.
 			for _, name := range []string{accounts.CI, accounts.Operator, accounts.Viewer, accounts.Gateway} {
 				u := b.as(t, name)

@@ -41,14 +41,18 @@ const (
 //
 // An alarm replaces the one before, and another promoter may just have armed a nearer one, for a record that this one has not
 // seen. So whoever armed looks whether the record that it went by is still the last. Appending comes before arming: either
-// this one sees the other's record now, or the other arms after it.
+// this one sees the other's record now, or the other arms after it. An alarm is the only thing that comes for a release that
+// waits, so that there is nothing to do is concluded only from the last record, too: a replica that lags behind may still show
+// the release as held.
 func (l *look) sleep(ctx context.Context, e journal.Entry, now time.Time) (again bool, err error) {
 	at, awake := l.wake(e, now)
-	if !awake {
+	if !awake && l.hint.Subject.Kind != topology.KindDue {
 		return false, nil
 	}
-	if err := l.arm(ctx, e.State.Release, at); err != nil {
-		return false, err
+	if awake {
+		if err := l.arm(ctx, e.State.Release, at); err != nil {
+			return false, err
+		}
 	}
 	last, err := l.env.Journal.LastSeq(ctx, e.State.Release)
 	if err != nil {

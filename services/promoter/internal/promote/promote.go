@@ -89,11 +89,10 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 			requests = against.Requests
 		}
 		switch {
-		case len(requests) > 0:
-		case against.Stop != nil:
+		case len(against.Requests) == 0 && against.Stop != nil: // first: what was asked after the claim did not come too late
 			_, err := l.decide(ctx, e, release.Postpone{Claim: e.State.Claim, Obstacle: *against.Stop, At: e.At})
 			return true, err
-		default:
+		case len(requests) == 0:
 			return true, l.promote(ctx, e)
 		}
 	}
@@ -120,7 +119,9 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 			return true, l.rollBack(ctx, e)
 		}
 	case release.Promoted, release.RolledBack, release.Failed:
-		return false, l.rolled(ctx, e)
+		if err := l.rolled(ctx, e); err != nil {
+			return false, err
+		}
 	}
 	return l.sleep(ctx, e, now)
 }

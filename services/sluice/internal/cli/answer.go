@@ -48,6 +48,11 @@ func final(s release.State, q ask) bool {
 	return s.Phase.Ended() && s.Phase != release.Failed && q.verb != release.Recall
 }
 
+// over tells whether the release has ended and that is the whole answer.
+func over(s release.State, q ask) bool {
+	return final(s, q) || s.Phase == release.Failed && q.verb != release.Retry && q.verb != release.Recall
+}
+
 func tooLate(s release.State, q ask, now time.Time) error {
 	verb := "was "
 	if s.Phase == release.Failed {
@@ -59,7 +64,7 @@ func tooLate(s release.State, q ask, now time.Time) error {
 func (a *app) tellAnswer(ctx context.Context, c *client, r journal.Record, q ask, seq uint64) error {
 	s := r.State
 	if refused, ok := r.Event.(release.WasRefused); ok && refused.Seq == seq {
-		if s.Phase.Ended() && q.verb != release.Retry && q.verb != release.Recall {
+		if over(s, q) {
 			return tooLate(s, q, r.At.Local())
 		}
 		return fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
@@ -120,7 +125,8 @@ func (a *app) untilRolledBack(ctx context.Context, c *client, recalled journal.R
 		a.say("no longer watched from here; it goes on: sluice log %s", show.First(s.Release))
 		return ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`", show.Title(s), rollBackWithin, show.First(s.Release))
+		return fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`",
+			show.Title(s), rollBackWithin, show.First(s.Release))
 	case err != nil:
 		return err
 	}
@@ -141,7 +147,7 @@ func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask
 	found.Entry = e
 	s := e.State
 	switch claimed := s.Phase == release.Promoting && s.Claim < seq; {
-	case s.Phase.Ended() && q.verb != release.Retry && q.verb != release.Recall:
+	case over(s, q):
 		return tooLate(s, q, e.At.Local())
 	case q.verb.Stops() && !claimed:
 		a.say("no service answered within %s", q.timeout)

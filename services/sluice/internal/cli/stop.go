@@ -283,7 +283,7 @@ func effect(r release.State, s release.Stop, now time.Time) string {
 	case r.Phase.Out():
 		return outcome + "; this does not stop it"
 	case r.Phase == release.Promoting && r.Claim < s.Seq:
-		return fmt.Sprintf("its promotion was claimed before, at sequence %d, and goes on; cancel comes too late, roll it back instead", r.Claim)
+		return fmt.Sprintf("its promotion was claimed before, at sequence %d, and goes on; a cancel is too late, roll it back instead", r.Claim)
 	case r.Phase == release.Promoting:
 		return fmt.Sprintf("its promotion was claimed after it, at sequence %d, and does not count: it waits", r.Claim)
 	case r.Phase != release.Soaking:

@@ -23,7 +23,7 @@ func TestWhatAStopDoes(t *testing.T) {
 		want  string
 	}{
 		"claimed before": {release.State{Phase: release.Promoting, Claim: 39}, pause,
-			"its promotion was claimed before, at sequence 39, and goes on; cancel comes too late, roll it back instead"},
+			"its promotion was claimed before, at sequence 39, and goes on; a cancel is too late, roll it back instead"},
 		"claimed after": {release.State{Phase: release.Promoting, Claim: 41}, pause,
 			"its promotion was claimed after it, at sequence 41, and does not count: it waits"},
 		"ended meanwhile":   {release.State{Phase: release.Promoted, End: release.Said{At: now}}, pause, "promoted at 14:00:00"},

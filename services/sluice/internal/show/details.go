@@ -114,6 +114,14 @@ func ahead(s release.State, around outlook.Around, now time.Time, field func(nam
 			field(word, "%s", at)
 		}
 	}
+	people(s, now, field)
+	if at, limited := s.Deadline(); limited && !s.Phase.Ended() {
+		field("deadline", "%s: then it fails", date(at, now))
+	}
+}
+
+// people tells what people said, or have to say, of a live release, and what it needs of others.
+func people(s release.State, now time.Time, field func(name, format string, args ...any)) {
 	if a := s.Approvals(); a.Needed > 0 && (a.Missing() == 0 || s.Phase != release.Soaking) && !s.Phase.Ended() && !s.Phase.Out() {
 		by := ""
 		if len(a.By) > 0 {
@@ -136,9 +144,6 @@ func ahead(s release.State, around outlook.Around, now time.Time, field func(nam
 			text += "from the beginning of its soak on"
 		}
 		field("held", "%s", text)
-	}
-	if at, limited := s.Deadline(); limited && !s.Phase.Ended() {
-		field("deadline", "%s: then it fails", date(at, now))
 	}
 }
 

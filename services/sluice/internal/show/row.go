@@ -56,7 +56,8 @@ func LineOf(row board.Row, now time.Time) Line {
 		l.When = "recalled " + Clock(s.PhaseAt, now)
 		l.attempt(s, release.Rollback, now)
 	case release.Promoted, release.Cancelled, release.Failed, release.Superseded, release.RolledBack:
-		return l.ended(s, now)
+		l.ended(s, now)
+		return l
 	}
 	if s.Held != nil {
 		l.By, l.Why, l.Warn = s.Held.By, s.Held.Reason, true
@@ -72,7 +73,7 @@ func LineOf(row board.Row, now time.Time) Line {
 	return l
 }
 
-func (l Line) ended(s release.State, now time.Time) Line {
+func (l *Line) ended(s release.State, now time.Time) {
 	l.When = Clock(s.End.At, now)
 	if s.Phase == release.Promoted {
 		if s.Expedited != nil {
@@ -81,7 +82,7 @@ func (l Line) ended(s release.State, now time.Time) Line {
 		if s.Recalled != nil { // in vain
 			l.recalled(s)
 		}
-		return l
+		return
 	}
 	l.By, l.Why = s.End.By, s.End.Reason
 	if left := toPutBack(s); left != "" {
@@ -90,7 +91,6 @@ func (l Line) ended(s release.State, now time.Time) Line {
 	if next := again(s); next != "" {
 		l.Why += " (" + next + ")"
 	}
-	return l
 }
 
 // recalled tells of a rollback that is under way, or that could not be made.

@@ -39,13 +39,7 @@ func Tell(r journal.Record) Told {
 			t.Text = "behind " + e.Behind
 		}
 	case release.WasSoaked:
-		t.Text = fmt.Sprintf("until %s, for %s", Clock(e.Due, now), Left(e.Due.Sub(r.State.StagedAt)))
-		if stage := StageOf(r.State); stage != "" {
-			t.Text += ", stage " + stage
-		}
-		if r.State.Phase == release.Held {
-			t.Text = "held at once, as was asked before"
-		}
+		t.Text = soaked(e, r.State, now)
 	case release.WasHeld:
 		t.Text = said(e.Holding.Said)
 		if r.State.Phase == release.Held {
@@ -92,6 +86,17 @@ func Tell(r journal.Record) Told {
 		t.Text = "(written by a newer version of Sluice)"
 	}
 	return t
+}
+
+func soaked(e release.WasSoaked, s release.State, now time.Time) string {
+	if s.Phase == release.Held {
+		return "held at once, as was asked before"
+	}
+	text := fmt.Sprintf("until %s, for %s", Clock(e.Due, now), Left(e.Due.Sub(s.StagedAt)))
+	if stage := StageOf(s); stage != "" {
+		text += ", stage " + stage
+	}
+	return text
 }
 
 func postponed(o release.Obstacle, now time.Time) string {

@@ -124,7 +124,9 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 }
 
 // record writes the release into the lane's record, unless a newer one keeps its place. r is the record before.
-func (s *Stager) record(ctx context.Context, h react.Hint, me release.State) (r lane.Record, occupant release.State, in lane.Entry, err error) {
+func (s *Stager) record(ctx context.Context, h react.Hint, me release.State) (
+	r lane.Record, occupant release.State, in lane.Entry, err error,
+) {
 	var displaced []lane.Waiting
 	for {
 		var last uint64

@@ -1,0 +1,7 @@
+//go:build !flaw_ack
+
+package react
+
+// A hint is acknowledged when all is done that it led to, an alarm only after the next one is set. The build flaw_ack does it before,
+// and a test must catch what follows (services/e2e/chaos, TestChaosCatches).
+const acksFirst = false

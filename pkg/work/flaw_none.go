@@ -1,0 +1,7 @@
+//go:build !flaw_deadline
+
+package work
+
+// An attempt ends at its deadline, because another instance may be at it from then on. The build flaw_deadline goes on, and a test
+// must catch what follows (services/e2e/chaos, TestChaosCatches).
+const endless = false

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gate/sluice/services/e2e/chaos/internal/check"
+)
+
+// play runs chaos and returns what it came to. It says what happened when the test fails.
+func play(t *testing.T, cfg config) report {
+	t.Helper()
+	said := new(strings.Builder)
+	cfg.Dir, cfg.Out = t.TempDir(), said
+	r, err := run(t.Context(), cfg)
+	r.write(said)
+	t.Log(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(fmt.Sprintf("/var/run/netns/sc%d*", os.Getpid()%1_000_000)); len(left) > 0 {
+		t.Errorf("it leaves %v behind", left)
+	}
+	return r
+}
+
+// TestChaos is a short run of all of it. `make chaos` is a long one.
+func TestChaos(t *testing.T) {
+	r := play(t, config{For: 40 * time.Second, End: endWithin, Play: both})
+	for _, v := range r.violations {
+		t.Error(v)
+	}
+	if r.nothing() {
+		t.Error("too little happened to show anything")
+	}
+}
+
+// TestChaosOnLoopback is what a machine without namespaces runs.
+func TestChaosOnLoopback(t *testing.T) {
+	r := play(t, config{For: 10 * time.Second, End: endWithin, Play: full, Loopback: true, Only: []string{"isolate-node", "part-nodes", "kill"}})
+	for _, v := range r.violations {
+		t.Error(v)
+	}
+	if r.faults.total() == 0 {
+		t.Error("nothing went wrong")
+	}
+}
+
+// flaws are the builds that leave one protection out: what is played to see it missed, and which violations may show it.
+func flaws() map[string]config {
+	const stuckAfter = 15 * time.Second
+	race := config{For: 10 * time.Second, End: stuckAfter, Play: protocol, Only: []string{"step-down"}}
+	return map[string]config{
+		"flaw_stale":    race,
+		"flaw_wildcard": race,
+		"flaw_settle":   race,
+		"flaw_append":   race,
+		"flaw_ack":      {For: 15 * time.Second, End: stuckAfter, Play: protocol, Only: []string{"kill"}},
+		"flaw_clock":    {For: 15 * time.Second, End: stuckAfter, Play: full, Only: []string{"slow-clock"}},
+		"flaw_deadline": {For: 25 * time.Second, End: stuckAfter, Play: full, Only: []string{"stop-at-work"}},
+	}
+}
+
+// shows are the invariants by which a flaw shows itself first.
+func shows(flaw string) []string {
+	switch flaw {
+	case "flaw_append":
+		return []string{"I0"}
+	case "flaw_ack", "flaw_clock":
+		return []string{"I7", "I13"}
+	case "flaw_deadline":
+		return []string{"I11"}
+	default:
+		return []string{"I2"}
+	}
+}
+
+// TestChaosCatches is the test of the test: without any one of the protections there are violations. With the race detector, which
+// does not reach into the programs that are played with, it would show the same a second time.
+func TestChaosCatches(t *testing.T) {
+	if raceDetector {
+		t.Log("the flawed builds are run without the race detector, in the other run of this package")
+		return
+	}
+	for flaw, cfg := range flaws() {
+		t.Run(flaw, func(t *testing.T) {
+			cfg.Tags = flaw
+			var last []check.Violation
+			for range 4 { // some need luck
+				last = play(t, cfg).violations
+				for _, v := range last {
+					for _, name := range shows(flaw) {
+						if v.Name == name {
+							return
+						}
+					}
+				}
+			}
+			t.Errorf("without its protection nothing happens; seen last: %v", last)
+		})
+	}
+}
+
+func TestWrongFlags(t *testing.T) {
+	for want, args := range map[string][]string{
+		"-play \"all\"":     {"-play", "all"},
+		"more than 0":       {"-for", "0s"},
+		"-only \"earthqua…": {"-only", "earthquake"},
+	} {
+		err := command(t.Context(), args)
+		if err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, "…")) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+func TestNothingIsLeft(t *testing.T) {
+	dir, remove, err := dirFor(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", dir, err)
+	}
+}
