@@ -104,6 +104,36 @@ func TestPauseWhileEverythingIsDown(t *testing.T) {
 	})
 }
 
+// TestChannelOutOfSightAfterAPause: how long it waited says nothing of how long nobody can look at the channel.
+func TestChannelOutOfSightAfterAPause(t *testing.T) {
+	bubble(t, func(w *world) {
+		ids := map[string]string{}
+		for _, name := range []string{"tracer", "router"} {
+			w.apply(name, tenMinutes)
+		}
+		w.start(all()...)
+		for _, name := range []string{"tracer", "router"} {
+			ids[name], _ = w.soaks(name, "1.4.0")
+			w.says(topology.StopPause, name, "ana", "")
+			w.outside.fails(name, driver.Promote, look, "the registry is away")
+		}
+		w.untilPostponed(ids["router"], release.ByPause)
+		time.Sleep(30 * time.Minute)
+		w.says(topology.StopUnpause, "tracer", "ana", "")
+		w.says(topology.StopUnpause, "router", "ana", "")
+		opened := time.Now()
+		time.Sleep(5 * time.Minute)
+		w.equal("its phase", w.load(ids["tracer"]).Phase, release.Soaking)
+		w.outside.mendsOf("tracer")
+		w.promotedAt(ids["tracer"], time.Now(), 16*time.Second)
+		end := w.untilPhase(ids["router"], release.Failed).End
+		w.contains("why", end.Reason, "can not look at the channel: the registry is away")
+		if patience := end.At.Sub(opened); patience < 10*time.Minute || patience > 11*time.Minute {
+			w.Errorf("given up after %s, want 10m", patience)
+		}
+	})
+}
+
 // claims are the sequences of the records that claimed a promotion.
 func (w *world) claims(id string) []uint64 {
 	w.Helper()
