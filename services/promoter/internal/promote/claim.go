@@ -127,7 +127,9 @@ func (l *look) claim(ctx context.Context, e journal.Entry, alarm release.Alarm) 
 
 // unseen does not claim while the channel can not be looked at: the release stays stoppable. It fails when that has lasted as
 // long as the promotion itself might.
-func (l *look) unseen(ctx context.Context, e journal.Entry, alarm release.Alarm, patience time.Duration, why error) (again bool, err error) {
+func (l *look) unseen(
+	ctx context.Context, e journal.Entry, alarm release.Alarm, patience time.Duration, why error,
+) (again bool, err error) {
 	since := e.State.Opened(alarm)
 	if e.State.Postponed == nil && e.State.Expedited != nil && e.State.Expedited.At.Before(since) {
 		since = e.State.Expedited.At
