@@ -31,7 +31,7 @@ func alarm(s State, c Alarm) []Event {
 		}
 		return []Event{WasPostponed{Obstacle: o, At: c.At}}
 	}
-	if late := c.At.Sub(opened(s, c)); s.Expedited == nil && s.Policy.MaxOverdue > 0 && late > s.Policy.MaxOverdue {
+	if late := c.At.Sub(s.Opened(c)); s.Expedited == nil && s.Policy.MaxOverdue > 0 && late > s.Policy.MaxOverdue {
 		return []Event{holdItself(c, 0, fmt.Sprintf("overdue by %s, more than max_overdue %s: resume it to promote it after all",
 			late.Round(time.Second), s.Policy.MaxOverdue))}
 	}
@@ -85,8 +85,8 @@ func awaitsChecks(s State, c Alarm) bool {
 	return s.Expedited != nil && !s.Forced && s.Delay() > 0 && c.Clean.Before(s.gateFrom())
 }
 
-// opened is since when nothing is in the release's way.
-func opened(s State, c Alarm) time.Time {
+// Opened is since when nothing is in the way of a release whose delay is over, as far as the alarm tells.
+func (s State) Opened(c Alarm) time.Time {
 	if s.Postponed == nil {
 		return s.Due
 	}

@@ -47,7 +47,11 @@ func evolve(s State, e Event) State {
 		s.Folded = max(s.Folded, e.Seq)
 	case WasPostponed:
 		s = unclaim(s)
-		s.Phase, s.Postponed = Soaking, &Postponement{Obstacle: e.Obstacle, Since: e.At}
+		since := e.At
+		if s.Postponed != nil && s.Postponed.Kind == e.Obstacle.Kind { // the same, with something new to say of it
+			since = s.Postponed.Since
+		}
+		s.Phase, s.Postponed = Soaking, &Postponement{Obstacle: e.Obstacle, Since: since}
 	case WasPassed:
 		return passed(s)
 	case WasBaking:

@@ -104,7 +104,7 @@ func (o Obstacle) ByPeople() bool {
 // Postponement is an obstacle that was met when the delay was over.
 type Postponement struct {
 	Obstacle
-	Since time.Time // broker's time when it was met
+	Since time.Time // broker's time when it, or another of its kind just before it, was met
 }
 
 // Gate is all of that as it was read, for one look at a release.

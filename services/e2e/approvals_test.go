@@ -15,9 +15,10 @@ func TestApprovals(t *testing.T) {
 		w.apply("early", two+tenMinutes)
 		w.apply("straight", two+"soak: { delay: 0s }")
 		w.apply("free", tenMinutes)
+		w.apply("never", two+tenMinutes+"limits: { hold: 20m }\n")
 		w.start(all()...)
 		ids := map[string]string{}
-		for _, name := range []string{"soaked", "early", "straight", "free"} {
+		for _, name := range []string{"soaked", "early", "straight", "free", "never"} {
 			ids[name] = w.merge(name, "1.4.0")
 		}
 		// Before the soak is over: it is not promoted sooner.
@@ -39,6 +40,11 @@ func TestApprovals(t *testing.T) {
 		w.ask("approve", ids["straight"], "lee", "")
 		w.promotedAt(ids["straight"], time.Now(), time.Second)
 
+		// Not by enough people in time: it fails, though one of them approved at the last moment.
+		never := w.untilPostponed(ids["never"], release.ByApproval)
+		w.sleepTo(never.Due.Add(19 * time.Minute))
+		w.ask("approve", ids["never"], "ana", "")
+
 		// After it, so late that a release that nobody has to approve would be overdue.
 		id := ids["soaked"]
 		s = w.untilPostponed(id, release.ByApproval)
@@ -49,6 +55,10 @@ func TestApprovals(t *testing.T) {
 		w.equal("its phase with one approval", w.load(id).Phase, release.Soaking)
 		w.ask("approve", id, "lee", "")
 		w.promotedAt(id, time.Now(), time.Second)
+
+		end := w.untilPhase(ids["never"], release.Failed).End
+		w.contains("why it failed", end.Reason, "waited for too long: 1 of 2 approvals")
+		w.equal("how long it waited", end.At.Sub(never.Due).Round(time.Second), 20*time.Minute)
 	})
 }
 

@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -52,6 +54,13 @@ func (o *outside) breaks(project string, role driver.Role, act, why string) {
 	o.broken[action{project, role, act}] = driver.Refusef("%s", why)
 }
 
+// fails lets an action fail from now on, for a reason that may pass.
+func (o *outside) fails(project string, role driver.Role, act, why string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.broken[action{project, role, act}] = errors.New(why)
+}
+
 // mends takes back all that breaks did.
 func (o *outside) mends() {
 	o.mu.Lock()
@@ -82,6 +91,13 @@ func (o *outside) RoundTrip(r *http.Request) (*http.Response, error) {
 		status = http.StatusOK
 	}
 	return &http.Response{StatusCode: status, Request: r, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
+}
+
+// mendsOf is mends for one project.
+func (o *outside) mendsOf(project string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	maps.DeleteFunc(o.broken, func(a action, _ error) bool { return a.project == project })
 }
 
 func (o *outside) act(a action) error {

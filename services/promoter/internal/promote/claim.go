@@ -110,7 +110,7 @@ func (l *look) claim(ctx context.Context, e journal.Entry, alarm release.Alarm) 
 		seen, err := tools.Driver.Look(looking, work.Facts(l.env.Catalog, s, release.Promote))
 		cancel()
 		if err != nil && !driver.IsRefused(err) { // a refusal comes again from Do, which then fails the release
-			return l.unseen(ctx, e, alarm.At, tools.Timeout, err)
+			return l.unseen(ctx, e, alarm, tools.Timeout, err)
 		}
 		alarm.Before = seen.Value
 		if s.Policy.Order != release.ByMerge && !seen.Mine && driver.Newer(seen.Version, s.Version) {
@@ -127,19 +127,18 @@ func (l *look) claim(ctx context.Context, e journal.Entry, alarm release.Alarm) 
 
 // unseen does not claim while the channel can not be looked at: the release stays stoppable. It fails when that has lasted as
 // long as the promotion itself might.
-func (l *look) unseen(ctx context.Context, e journal.Entry, now time.Time, patience time.Duration, why error) (again bool, err error) {
-	since := e.State.Due
-	switch {
-	case e.State.Postponed != nil:
-		since = e.State.Postponed.Since
-	case e.State.Expedited != nil && e.State.Expedited.At.Before(since):
+func (l *look) unseen(
+	ctx context.Context, e journal.Entry, alarm release.Alarm, patience time.Duration, why error,
+) (again bool, err error) {
+	since := e.State.Opened(alarm)
+	if e.State.Postponed == nil && e.State.Expedited != nil && e.State.Expedited.At.Before(since) {
 		since = e.State.Expedited.At
 	}
-	if now.Sub(since) > patience {
-		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: now, Reason: "promote: can not look at the channel: " + why.Error()})
+	if alarm.At.Sub(since) > patience {
+		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: alarm.At, Reason: "promote: can not look at the channel: " + why.Error()})
 		return true, err
 	}
 	l.env.Log.Warn("can not look at the channel, not claiming yet",
 		zap.String("release", e.State.Release), zap.Duration("again_in", lookAgain), zap.Error(why))
-	return false, l.arm(ctx, e.State.Release, now.Add(lookAgain))
+	return false, l.arm(ctx, e.State.Release, alarm.At.Add(lookAgain))
 }
