@@ -38,7 +38,7 @@ type flaw struct {
 	ignoresWords         bool // does not wake who waits when a pause is over
 	ignoresApprovals     bool // takes every release for approved
 	ignoresLateCancels   bool // retries what was cancelled too late
-	gateBelievesReplicas bool // reads what stops the project from before the record that it looks at
+	gateBelievesReplicas bool // takes what a replica shows that lags behind for what stops the project
 
 	// Attempts.
 	rollsBackUnannounced    bool // rolls back without a record that says so

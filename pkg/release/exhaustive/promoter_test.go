@@ -108,17 +108,14 @@ func (m *model) looks(w world, who uint8, h hint, arms bool, least uint8, emit f
 	}
 }
 
-// gates reads, for a look, whether the project is paused: not from before the record that it looks at, nor from before its hint.
+// gates reads, for a look, whether the project is paused: as the stream's leader has it.
 func (m *model) gates(w world, h hint, g glance, emit func(world, act, error)) {
 	g.gate, g.opened = m.all[w.stream].paused, m.all[w.stream].opened
 	m.look(w, h, g, emit)
+	if !m.gateBelievesReplicas { // a hint that says nothing of the project may be the only one that comes
+		return
+	}
 	least := m.record(g.view).seq
-	if h == aMessage && !m.gateBelievesReplicas {
-		least = m.lastOfRelease(w.stream)
-	}
-	if m.gateBelievesReplicas {
-		least = firstSeq
-	}
 	for n := w.stream; m.all[n].seq > least && int(m.all[w.stream].seq-m.all[n].seq) < m.lag; {
 		word := m.all[n].word
 		if n = m.all[n].before; word != noWord {

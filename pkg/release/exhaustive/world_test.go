@@ -389,7 +389,7 @@ func (m *model) check(before, w world) error {
 		return broke("I13", "the release is %s, and there is neither an alarm nor a hint", s.Phase)
 	case waits && w.alarm > max(momentOf(at), w.now+1):
 		return broke("I13", "the release is %s, and the alarm rings at tick %d, not at %d", s.Phase, w.alarm, momentOf(at))
-	case s.Phase == release.Soaking && s.Postponed != nil && !w.told && !m.isPostponed(w):
+	case s.Phase == release.Soaking && s.Postponed != nil && !w.told && (w.alarm == never || w.alarm > w.now) && !m.isPostponed(w):
 		return broke("I13", "the release waits for what is over, and there is no hint")
 	case s.Phase == release.Staged, s.Phase == release.Promoting, s.Phase == release.RollingBack:
 		return broke("I13", "the release is %s, and there is no hint", s.Phase)
