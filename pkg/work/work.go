@@ -142,7 +142,7 @@ func record(ctx context.Context, env service.Env, id string, begin release.Begin
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
 	defer cancel()
 	restoring := begin.Work == release.RestoreBeta || begin.Work == release.RestoreStaging
-	var command release.Command = release.Finish{Work: begin.Work, Value: out.Value, Note: out.Note}
+	var command release.Command = release.Finish{Work: begin.Work, Value: out.Value, Note: out.Note, Instance: begin.Instance}
 	switch {
 	case acted == nil:
 	case restoring: // the outcome of the release stands; what could not be put back is said

@@ -60,8 +60,14 @@ func sizes() []named {
 			"postponed", "a claim that was ineffective", "a request that came too late", "promoted",
 		}},
 		{"deadlines", size{
-			asks: []release.Verb{release.Hold, release.Resume, release.Recall}, requests: 1, refusals: 1, lag: 1, horizon: 3, maxPhase: 1, maxHold: 1,
+			asks: []release.Verb{release.Hold, release.Extend, release.Recall}, requests: 2, refusals: 1, lag: 1, horizon: 3, maxPhase: 1, maxHold: 1,
 		}, []string{"held", "held for too long", "rolled-back"}},
+		{"alarms", size{
+			asks: []release.Verb{release.Extend, release.Expedite}, requests: 2, crashes: 1, lag: 4, horizon: 1, bake: 1,
+		}, []string{"extended", "baking"}},
+		{"a takeover and a retry", size{asks: []release.Verb{release.Hold, release.Retry}, requests: 2, refusals: 1, horizon: 2}, []string{
+			"a takeover", "retried", "held",
+		}},
 		{"bakes and approvals", size{
 			asks: []release.Verb{release.Approve, release.Recall, release.Cancel}, requests: 2, lag: 1, horizon: 2, bake: 1, approvals: 1,
 		}, []string{"approved", "postponed", "baking", "promoted", "rolled-back"}},

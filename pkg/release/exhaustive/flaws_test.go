@@ -55,6 +55,7 @@ type flaw struct {
 	hintsBelieveReplicas  bool // looks for a message at a replica that does not have it yet
 	alarmsBelieveReplicas bool // takes an alarm for done by what a replica shows that lags behind
 	armsBlindly           bool // does not look whether the record that it armed by is the last
+	armsForNoHold         bool // relies on the soak's alarm for the deadline of a hold
 	armsForTheLastOnly    bool // takes a hint that comes again for done, because there is a later record
 }
 

@@ -63,7 +63,7 @@ func (m *model) plan(g glance) plan {
 		switch {
 		case m.answersUnsettled && len(open) > 0:
 			open = lastOnly(open)[:1]
-		case m.neverSettles, m.believesAnyAnswer, m.settlesCancelsOnly, m.guardsByWildcard:
+		case m.neverSettles, m.believesAnyAnswer, m.settlesCancelsOnly, m.guardsByWildcard, m.settlesOnce && s.Reached:
 			open = nil // this answer has the claim: it would settle it rightly
 		case len(against.Requests) == 0 && against.Stop != nil && !m.answersBeforePostponing:
 			return m.decide(record, s, postpone, g.now)
@@ -105,7 +105,7 @@ func (m *model) plan(g glance) plan {
 
 // sleeps sees to it that somebody looks again in time.
 func (m *model) sleeps(g glance, record *message, s release.State, now moment) plan {
-	mine := g.alarm || g.arms && (s.Phase == release.Soaking || s.Phase == release.Baking || s.Phase == release.RollingBack)
+	mine := g.alarm || g.arms && m.armsIn(s.Phase)
 	if _, retried := record.event.(release.WasRetried); retried {
 		mine = mine || g.arms
 	}
@@ -123,6 +123,11 @@ func (m *model) sleeps(g glance, record *message, s release.State, now moment) p
 		return plan{do: doVerify, base: record.seq}
 	}
 	return plan{do: nothing}
+}
+
+// armsIn tells whether the hint of a record arms in a phase.
+func (m *model) armsIn(p release.Phase) bool {
+	return p == release.Soaking || p == release.Baking || p == release.RollingBack || p == release.Held && !m.armsForNoHold
 }
 
 // settles decides the claim from an answer that contains it.

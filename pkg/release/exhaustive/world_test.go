@@ -381,7 +381,7 @@ func (m *model) check(before, w world) error {
 		return broke("I1", "%s, and nobody gets it", s.Phase)
 	}
 	// Nobody promises anything who may die. So there must be a hint, or an alarm in time if all that is missing is time.
-	looked := w.hinted || w.rang || w.older
+	looked := w.hinted || w.rang || w.older || slices.ContainsFunc(w.promoters[:], func(p promoter) bool { return p.doing == verifying })
 	at, waits := s.Wake(w.now.time())
 	switch {
 	case looked:
