@@ -29,19 +29,28 @@ func apiPrefix(o jetstream.JetStreamOptions) string {
 
 // Now is the broker's time: that of the server that leads the stream.
 func (j *Journal) Now(ctx context.Context) (time.Time, error) {
+	at, _, err := j.Latest(ctx)
+	return at, err
+}
+
+// Latest is the broker's time, and the sequence of the last message that the stream's leader had then.
+func (j *Journal) Latest(ctx context.Context) (at time.Time, last uint64, err error) {
 	var info struct {
-		At time.Time `json:"ts"`
+		At    time.Time `json:"ts"`
+		State struct {
+			Last uint64 `json:"last_seq"`
+		} `json:"state"`
 	}
 	if err := j.call(ctx, "STREAM.INFO."+topology.StreamSluice, nil, &info); err != nil {
-		return time.Time{}, fmt.Errorf("the broker's time: %w", err)
+		return time.Time{}, 0, fmt.Errorf("the broker's time: %w", err)
 	}
 	if info.At.IsZero() {
-		return time.Time{}, errors.New("the broker's time: the answer has none")
+		return time.Time{}, 0, errors.New("the broker's time: the answer has none")
 	}
 	if flawed {
-		return j.flaw.now(info.At), nil
+		info.At = j.flaw.now(info.At)
 	}
-	return info.At, nil
+	return info.At, info.State.Last, nil
 }
 
 // Beats are the heartbeats of a release.

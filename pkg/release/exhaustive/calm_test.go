@@ -30,15 +30,15 @@ func (m *model) calm(w world) []well {
 		}
 		way = append(way, p)
 		s := m.wellStep(w)
-		if s.after == w && m.phase(w) != release.Held {
+		wants, helps := m.wants(w)
+		if s.after == w && !helps {
 			if err := m.judged(w, w, m.end(w)); err != nil {
 				return append(path, well{step[world, act]{act{what: nothingIsLeft}, w}, err})
 			}
 			break
 		}
 		if s.after == w {
-			resume := slices.IndexFunc(asks(), func(a ask) bool { return a.verb == release.Resume })
-			s = well{step: step[world, act]{act{what: somebodyAsks}, w.stored(m.ask(w.stream, resume, w.now))}}
+			s = well{step: step[world, act]{act{what: somebodyAsks}, m.asked(w, slices.Index(asks(), wants))}}
 		}
 		path = append(path, s)
 		if s.broke = m.judged(w, s.after, s.broke); s.broke != nil {
@@ -59,6 +59,20 @@ func (m *model) calm(w world) []well {
 	return nil
 }
 
+// wants is what a person says, to whom a release is left.
+func (m *model) wants(w world) (a ask, helps bool) {
+	s := m.record(w.stream).state
+	switch {
+	case s.Phase == release.Held:
+		return ask{verb: release.Resume}, true
+	case s.Phase == release.Soaking && m.all[w.stream].paused > 0:
+		return ask{word: unpauses}, true
+	case s.Phase == release.Soaking && s.Approvals().Missing() > 0:
+		return ask{verb: release.Approve}, true
+	}
+	return ask{}, false
+}
+
 // wellStep is what happens next when nothing goes wrong; the same world if nothing is left.
 func (m *model) wellStep(w world) well {
 	for who := range w.promoters { // what was begun is finished
@@ -71,8 +85,11 @@ func (m *model) wellStep(w world) well {
 		after.now = now
 		return well{step: step[world, act]{act{what: timePasses}, after}}
 	}
+	if after, ok := m.stages(w); ok {
+		return well{step: step[world, act]{act{what: theStagerStages}, after}}
+	}
 	switch {
-	case w.hinted || w.rang:
+	case w.hinted || w.rang || w.told || w.older:
 		for who := range w.promoters {
 			if s := first(w, uint8(who), m.idle); s.after != w || s.broke != nil {
 				return s
@@ -117,8 +134,15 @@ func (m *model) end(w world) error {
 		}
 	case release.Failed:
 		before := m.record(record.before).state
+		if s.End.By == bySluice { // it was its time
+			break
+		}
 		if w.refusals == 0 && record.at.time().Before(before.Attempts[release.Promote].Deadline()) {
 			return broke("I13", "failed, and there was time, and nobody refused")
+		}
+	case release.RolledBack:
+		if !slices.ContainsFunc(all, func(r release.Request) bool { return r.Verb == release.Recall }) {
+			return broke("I13", "rolled back, and nobody asked for it")
 		}
 	case release.Superseded:
 		return broke("I13", "superseded, and there is no other release")

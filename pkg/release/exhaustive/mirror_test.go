@@ -28,7 +28,8 @@ func (m *model) mirrored(w world) world {
 }
 
 func compare(p, q promoter) int {
-	return cmp.Or(cmp.Compare(p.doing, q.doing), cmp.Compare(p.base, q.base), cmp.Compare(p.event, q.event), cmp.Compare(p.until, q.until))
+	return cmp.Or(cmp.Compare(p.doing, q.doing), cmp.Compare(p.base, q.base), cmp.Compare(p.event, q.event), cmp.Compare(p.until, q.until),
+		cmp.Compare(p.hint, q.hint))
 }
 
 // mirror is the stream in which A and B are exchanged.
@@ -56,6 +57,9 @@ func exchange(e release.Event) release.Event {
 	case release.WasFailed:
 		e.Said.By = other(e.Said.By)
 		return e
+	case release.WasNotRolledBack:
+		e.Said.By = other(e.Said.By)
+		return e
 	}
 	return e
 }
@@ -79,6 +83,8 @@ func names(e release.Event) string {
 	case release.WasHeld:
 		name = e.Holding.By
 	case release.WasFailed:
+		name = e.Said.By
+	case release.WasNotRolledBack:
 		name = e.Said.By
 	}
 	if other(name) == name {

@@ -14,7 +14,10 @@ type glance struct {
 	who          uint8
 	told, now    moment // the hint's time, and the broker's
 	claimed      uint8
-	alarm        bool // it looks for an alarm
+	alarm        bool   // it looks for an alarm
+	arms         bool   // it looks for the record itself that it sees, or its alarm was overtaken
+	gate         uint8  // the sequence of the pause that it saw, 0 for none
+	opened       moment // when that which it saw end ended
 	unwatched    bool
 }
 
@@ -36,6 +39,7 @@ const (
 	lookAgain               // at once
 	doAppend
 	doArm
+	doVerify // that there is nothing to do
 	doAct
 )
 
@@ -51,44 +55,96 @@ func (m *model) plan(g glance) plan {
 		open = open[len(open)-1:]
 	}
 	if s.Phase == release.Promoting {
-		stop := m.settles(g, uint8(record.state.Claim))
+		against := m.settles(g, uint8(record.state.Claim))
+		postpone := release.Postpone{Claim: record.state.Claim, At: record.at.time()}
+		if against.Stop != nil {
+			postpone.Obstacle = *against.Stop
+		}
 		switch {
 		case m.answersUnsettled && len(open) > 0:
 			open = lastOnly(open)[:1]
-		case m.neverSettles, m.believesAnyAnswer, m.settlesCancelsOnly, m.guardsByWildcard:
+		case m.neverSettles, m.believesAnyAnswer, m.settlesCancelsOnly, m.guardsByWildcard, m.settlesOnce && s.Reached:
 			open = nil // this answer has the claim: it would settle it rightly
+		case len(against.Requests) == 0 && against.Stop != nil && !m.answersBeforePostponing:
+			return m.decide(record, s, postpone, g.now)
 		}
 		if len(open) == 0 {
-			open = stop
+			open = against.Requests
 		}
-		if len(open) == 0 {
+		switch {
+		case len(open) > 0:
+		case against.Stop != nil:
+			return m.decide(record, s, postpone, g.now)
+		default:
 			return m.promotes(g, record, s)
 		}
 	}
+	reached := max(record.at, g.told)
+	deadline, limited := s.Deadline()
 	switch {
 	case len(open) > 0:
 		r := open[0]
 		r.Settled = s.Claim
 		return m.decide(record, s, r, g.now)
+	case limited && !reached.time().Before(deadline):
+		return m.decide(record, s, release.Expire{At: reached.time()}, g.now)
 	case s.Phase == release.Staged:
 		return m.decide(record, s, release.StartSoak{At: record.at.time()}, g.now)
-	case s.Phase == release.Soaking:
-		return m.soaks(g, record, s)
+	case s.Phase == release.Soaking && (s.Ready(reached.time()) || m.obeysEarlyAlarms),
+		s.Phase == release.Baking && !reached.time().Before(s.PhaseAt.Add(m.bake.ticks())):
+		return m.due(g, record, s)
+	case s.Phase == release.RollingBack && !g.alarm:
+		if m.rollsBackUnannounced {
+			return plan{do: doAct, base: record.seq}
+		}
+		begin := release.Begin{Work: release.Rollback, Instance: promoters()[g.who], Timeout: patience * tick, At: g.now.time()}
+		return m.decide(record, s, begin, g.now)
+	}
+	return m.sleeps(g, record, s, reached)
+}
+
+// sleeps sees to it that somebody looks again in time.
+func (m *model) sleeps(g glance, record *message, s release.State, now moment) plan {
+	mine := g.alarm || g.arms && m.armsIn(s.Phase)
+	if _, retried := record.event.(release.WasRetried); retried {
+		mine = mine || g.arms
+	}
+	at, awake := s.Wake(now.time())
+	switch {
+	case g.alarm && m.forgetsEarlyAlarms:
+		return plan{do: nothing}
+	case mine && awake:
+		until := momentOf(at)
+		if until < now { // what is over was just looked at, and something else is in the way
+			until = now + 1
+		}
+		return plan{do: doArm, base: record.seq, until: until}
+	case g.alarm && !m.alarmsBelieveReplicas:
+		return plan{do: doVerify, base: record.seq}
 	}
 	return plan{do: nothing}
 }
 
+// armsIn tells whether the hint of a record arms in a phase.
+func (m *model) armsIn(p release.Phase) bool {
+	return p == release.Soaking || p == release.Baking || p == release.RollingBack || p == release.Held && !m.armsForNoHold
+}
+
 // settles decides the claim from an answer that contains it.
-func (m *model) settles(g glance, claim uint8) []release.Request {
-	if m.neverSettles || m.guardsByWildcard {
-		return nil
-	}
+func (m *model) settles(g glance, claim uint8) release.Against {
 	at := *m.all[m.upTo(g.view, claim)].state
-	stop := settle(at, m.streams.requests(m.upTo(g.answer, claim), 0))
-	if m.settlesCancelsOnly {
-		stop = slices.DeleteFunc(stop, func(r release.Request) bool { return r.Verb != release.Cancel })
+	if m.neverSettles || m.guardsByWildcard || m.settlesOnce && at.Reached {
+		return release.Against{}
 	}
-	return stop
+	answer := m.upTo(g.answer, claim)
+	against := settle(at, m.streams.requests(answer, 0), pause(m.all[answer].paused))
+	if m.settlesCancelsOnly {
+		against.Requests = slices.DeleteFunc(against.Requests, func(r release.Request) bool { return r.Verb != release.Cancel })
+	}
+	if m.settlesWithoutStops {
+		against.Stop = nil
+	}
+	return against
 }
 
 // promotes goes on with an effective claim.
@@ -103,29 +159,30 @@ func (m *model) promotes(g glance, record *message, s release.State) plan {
 	return m.decide(record, s, begin, g.now)
 }
 
-// soaks claims when it is time, and otherwise arms.
-func (m *model) soaks(g glance, record *message, s release.State) plan {
-	ready := s.Ready(max(record.at, g.told).time())
-	if ready || m.obeysEarlyAlarms {
-		c := release.Alarm{At: g.now.time(), Clean: g.now.time(), Instance: promoters()[g.who], Timeout: patience * tick, Before: "1.3.0"}
-		if m.obeysEarlyAlarms && s.Due.After(c.At) {
-			c.At = s.Due
-		}
-		if s.Expedited == nil && (!g.unwatched || m.ignoresWatch) {
-			c.Watched = s.Delay()
-		}
-		pl := m.decide(record, s, c, g.now)
-		pl.alarm = true
-		if pl.broke == nil && m.claims(pl) && record.state.Expedited == nil {
-			pl.broke = watchedInTime(*record.state, g)
-		}
-		return pl
+// due decides on what is over, or was expedited.
+func (m *model) due(g glance, record *message, s release.State) plan {
+	c := release.Alarm{At: g.now.time(), Clean: g.now.time(), Instance: promoters()[g.who], Timeout: patience * tick, Before: "1.3.0"}
+	if m.obeysEarlyAlarms && s.Due.After(c.At) {
+		c.At = s.Due
 	}
-	due, waits := s.Wake(g.now.time())
-	if !waits || g.alarm && m.forgetsEarlyAlarms {
-		return plan{do: nothing}
+	if s.Expedited == nil && (!g.unwatched || m.ignoresWatch) {
+		c.Watched = s.Delay()
 	}
-	return plan{do: doArm, until: momentOf(due)}
+	if !m.ignoresStops {
+		c.Gate.Stops = pause(g.gate)
+	}
+	if g.opened != never {
+		c.Gate.Opened = g.opened.time()
+	}
+	pl := m.decide(record, s, c, g.now)
+	if pl.do != doAppend {
+		return m.sleeps(g, record, s, g.now)
+	}
+	pl.alarm = true
+	if pl.broke == nil && m.claims(pl) && record.state.Expedited == nil && !record.state.Reached {
+		pl.broke = watchedInTime(*record.state, g)
+	}
+	return pl
 }
 
 // claims tells whether a claim was decided.
@@ -143,8 +200,17 @@ func watchedInTime(s release.State, g glance) error {
 	if g.unwatched {
 		return broke("I4", "claimed what nobody watched")
 	}
-	if late := g.now.time().Sub(s.Due); late > overdue*tick {
-		return broke("I12", "claimed %s after it was due", late)
+	since := s.Due
+	if g.opened != never && s.Postponed != nil && g.opened.time().After(since) {
+		since = g.opened.time()
+	}
+	for _, a := range s.Approved {
+		if s.Postponed != nil && a.At.After(since) {
+			since = a.At
+		}
+	}
+	if late := g.now.time().Sub(since); late > overdue*tick {
+		return broke("I12", "claimed %s after nothing was in its way", late)
 	}
 	return nil
 }

@@ -20,7 +20,13 @@ func (m *model) promoter(w world, who uint8, emit func(world, act, error)) {
 	case reporting:
 		m.reports(w, who, true, act{what: reports, who: who}, emit)
 	case arming:
-		m.arms(w, who, p.hint, p.until, act{what: arms, who: who}, emit)
+		m.armed(w, who, p.hint, p.until, m.record(w.stream).seq, act{what: arms, who: who}, emit)
+	case verifying:
+		m.verifies(w, who, p, emit)
+		if p.hint == anOlder || p.hint == noHint { // it comes again, if it is not acknowledged
+			w.older = w.older || p.hint == anOlder
+			w.rang = w.rang || p.hint == noHint
+		}
 	}
 	if int(w.crashes) < m.crashes {
 		after := w.with(who, promoter{})
@@ -38,34 +44,83 @@ func (w world) with(who uint8, p promoter) world {
 // idle takes a hint, or looks without one: hints come late, and again.
 func (m *model) idle(w world, who uint8, emit func(world, act, error)) {
 	if w.hinted {
-		m.looks(w, who, aMessage, emit)
+		m.looks(w, who, aMessage, m.record(w.stream).seq == m.lastOfRelease(w.stream), 0, emit)
 	}
 	if w.rang {
-		m.looks(w, who, anAlarm, emit)
+		m.looks(w, who, anAlarm, false, 0, emit)
 	}
-	m.looks(w, who, noHint, emit)
+	if w.older {
+		m.looks(w, who, anOlder, !m.armsForTheLastOnly, 0, emit)
+	}
+	if w.told {
+		m.hears(w, who, emit)
+	}
+	m.looks(w, who, noHint, false, 0, emit)
+	m.looks(w, who, anOlder, true, 0, emit)
+}
+
+// lastOfRelease is the sequence of the last message about the release.
+func (m *model) lastOfRelease(n uint32) uint8 {
+	for m.all[n].word != noWord {
+		n = m.all[n].before
+	}
+	return m.all[n].seq
+}
+
+// hears is told of a pause, or of its end, and asks for an alarm if the release waits. It reads no less than what it was told.
+func (m *model) hears(w world, who uint8, emit func(world, act, error)) {
+	for view := w.stream; ; view = m.all[view].before {
+		did := act{what: looks, who: who, hint: aWord, seen: m.all[view].seq}
+		if s := m.record(view).state; s.Postponed == nil || s.Phase != release.Soaking || m.ignoresWords {
+			emit(w.acknowledge(aWord), did, nil)
+		} else {
+			m.armed(w, who, aWord, w.now, m.record(w.stream).seq, did, emit)
+		}
+		if m.all[view].word != noWord || int(m.all[w.stream].seq-m.all[view].seq) >= m.lag {
+			return
+		}
+	}
 }
 
 // firstSeq is the sequence of the record with which the model begins.
 const firstSeq = 6
 
-// looks reads, from any replica that may answer, and does what it comes to.
-func (m *model) looks(w world, who uint8, h hint, emit func(world, act, error)) {
+// looks reads, from any replica that may answer, and does what it comes to. It has seen the record after the sequence of least.
+func (m *model) looks(w world, who uint8, h hint, arms bool, least uint8, emit func(world, act, error)) {
 	last, told, fresh := w.stream, w.now, false
-	switch h {
-	case noHint:
-	case aMessage:
+	if h == aMessage {
 		told, fresh = m.all[last].at, !m.hintsBelieveReplicas
-	case anAlarm:
-		fresh = !m.alarmsBelieveReplicas
 	}
-	for view := last; m.all[view].seq >= firstSeq; view = m.all[view].before {
-		g := glance{view: view, answer: view, who: who, told: told, now: w.now, alarm: h == anAlarm, unwatched: w.unwatched}
-		m.look(w, h, g, emit)
+	for view := last; m.all[view].seq >= firstSeq && (least == 0 || m.record(view).seq > least); view = m.all[view].before {
+		if m.all[view].word != noWord && view != last { // it tells nothing of the release
+			continue
+		}
+		g := glance{
+			view: view, answer: view, who: who, told: told, now: w.now,
+			alarm: h == anAlarm || h == noHint, arms: arms, unwatched: w.unwatched,
+		}
+		m.gates(w, h, g, emit)
 		late := int(m.all[last].seq - m.all[view].seq)
 		// What was read a while ago is as good as what a replica has that lags behind, until somebody appends.
 		if fresh || late >= m.lag && m.all[view].record != m.all[last].record {
 			break
+		}
+	}
+}
+
+// gates reads, for a look, whether the project is paused: as the stream's leader has it.
+func (m *model) gates(w world, h hint, g glance, emit func(world, act, error)) {
+	g.gate, g.opened = m.all[w.stream].paused, m.all[w.stream].opened
+	m.look(w, h, g, emit)
+	if !m.gateBelievesReplicas { // a hint that says nothing of the project may be the only one that comes
+		return
+	}
+	least := m.record(g.view).seq
+	for n := w.stream; m.all[n].seq > least && int(m.all[w.stream].seq-m.all[n].seq) < m.lag; {
+		word := m.all[n].word
+		if n = m.all[n].before; word != noWord {
+			g.gate, g.opened = m.all[n].paused, m.all[n].opened
+			m.look(w, h, g, emit)
 		}
 	}
 }
@@ -102,7 +157,9 @@ func (m *model) look(w world, h hint, g glance, emit func(world, act, error)) {
 			emit(stay.acknowledge(h).with(g.who, promoter{doing: arming, until: pl.until}), did, nil)
 			return
 		}
-		m.arms(w, g.who, h, pl.until, did, emit)
+		m.armed(w, g.who, h, pl.until, pl.base, did, emit)
+	case doVerify:
+		emit(m.slept(stay, g.who, h, pl.base), did, pl.broke)
 	case doAct:
 		emit(w.with(g.who, promoter{doing: acting, base: pl.base}), did, pl.broke)
 	}
@@ -137,8 +194,8 @@ func (m *model) begins(w world, h hint, who uint8, pl plan, did act, emit func(w
 // the same whenever it is done.
 func (m *model) appends(w world, who uint8, h hint, base uint8, event uint16, did act, emit func(world, act, error)) {
 	begun, begins := m.events[event].(release.WasBegun)
-	begins = begins && begun.Work == release.Promote
-	claims := begins && m.all[m.upTo(w.stream, base)].state.Phase != release.Promoting
+	begins = begins && (begun.Work == release.Promote || begun.Work == release.Rollback)
+	claims := begins && begun.Work == release.Promote && m.all[m.upTo(w.stream, base)].state.Phase != release.Promoting
 	stay := w.with(who, promoter{})
 	if m.repeatsAfterConflict {
 		base = m.record(w.stream).seq
@@ -198,34 +255,60 @@ func (m *model) accepts(w world, base uint8, claims bool) bool {
 	return true
 }
 
-// arms publishes the alarm, which replaces the one before, and acknowledges the hint after that. That the acknowledgement
-// does not happen is what looking without a hint comes to.
-func (m *model) arms(w world, who uint8, h hint, until moment, did act, emit func(world, act, error)) {
+// armed is the alarm published, which replaces the one before. After that it is looked whether the record that it was armed by is
+// the last, and then the hint is acknowledged. That the acknowledgement does not happen is what looking without a hint comes to.
+func (m *model) armed(w world, who uint8, h hint, until moment, base uint8, did act, emit func(world, act, error)) {
 	after := w.with(who, promoter{})
 	after.alarm = until
-	emit(after.acknowledge(h), did, nil)
+	emit(m.slept(after, who, h, base), did, nil)
 	if w.alarm != never && w.alarm <= w.now { // it rings now, and the purge that follows takes the replacement
 		after = w.with(who, promoter{}).ring()
 		if h == anAlarm { // another
 			h = noHint
 		}
 		did.race = true
-		emit(after.acknowledge(h), did, nil)
+		emit(m.slept(after, who, h, base), did, nil)
 	}
+}
+
+// slept acknowledges the hint if the record that a promoter went by is the last. As long as it is, to look for that comes to the
+// same whenever it is done: who appends another is told of it, and arms after that.
+func (m *model) slept(w world, who uint8, h hint, base uint8) world {
+	if m.record(w.stream).seq == base || m.armsBlindly {
+		return w.acknowledge(h)
+	}
+	return w.with(who, promoter{doing: verifying, hint: h, base: base})
+}
+
+// verifies looks whether the record that it armed by is the last, and if not, looks at a later one.
+func (m *model) verifies(w world, who uint8, p promoter, emit func(world, act, error)) {
+	m.looks(w.with(who, promoter{}), who, p.hint, true, p.base, emit)
+}
+
+// work is what an attempt is at.
+func work(s *release.State) release.Work {
+	if s.Phase == release.RollingBack {
+		return release.Rollback
+	}
+	return release.Promote
 }
 
 // acts writes outside, if there is time. The look at the clock and the write are one step: that is what a driver owes. When
 // time is over, or the driver refuses, that is reported.
 func (m *model) acts(w world, who uint8, p promoter, emit func(world, act, error)) {
 	record := m.all[m.upTo(w.stream, p.base)]
-	deadline := momentOf(record.state.Attempts[release.Promote].Deadline())
+	a, announced := record.state.Attempts[work(record.state)]
+	deadline := w.now + patience
+	if announced {
+		deadline = momentOf(a.Deadline())
+	}
 	if w.now >= deadline && !m.actsLate {
 		m.reports(w, who, false, act{what: givesUp, who: who}, emit)
 		return
 	}
-	after := w.with(who, promoter{doing: reporting})
-	after.wrote = true
-	emit(after, act{what: acts, who: who}, m.mayWrite(w, who, uint8(record.state.Claim), deadline))
+	after := w.with(who, promoter{doing: reporting, base: p.base})
+	after.wrote = work(record.state) == release.Promote
+	emit(after, act{what: acts, who: who}, m.mayWrite(w, who, record.state, deadline))
 	if int(w.refusals) < m.refusals {
 		w.refusals++
 		m.reports(w, who, false, act{what: isRefused, who: who}, emit)
@@ -233,22 +316,34 @@ func (m *model) acts(w world, who uint8, p promoter, emit func(world, act, error
 }
 
 // mayWrite judges a write outside.
-func (m *model) mayWrite(w world, who, claim uint8, deadline moment) error {
+func (m *model) mayWrite(w world, who uint8, at *release.State, deadline moment) error {
 	me := promoters()[who]
 	if w.now >= deadline {
 		return broke("I11", "%s wrote after its deadline", me)
 	}
-	if a, ok := m.record(w.stream).state.Attempts[release.Promote]; ok && a.Instance != me {
+	s := m.record(w.stream).state
+	if a, ok := s.Attempts[work(at)]; ok && a.Instance != me {
 		return broke("I11", "%s wrote in the time of %s", me, a.Instance)
 	}
-	return m.unstopped(w.stream, claim)
+	if work(at) == release.Promote {
+		return m.unstopped(w.stream, uint8(at.Claim))
+	}
+	if _, announced := at.Attempts[release.Rollback]; !announced {
+		return broke("I11", "%s rolled back, and no attempt says so", me)
+	}
+	return nil
 }
 
 // reports appends the outcome. It is repeated until it is stored or has nothing to say, each time from what the leader has,
 // so it counts as one step.
 func (m *model) reports(w world, who uint8, done bool, did act, emit func(world, act, error)) {
 	me := promoters()[who]
-	var c release.Command = release.Finish{Work: release.Promote, Value: "1.4.0"}
+	at := m.all[m.upTo(w.stream, w.promoters[who].base)].state
+	finish := release.Finish{Work: work(at), Value: "1.4.0", Instance: me}
+	if m.finishesWhatIsNotItsOwn {
+		finish.Instance = ""
+	}
+	var c release.Command = finish
 	if !done {
 		fail := release.Fail{By: me, Instance: me, Reason: "gave up"}
 		if m.failsWhatIsNotItsOwn {

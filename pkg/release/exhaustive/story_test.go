@@ -43,12 +43,15 @@ func (m *model) line(before world, did act, after world) string {
 		return fmt.Sprintf("%s looks%s, at the stream up to %d of %d, and %s", who, because(did.hint), did.seen,
 			m.all[before.stream].seq, m.outcome(before, did, after))
 	case acts:
-		return fmt.Sprintf("%s promotes outside", who)
+		at := m.all[m.upTo(before.stream, before.promoters[did.who].base)].state
+		return fmt.Sprintf("%s writes outside (%s)", who, work(at))
 	case isRefused:
 		return fmt.Sprintf("%s is refused outside, and %s", who, m.outcome(before, did, after))
 	case givesUp:
 		return fmt.Sprintf("%s has no time left, and %s", who, m.outcome(before, did, after))
-	case appends, reports, arms:
+	case theStagerStages:
+		return "the stager " + m.outcome(before, did, after)
+	case appends, reports, arms, verifies:
 		return fmt.Sprintf("%s %s", who, m.outcome(before, did, after))
 	case everybodyIsWell:
 		return "from now on everybody is well"
@@ -67,6 +70,10 @@ func because(h hint) string {
 		return " for the last message"
 	case anAlarm:
 		return " for the alarm"
+	case anOlder:
+		return " for an earlier message"
+	case aWord:
+		return " for the word to the project"
 	}
 	return ""
 }
@@ -89,10 +96,12 @@ func (m *model) outcome(before world, did act, after world) string {
 		out = append(out, fmt.Sprintf("is to append %s after %d", m.events[p.event].Name(), p.base))
 	case p.doing == arming:
 		out = append(out, fmt.Sprintf("is to arm the alarm for tick %d", p.until))
+	case p.doing == verifying:
+		out = append(out, fmt.Sprintf("is to look whether %d is the last record", p.base))
 	case p.doing == acting:
-		out = append(out, fmt.Sprintf("is to promote outside, for the attempt of %d", p.base))
+		out = append(out, fmt.Sprintf("is to write outside, for the attempt of %d", p.base))
 	}
-	if before.hinted && !after.hinted || before.rang && !after.rang {
+	if before.hinted && !after.hinted || before.rang && !after.rang || before.told && !after.told || before.older && !after.older {
 		out = append(out, "acknowledges the hint")
 	}
 	if len(out) == 0 {
@@ -106,6 +115,9 @@ func (m *model) message(n uint32) string {
 	msg := m.all[n]
 	if msg.request != nil {
 		return fmt.Sprintf("%s, stored as %d", msg.request.Verb, msg.seq)
+	}
+	if msg.word != noWord {
+		return fmt.Sprintf("%s, stored as %d", msg.word, msg.seq)
 	}
 	name := msg.event.Name()
 	if refused, ok := msg.event.(release.WasRefused); ok {

@@ -20,15 +20,32 @@ func (m moment) time() time.Time {
 	return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC).Add(time.Duration(m) * tick)
 }
 
-func momentOf(t time.Time) moment { return moment(t.Sub(moment(0).time()) / tick) }
+// momentOf is the first tick that is not before t.
+func momentOf(t time.Time) moment { return moment((t.Sub(moment(0).time()) + tick - 1) / tick) }
 
-// ask is one kind of request that people may store. A further verb is a further line of the table.
+// ticks is the time that so many ticks take.
+func (m moment) ticks() time.Duration { return time.Duration(m) * tick }
+
+// ask is one kind of message that people may store: a request, or a word for the whole project. A further one is a further line
+// of the table.
 type ask struct {
 	verb release.Verb
 	by   time.Duration
+	word word // of the project; the verb is empty
 	// stops says in words of the model's own whether it makes a claim ineffective that it was stored before.
 	stops bool
 }
+
+// word is what is said to the whole project, on a subject of its own. No journal record answers it.
+type word uint8
+
+const (
+	noWord word = iota
+	pauses
+	unpauses
+)
+
+func (w word) String() string { return [...]string{"nothing", "pause", "unpause"}[w] }
 
 func asks() []ask {
 	return []ask{
@@ -37,6 +54,11 @@ func asks() []ask {
 		{verb: release.Extend, by: tick, stops: true},
 		{verb: release.Resume},
 		{verb: release.Expedite},
+		{verb: release.Approve}, // counts only before the claim, and only where the project asks for it
+		{verb: release.Retry},   // takes up what failed; whoever cancelled too late forbids it
+		{verb: release.Recall},  // takes back what was promoted
+		{word: pauses},          // stops a claim, and whoever waits goes on after
+		{word: unpauses},
 	}
 }
 
@@ -54,6 +76,10 @@ type message struct {
 	request *release.Request // nil: it is a journal record
 	event   release.Event
 	state   *release.State // of the last record up to here
+	word    word           // for the project
+	paused  uint8          // the sequence of the pause that is in force; 0: none is
+	opened  moment         // when the last pause ended, or never
+	reached bool           // an attempt to promote failed: some of it may be outside
 	record  uint32         // the number of that record's stream
 	key     extension
 	first   string // the promoter that is named first; empty: none is
@@ -77,7 +103,7 @@ type extension struct {
 }
 
 func newStreams() *streams {
-	return &streams{all: []message{{}}, known: map[extension]uint32{}, names: map[any]uint16{}}
+	return &streams{all: []message{{opened: never}}, known: map[extension]uint32{}, names: map[any]uint16{}}
 }
 
 // number names an event.
@@ -99,9 +125,18 @@ func (s *streams) number(e release.Event) uint16 {
 func (s *streams) ask(on uint32, what int, at moment) uint32 {
 	key := extension{before: on, what: uint16(what), at: at}
 	return s.extend(key, func(m *message) {
-		a := asks()[what]
-		m.request = &release.Request{Verb: a.verb, By: a.by, Seq: uint64(m.seq), Actor: "ana", At: at.time()}
 		m.state, m.record = s.all[on].state, s.all[on].record
+		a := asks()[what]
+		switch m.word = a.word; m.word {
+		case pauses:
+			m.paused = m.seq
+			return
+		case unpauses:
+			m.paused, m.opened = 0, at
+			return
+		case noWord:
+		}
+		m.request = &release.Request{Verb: a.verb, By: a.by, Seq: uint64(m.seq), Actor: "ana", At: at.time()}
 	})
 }
 
@@ -115,6 +150,9 @@ func (s *streams) append(on uint32, base uint8, event uint16, at moment) uint32 
 		}
 		m.event = s.events[event]
 		m.first = cmp.Or(m.first, names(m.event))
+		if _, failed := m.event.(release.WasFailed); failed {
+			m.reached = m.reached || was.Phase == release.Promoting
+		}
 		state := release.Evolve(was, m.event).Stamp(uint64(m.seq), at.time())
 		m.state, m.record = &state, uint32(len(s.all))
 	})
@@ -125,7 +163,11 @@ func (s *streams) extend(key extension, fill func(*message)) uint32 {
 		return n
 	}
 	n := uint32(len(s.all))
-	m := message{key: key, before: key.before, seq: s.all[key.before].seq + 1, at: key.at, first: s.all[key.before].first}
+	was := s.all[key.before]
+	m := message{
+		key: key, before: key.before, seq: was.seq + 1, at: key.at,
+		first: was.first, paused: was.paused, opened: was.opened, reached: was.reached,
+	}
 	fill(&m)
 	s.all = append(s.all, m)
 	s.known[key] = n
@@ -181,7 +223,15 @@ func lastOnly(rs []release.Request) []release.Request {
 	return out
 }
 
+// pause is what stops the project.
+func pause(paused uint8) []release.Stop {
+	if paused == 0 {
+		return nil
+	}
+	return []release.Stop{{Kind: release.Pause, Said: release.Said{By: "ana"}, Seq: uint64(paused)}}
+}
+
 // settle is the one place that asks the domain whether a claim is effective: it returns what speaks against it.
-func settle(claim release.State, before []release.Request) []release.Request {
-	return claim.Settle(before, nil, claim.PhaseAt).Requests
+func settle(claim release.State, before []release.Request, stops []release.Stop) release.Against {
+	return claim.Settle(before, stops, claim.PhaseAt)
 }

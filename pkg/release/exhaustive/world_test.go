@@ -2,6 +2,7 @@ package exhaustive
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/sluice-gate/sluice/pkg/release"
 )
@@ -9,13 +10,17 @@ import (
 // size bounds a search.
 type size struct {
 	asks     []release.Verb // which requests people may store
-	requests int            // how many
+	pauses   bool           // they may also pause the project, and end that
+	requests int            // how many of all that
 	crashes  int            // of promoters
 	losses   int            // acknowledgements that get lost, of something that was stored
 	refusals int            // by the driver
 	blinks   int            // of the watcher
 	lag      int            // how many messages a replica may lag behind
 	horizon  moment         // until when faults and requests happen
+
+	approvals               int    // that the project wants
+	bake, maxPhase, maxHold moment // of the project
 }
 
 // The release's own times, in ticks.
@@ -40,9 +45,13 @@ type world struct {
 	// hinted: the hint of the stream's last message is not acknowledged yet. Hints of earlier messages need not be known: a
 	// look for the last one sees all that they are about.
 	hinted bool
+	// told: the hint of the last word for the project is not acknowledged yet.
+	told bool
+	// older: a hint of an earlier message is not acknowledged, because who had it in hand died after it had armed the alarm.
+	older bool
 	// unwatched: the watcher missed some of the soak, and nobody has added it.
 	unwatched bool
-	wrote     bool // it was promoted outside
+	wrote     bool // everybody gets it
 
 	asked, crashes, losses, refusals, blinks uint8 // how often
 
@@ -54,7 +63,7 @@ type world struct {
 type promoter struct {
 	doing activity
 	hint  hint   // arming: what is acknowledged after that
-	base  uint8  // the record that it is at
+	base  uint8  // the record that it is at, or went by
 	event uint16 // claiming: what it is about to append
 	until moment // arming: when
 }
@@ -63,9 +72,11 @@ type promoter struct {
 type hint uint8
 
 const (
-	noHint   hint = iota // one that comes again, or that is older than the last message or alarm, or none
-	aMessage             // the stream's last message
+	noHint   hint = iota // one that comes again, an older alarm, or none
+	aMessage             // the last message about the release
 	anAlarm              // the last that rang
+	anOlder              // an earlier message about the release
+	aWord                // the last for the project
 )
 
 type activity uint8
@@ -76,6 +87,7 @@ const (
 	acting             // it is about to write outside
 	reporting          // it wrote, and is about to append that
 	arming             // it is about to arm the alarm: only one who has acknowledged before
+	verifying          // it armed the alarm by a record that was not the last, and has not looked for that yet
 )
 
 // model is the protocol: a size, what is wrong with it if anything, and what it has met.
@@ -95,9 +107,12 @@ func newModel(s size, f flaw) *model {
 	m := &model{size: s, streams: newStreams(), flaw: f, plans: map[glance]plan{}, ends: map[fingerprint]struct{}{}, seeds: newSeeds()}
 	for i, a := range asks() {
 		for _, v := range s.asks {
-			if a.verb == v {
+			if a.verb == v && a.word == noWord {
 				m.table = append(m.table, i)
 			}
+		}
+		if s.pauses && a.word != noWord {
+			m.table = append(m.table, i)
 		}
 	}
 	return m
@@ -111,7 +126,10 @@ func (m *model) start() world {
 	for _, c := range []release.Command{
 		release.Admit{
 			Release: "r", Project: "p", Merge: release.Merge{Seq: 1, Version: "1.4.0"}, At: day,
-			Policy: release.Policy{Revision: "r1", Lane: "l", Delay: soak * tick, MaxOverdue: overdue * tick},
+			Policy: release.Policy{
+				Revision: "r1", Lane: "l", Delay: soak * tick, MaxOverdue: overdue * tick, Approvals: m.approvals,
+				Bake: m.bake.ticks(), MaxPhase: m.maxPhase.ticks(), MaxHold: m.maxHold.ticks(),
+			},
 		},
 		release.Begin{
 			Work: release.Publish, Instance: "publisher", Timeout: patience * tick, At: day,
@@ -129,7 +147,11 @@ func (m *model) start() world {
 		stream = m.append(stream, m.all[stream].seq, m.number(events[0]), 0)
 		s = *m.record(stream).state
 	}
-	return world{stream: stream, alarm: never, hinted: true}
+	w := world{stream: stream, alarm: never, hinted: true}
+	if m.maxPhase > 0 { // who was told of the merge armed for its deadline
+		w.alarm = m.maxPhase
+	}
+	return w
 }
 
 // phase is the release's, as the stream's leader has it.
@@ -161,6 +183,8 @@ const (
 	isRefused
 	givesUp
 	reports
+	verifies
+	theStagerStages
 	everybodyIsWell
 	nothingIsLeft
 )
@@ -193,10 +217,16 @@ func (m *model) environment(w world, emit func(world, act, error)) {
 	}
 	if int(w.asked) < m.size.requests {
 		for _, what := range m.table {
+			if asks()[what].word == unpauses && m.all[w.stream].paused == 0 {
+				continue
+			}
 			after := w
 			after.asked++
-			emit(after.stored(m.ask(w.stream, what, w.now)), act{what: somebodyAsks}, nil)
+			emit(m.asked(after, what), act{what: somebodyAsks}, nil)
 		}
+	}
+	if after, ok := m.stages(w); ok {
+		emit(after, act{what: theStagerStages}, nil)
 	}
 	if int(w.blinks) < m.blinks && phase == release.Soaking && !w.unwatched {
 		after := w
@@ -207,6 +237,35 @@ func (m *model) environment(w world, emit func(world, act, error)) {
 	if w.alarm != never && w.alarm <= w.now {
 		emit(w.ring(), act{what: theAlarmRings}, nil)
 	}
+}
+
+// asked is the world after somebody stored a message.
+func (m *model) asked(w world, what int) world {
+	stream := m.ask(w.stream, what, w.now)
+	if asks()[what].word == noWord {
+		return w.stored(stream)
+	}
+	w.stream, w.told = stream, true
+	return w.outdate(aWord)
+}
+
+// stages is what the stager does, in one step: the lane is free, so a release that was retried gets it, and is staged if need be.
+func (m *model) stages(w world) (after world, staged bool) {
+	at := w.now.time()
+	do := func(c release.Command) {
+		record := m.record(w.stream)
+		if pl := m.decide(record, *record.state, c, w.now); pl.do == doAppend {
+			w, staged = m.store(w, pl.base, pl.event), true
+		}
+	}
+	switch s := m.record(w.stream).state; {
+	case s.Phase == release.Queued && s.Soaked:
+		do(release.StartSoak{At: at})
+	case s.Phase == release.Published:
+		do(release.Begin{Work: release.Stage, Instance: "stager", Timeout: patience * tick, At: at})
+		do(release.Finish{Work: release.Stage, Value: "1.4.0-beta.1", At: at})
+	}
+	return w, staged
 }
 
 // ring delivers an alarm's hint. The broker delivers it until it is acknowledged. Whoever is at work for one that rang before
@@ -221,6 +280,9 @@ func (w world) outdate(h hint) world {
 	for i := range w.promoters {
 		if p := &w.promoters[i]; p.hint == h {
 			p.hint = noHint
+			if h == aMessage {
+				p.hint = anOlder
+			}
 		}
 	}
 	return w
@@ -234,6 +296,10 @@ func (w world) acknowledge(h hint) world {
 		w.hinted = false
 	case anAlarm:
 		w.rang = false
+	case anOlder:
+		w.older = false
+	case aWord:
+		w.told = false
 	}
 	return w
 }
@@ -262,12 +328,24 @@ func (w world) stored(stream uint32) world {
 
 // simplify leaves out of the world of an ended release what can make no difference any more. Requests still come.
 func (m *model) simplify(w world) world {
-	if m.phase(w).Ended() && !m.wakesTheDead && !m.appendsBlindly {
-		w.alarm, w.rang, w.unwatched = never, false, false
+	if m.phase(w).Ended() && !m.wakesTheDead && !m.appendsBlindly && !m.mayGoOn(w) {
+		w.alarm, w.rang, w.told, w.older, w.unwatched = never, false, false, false, false
 		w.crashes, w.losses, w.refusals, w.blinks = uint8(m.crashes), uint8(m.losses), uint8(m.refusals), uint8(m.blinks)
-		w = w.outdate(anAlarm)
+		w = w.outdate(anAlarm).outdate(aWord)
+		for i := range w.promoters {
+			if p := &w.promoters[i]; p.doing == verifying {
+				*p = promoter{}
+			}
+		}
 	}
 	return w
+}
+
+// mayGoOn tells whether an ended release may be retried or rolled back yet.
+func (m *model) mayGoOn(w world) bool {
+	goes := slices.Contains(m.size.asks, release.Retry) && m.phase(w) == release.Failed ||
+		slices.Contains(m.size.asks, release.Recall) && m.phase(w) != release.RolledBack
+	return goes && (int(w.asked) < m.size.requests || len(m.streams.requests(w.stream, m.record(w.stream).state.Folded)) > 0)
 }
 
 // judged is what a step broke, of what the search is for.
@@ -294,19 +372,41 @@ func (m *model) check(before, w world) error {
 		}
 	}
 	s := m.record(w.stream).state
-	if w.wrote && (s.Phase == release.Cancelled || s.Phase == release.Superseded) {
+	switch {
+	case w.wrote && (s.Phase == release.Cancelled || s.Phase == release.Superseded) && !m.all[w.stream].reached:
 		return broke("I1", "promoted outside, and %s", s.Phase)
+	case w.wrote && s.Phase == release.RolledBack:
+		return broke("I18", "rolled back, and everybody still gets it")
+	case !w.wrote && (s.Phase == release.Promoted || s.Phase == release.Baking) && s.Recalled == nil:
+		return broke("I1", "%s, and nobody gets it", s.Phase)
 	}
-	// Nobody promises anything who may die. So there must be a hint, or an alarm if all that is missing is time.
-	looked := w.hinted || w.rang
+	// Nobody promises anything who may die. So there must be a hint, or an alarm in time if all that is missing is time.
+	looked := w.hinted || w.rang || w.older || slices.ContainsFunc(w.promoters[:], func(p promoter) bool { return p.doing == verifying })
+	at, waits := s.Wake(w.now.time())
 	switch {
 	case looked:
-	case s.Phase == release.Soaking && w.alarm == never:
-		return broke("I13", "the release soaks, and there is neither an alarm nor a hint")
-	case s.Phase == release.Staged, s.Phase == release.Promoting:
+	case waits && w.alarm == never:
+		return broke("I13", "the release is %s, and there is neither an alarm nor a hint", s.Phase)
+	case waits && w.alarm > max(momentOf(at), w.now+1):
+		return broke("I13", "the release is %s, and the alarm rings at tick %d, not at %d", s.Phase, w.alarm, momentOf(at))
+	case s.Phase == release.Soaking && s.Postponed != nil && !w.told && (w.alarm == never || w.alarm > w.now) && !m.isPostponed(w):
+		return broke("I13", "the release waits for what is over, and there is no hint")
+	case s.Phase == release.Staged, s.Phase == release.Promoting, s.Phase == release.RollingBack:
 		return broke("I13", "the release is %s, and there is no hint", s.Phase)
 	case len(m.streams.requests(w.stream, s.Folded)) > 0:
 		return broke("I7", "a request is not answered, and there is no hint")
 	}
 	return nil
+}
+
+// isPostponed tells whether what a release waits for is still to come.
+func (m *model) isPostponed(w world) bool {
+	s := m.record(w.stream).state
+	switch s.Postponed.Kind { //nolint:exhaustive // the others are not in the model
+	case release.ByPause:
+		return m.all[w.stream].paused > 0
+	case release.ByApproval:
+		return s.Approvals().Missing() > 0
+	}
+	return false
 }

@@ -17,10 +17,12 @@ import (
 // due decides on a release whose soak or bake is over, or that was expedited: it claims, passes it on, or lets it wait.
 func (l *look) due(ctx context.Context, e journal.Entry) (again bool, err error) {
 	s := e.State
-	now, err := l.env.Journal.Now(ctx) // the hint may be old: how late is it really?
+	now, last, err := l.env.Journal.Latest(ctx) // the hint may be old: how late is it really?
 	if err != nil {
 		return false, err
 	}
+	// An alarm may be all that tells of the end of a pause: a replica that does not have that yet would let the release wait on.
+	l.least = max(l.least, last)
 	alarm := release.Alarm{At: now, Instance: l.env.Instance}
 	if err := l.measure(ctx, s, &alarm); err != nil {
 		return false, err

@@ -85,14 +85,14 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		if err != nil {
 			return false, err
 		}
-		if len(requests) == 0 {
-			requests = against.Requests
-		}
 		switch {
-		case len(against.Requests) == 0 && against.Stop != nil: // first: what was asked after the claim did not come too late
+		case len(against.Requests) == 0 && against.Stop != nil: // first: what came after such a claim is in time, and a refusal is final
 			_, err := l.decide(ctx, e, release.Postpone{Claim: e.State.Claim, Obstacle: *against.Stop, At: e.At})
 			return true, err
-		case len(requests) == 0:
+		case len(requests) > 0:
+		case len(against.Requests) > 0:
+			requests = against.Requests
+		default:
 			return true, l.promote(ctx, e)
 		}
 	}
