@@ -59,7 +59,7 @@ func flaws() map[string]config {
 		"flaw_wildcard": race,
 		"flaw_settle":   race,
 		"flaw_append":   race,
-		"flaw_ack":      {For: 15 * time.Second, End: stuckAfter, Play: protocol, Only: []string{"kill"}},
+		"flaw_ack":      {For: 20 * time.Second, End: stuckAfter, Play: full, Only: []string{"kill"}},
 		"flaw_clock":    {For: 15 * time.Second, End: stuckAfter, Play: full, Only: []string{"slow-clock"}},
 		"flaw_deadline": {For: 25 * time.Second, End: stuckAfter, Play: full, Only: []string{"stop-at-work"}},
 	}

@@ -216,8 +216,8 @@ func anyService(a *arena) *rig.Service { return a.services[rand.IntN(len(a.servi
 
 // How long nothing goes wrong between two faults of a kind, at most. While something does, little races.
 const (
-	betweenBrokers = 8 * time.Second
-	betweenOthers  = 5 * time.Second
+	betweenBrokers = 12 * time.Second
+	betweenOthers  = 6 * time.Second
 )
 
 // between draws a pause; the first is short.

@@ -53,7 +53,7 @@ func (r report) write(w io.Writer) {
 }
 
 func (r report) arena(p func(string, ...any), name string, f check.Figures) {
-	p("%8d  requests sent, %d stored", r.clients[name], f.Requests)
+	p("%8d  requests stored; clients tried %d times", f.Requests, r.clients[name])
 	p("%8d  claims, of which %d were stopped by %d requests before them", f.Claims, f.Stopped, f.Stops)
 	p("%8d  requests came too late, after a claim", f.Late)
 	for _, phase := range slices.Sorted(maps.Keys(f.Ends)) {

@@ -98,13 +98,18 @@ func (j *judgement) ended() {
 	switch {
 	case ends > 1:
 		j.bad("I1", "it ended %d times", ends)
-	case !last.Phase.Ended() && (last.Phase != release.Held || !j.Waits):
+	case !last.Phase.Ended() && !(j.Waits && j.waits(last)):
 		j.bad("I13", "it is stuck: %s since %s, due %s", last.Phase, j.records[len(j.records)-1].at, last.Due)
 	case !j.Waits && (last.Needs(release.RestoreBeta) || last.Needs(release.RestoreStaging)):
 		j.bad("I13", "it is %s and was not put back", last.Phase)
 	case !j.Waits && j.lanes[last.Policy.Lane] == j.id:
 		j.bad("I13", "it is %s and still occupies lane %s", last.Phase, last.Policy.Lane)
 	}
+}
+
+// waits tells whether a release may stay as it is: a person has to say something, or its time has not come.
+func (j *judgement) waits(s release.State) bool {
+	return s.Phase == release.Held || s.Phase == release.Soaking && s.Expedited == nil && s.Due.After(j.last)
 }
 
 // acknowledged: what the broker acknowledged is stored.

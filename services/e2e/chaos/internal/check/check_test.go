@@ -151,6 +151,16 @@ func TestNoViolation(t *testing.T) {
 			s.then(release.WasRefused{Verb: release.Cancel, Seq: cancel, Said: said(s.now)})
 			s.then(release.WasFailed{Said: said(s.now)})
 		},
+		"superseded before an acknowledged cancel is answered": func(s *story) {
+			s.soaking()
+			cancel := s.ask("cancel", "q1")
+			s.wait(time.Second).then(release.WasSuperseded{Newer: "x", At: s.now})
+			s.then(release.WasRefused{Verb: release.Cancel, Seq: cancel, Said: said(s.now)}).putBack()
+		},
+		"soaks for long": func(s *story) {
+			s.h.Waits = true
+			s.soaking()
+		},
 		"taken over after the deadline": func(s *story) {
 			s.soaking().watched(soak).claims().wait(7 * time.Second).then(begun(release.Promote, "b", 2, s.now)).promoted()
 		},
@@ -241,6 +251,15 @@ func TestViolations(t *testing.T) {
 		},
 		"I12 overdue": func(s *story) { s.soaking().watched(soak).wait(2 * time.Minute).claims().promoted() },
 		"I13 stuck":   func(s *story) { s.soaking() },
+		"I13 expedited and forgotten": func(s *story) {
+			s.h.Waits = true
+			s.soaking()
+			s.then(release.WasExpedited{Said: said(s.now), Seq: s.ask("expedite", "q1")})
+		},
+		"I13 overdue and forgotten": func(s *story) {
+			s.h.Waits = true
+			s.soaking().wait(time.Hour).ask("resume", "q1")
+		},
 		"I13 not put back": func(s *story) {
 			s.soaking().then(release.WasCancelled{Said: said(s.now), Seq: s.ask("cancel", "q1")})
 		},

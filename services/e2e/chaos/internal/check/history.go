@@ -43,7 +43,7 @@ type History struct {
 	Seen     map[string]time.Time // by release: when a client read that it has ended
 	Effects  []outside.Effect
 	Channels map[string]Channel // by project: the channel of those that promote files
-	// Waits says that a release may be held at the end. Otherwise all must have ended, and be put back.
+	// Waits says that a release may be held at the end, or soak for a time to come. Otherwise all must have ended, and be put back.
 	Waits bool
 
 	releases map[string]*told
@@ -52,6 +52,7 @@ type History struct {
 	beats    map[string][]time.Time
 	refused  map[string]bool // merges, by the release that they named
 	lanes    map[string]string
+	last     time.Time // of the last message
 	found    []Violation
 }
 
@@ -87,6 +88,7 @@ func (h *History) Add(m Message) {
 		h.refused, h.lanes = map[string]bool{}, map[string]string{}
 	}
 	at := m.At.UTC()
+	h.last = at
 	s, err := topology.ParseStored(m.Subject)
 	if err != nil {
 		return // of a newer version

@@ -13,7 +13,8 @@ import (
 //
 // A request is an operation from when it was sent until it was acknowledged; what the journal answered is its result. A claim is one
 // from the broker's timestamp of its record, before which it was not stored, until somebody read that the release had
-// ended. So a cancel that was acknowledged before a claim began must come before it in any order, and win.
+// ended. A failure, or giving way to a newer release, may overtake a request that was acknowledged and is not answered yet: either
+// way nothing is promoted. So it may have begun at any time. A cancel that was acknowledged before a claim began must come before it in any order, and win.
 
 type place int
 
@@ -138,7 +139,7 @@ func (h *History) operations(t *told, sent []Asked) []porcupine.Operation {
 		case r.Type == string(release.Promoted), r.Type == string(release.Failed) && r.State.Claim != 0: // the claim was effective
 			add(operation{promotes, true}, claim.at.UnixNano(), seen)
 		case r.Type == string(release.Failed) || r.Type == string(release.Superseded):
-			add(operation{fails, true}, r.at.UnixNano(), seen)
+			add(operation{fails, true}, 0, seen)
 		}
 	}
 	return out
