@@ -60,8 +60,11 @@ func sizes() []named {
 			"postponed", "a claim that was ineffective", "a request that came too late", "promoted",
 		}},
 		{"deadlines", size{
-			asks: []release.Verb{release.Hold, release.Extend, release.Recall}, requests: 2, refusals: 1, lag: 1, horizon: 3, maxPhase: 1, maxHold: 1,
-		}, []string{"held", "held for too long", "rolled-back"}},
+			asks: []release.Verb{release.Hold, release.Extend}, requests: 2, lag: 1, horizon: 2, maxPhase: 2, maxHold: 1,
+		}, []string{"held", "held for too long"}},
+		{"a deadline of a rollback", size{
+			asks: []release.Verb{release.Recall}, requests: 1, refusals: 1, crashes: 1, lag: 1, horizon: 3, maxPhase: 1,
+		}, []string{"rolled-back", "rollback-failed"}},
 		{"alarms", size{
 			asks: []release.Verb{release.Extend, release.Expedite}, requests: 2, crashes: 1, lag: 4, horizon: 1, bake: 1,
 		}, []string{"extended", "baking"}},

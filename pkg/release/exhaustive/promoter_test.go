@@ -22,11 +22,13 @@ func (m *model) promoter(w world, who uint8, emit func(world, act, error)) {
 	case arming:
 		m.armed(w, who, p.hint, p.until, m.record(w.stream).seq, act{what: arms, who: who}, emit)
 	case verifying:
-		m.verifies(w, who, p, emit)
-		if p.hint == anOlder || p.hint == noHint { // it comes again, if it is not acknowledged
-			w.older = w.older || p.hint == anOlder
-			w.rang = w.rang || p.hint == noHint
+		// Its hint comes again, however the next look ends, if that does not acknowledge it.
+		if p.hint == anOlder {
+			w.older = true
+		} else {
+			w.rang, p.hint = true, anAlarm
 		}
+		m.verifies(w, who, p, emit)
 	}
 	if int(w.crashes) < m.crashes {
 		after := w.with(who, promoter{})

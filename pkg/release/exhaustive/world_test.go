@@ -402,7 +402,7 @@ func (m *model) check(before, w world) error {
 // isPostponed tells whether what a release waits for is still to come.
 func (m *model) isPostponed(w world) bool {
 	s := m.record(w.stream).state
-	switch s.Postponed.Kind { //nolint:exhaustive // the others are not in the model
+	switch s.Postponed.Kind {
 	case release.ByPause:
 		return m.all[w.stream].paused > 0
 	case release.ByApproval:
