@@ -13,8 +13,10 @@ import (
 //
 // A request is an operation from when it was sent until it was acknowledged; what the journal answered is its result. A claim is one
 // from the broker's timestamp of its record, before which it was not stored, until somebody read that the release had
-// ended. A failure, or giving way to a newer release, may overtake a request that was acknowledged and is not answered yet: either
-// way nothing is promoted. So it may have begun at any time. A cancel that was acknowledged before a claim began must come before it in any order, and win.
+// ended. A cancel that was acknowledged before a claim began must come before it in any order, and win.
+//
+// A failure, or giving way to a newer release, may overtake a request that was acknowledged and is not answered yet: either way
+// nothing is promoted. So it may have begun at any time.
 
 type place int
 
