@@ -8,8 +8,8 @@ import (
 )
 
 // UntilSignal returns a context that ends with the first SIGINT or SIGTERM. A second one ends the process at once, however
-// soon it comes. stop releases what it took.
-func UntilSignal() (ctx context.Context, stop func()) {
+// soon it comes. The function releases what was taken for it.
+func UntilSignal() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)

@@ -66,7 +66,7 @@ With --wait it follows the release to its end, and the exit code tells how that 
 	set.StringVar(&m.event.Version, "version", "", "the version that everybody will get (what the artifact says)")
 	set.StringVar(&m.event.Digest, "digest", "", `"sha256:…" that the artifact must have`)
 	set.StringVar(&m.delay, "delay", "", "how long it soaks, in place of the project's: 30m; 0s skips it")
-	set.StringSliceVar(&m.needs, "needs", nil, "a release of another `project@version` that must be promoted before, such as api@1.4.0; may be given again")
+	set.StringSliceVar(&m.needs, "needs", nil, "`project@version` of another release that must be promoted before it; may be given again")
 	set.StringVar(&m.event.Actor, "actor", "", "who merged ($USER)")
 	set.StringVar(&m.event.URL, "url", "", "where people read about it")
 	set.StringVar(&m.event.ID, "id", "", "the release's id, a UUID of version 7 (a new one)")

@@ -111,7 +111,7 @@ func undone(w release.Work) release.Work {
 		return release.Publish
 	case release.RestoreStaging:
 		return release.Stage
-	case release.Publish, release.Stage, release.Promote:
+	case release.Publish, release.Stage, release.Promote, release.Rollback:
 	}
 	return ""
 }
