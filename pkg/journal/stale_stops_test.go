@@ -125,4 +125,11 @@ func TestLatestHasTheEndOfAPause(t *testing.T) {
 	if err != nil || last != over || at.Before(e.At) {
 		t.Fatalf("the last message is %d at %s, %v; the end of the pause is %d", last, at, err, over)
 	}
+	for least, stops := range map[uint64]int{0: 1, last: 0} {
+		m, j := b.meddle(t)
+		m.set(hooks{lag: between(0, 0, e.Seq)})
+		if g, err := j.Gate(b.ctx, e, least); err != nil || len(g.Stops) != stops {
+			t.Errorf("not from before %d, by a replica at %d: %+v, %v", least, e.Seq, g, err)
+		}
+	}
 }
