@@ -113,3 +113,23 @@ func TestAProjectIsChangedOnWhatTheLeaderHas(t *testing.T) {
 		t.Error("nothing was changed")
 	}
 }
+
+// TestLatestHasTheEndOfAPause: no record says that a pause is over. Whoever asks the leader how far the stream is knows what a
+// replica has to have.
+func TestLatestHasTheEndOfAPause(t *testing.T) {
+	b := single(t).setup(t)
+	b.stop(t, topology.StopPause, b.project, "ana", "wait")
+	e := b.soaking(t)
+	over := b.stop(t, topology.StopUnpause, b.project, "ana", "")
+	at, last, err := b.j.Latest(b.ctx)
+	if err != nil || last != over || at.Before(e.At) {
+		t.Fatalf("the last message is %d at %s, %v; the end of the pause is %d", last, at, err, over)
+	}
+	for least, stops := range map[uint64]int{0: 1, last: 0} {
+		m, j := b.meddle(t)
+		m.set(hooks{lag: between(0, 0, e.Seq)})
+		if g, err := j.Gate(b.ctx, e, least); err != nil || len(g.Stops) != stops {
+			t.Errorf("not from before %d, by a replica at %d: %+v, %v", least, e.Seq, g, err)
+		}
+	}
+}

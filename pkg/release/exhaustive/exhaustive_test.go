@@ -80,16 +80,9 @@ func sizes() []named {
 func largeSizes() []named {
 	return []named{
 		{"two requests", size{asks: soaking(), requests: 2, lag: 2, horizon: 3}, meetsSoaking()},
-		{"two requests and a crash", size{asks: soaking(), requests: 2, crashes: 1, lag: 2, horizon: 2}, meetsSoaking()},
 		{"one request and more faults", size{
 			asks: soaking(), requests: 1, crashes: 1, losses: 1, refusals: 1, blinks: 1, lag: 2, horizon: 3,
 		}, append(meetsSoaking(), "a hold by Sluice")},
-		{"retries, rollbacks and a crash", size{asks: after(), requests: 2, crashes: 1, refusals: 1, lag: 1, horizon: 2}, []string{
-			"retried", "recalled", "rolled-back", "rollback-failed", "cancelled too late", "failed",
-		}},
-		{"pauses, approvals and a crash", size{
-			asks: []release.Verb{release.Cancel, release.Approve}, pauses: true, approvals: 1, requests: 3, crashes: 1, lag: 2, horizon: 2,
-		}, []string{"postponed", "a claim that was ineffective", "a request that came too late", "promoted"}},
 	}
 }
 
