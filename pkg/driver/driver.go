@@ -56,17 +56,20 @@ type Plan struct {
 
 // Facts is what a driver may know of a release. Strings come from outside: they are data.
 type Facts struct {
-	Release  string // UUIDv7
-	Project  string
-	Attempt  int // counts from 1; a takeover or a retry counts up
-	Commit   string
-	Ref      string
-	URL      string
-	Actor    string // who merged
-	Version  string
-	Beta     string
-	Stage    string // where it is, or is to be, deployed: "staging"
-	Artifact Artifact
+	Release string // UUIDv7
+	Project string
+	Attempt int // counts from 1; a takeover or a retry counts up
+	Commit  string
+	Ref     string
+	URL     string
+	Actor   string // who merged
+	Version string
+	Beta    string
+	Stage   string // where it is, or is to be, deployed: "staging"
+	// AnyVersion is set where releases are in the order of their merges: versions need not be semantic ones, and a channel moves
+	// forward to what was merged later, whatever its version.
+	AnyVersion bool
+	Artifact   Artifact
 }
 
 // Artifact is the bytes of a release: a name, the digest fixed at the merge, and a way to read them.

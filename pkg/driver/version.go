@@ -24,6 +24,24 @@ func CleanVersion(version string) (string, error) {
 	return v.String(), nil
 }
 
+// CleanVersion is the version that the merge stated, as it is published.
+func (f Facts) CleanVersion() (string, error) {
+	if !f.AnyVersion {
+		return CleanVersion(f.Version)
+	}
+	if !SafeVersion(f.Version) {
+		return "", Refusef("version %s: want letters, digits, and . + - between them", Quote(f.Version))
+	}
+	return f.Version, nil
+}
+
+// SafeVersion tells whether a version, semantic or not, can be the name of something: letters, digits, and . + - between them.
+func SafeVersion(version string) bool {
+	return len(version) <= MaxName && safeVersion.MatchString(version)
+}
+
+var safeVersion = regexp.MustCompile(`^[0-9A-Za-z]+(?:[.+-]+[0-9A-Za-z]+)*$`)
+
 // Newer tells whether version a comes after version b by semantic versioning. Both must be versions of [CleanVersion]; one that
 // is not is older than all that are.
 func Newer(a, b string) bool {

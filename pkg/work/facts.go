@@ -64,7 +64,7 @@ func Facts(c *catalog.Catalog, s release.State, w release.Work) driver.Facts {
 	f := driver.Facts{
 		Release: s.Release, Project: s.Project, Attempt: s.Attempts[w].Number,
 		Commit: s.Merge.Commit, Ref: s.Merge.Ref, URL: s.Merge.URL, Actor: s.Merge.Actor,
-		Version: s.Version, Beta: s.Beta, Stage: s.StageName(),
+		Version: s.Version, Beta: s.Beta, Stage: s.StageName(), AnyVersion: s.Policy.Order == release.ByMerge,
 	}
 	if s.Digest != "" {
 		f.Artifact = c.Artifact(s.Merge.Artifact, s.Digest)

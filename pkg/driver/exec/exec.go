@@ -44,7 +44,7 @@ func (d *Driver) Plan(ctx context.Context, f driver.Facts) (driver.Plan, error) 
 	if f.Version == "" {
 		version, err = driver.ArtifactVersion(ctx, f.Artifact)
 	} else {
-		version, err = driver.CleanVersion(f.Version)
+		version, err = f.CleanVersion()
 	}
 	if err != nil {
 		return driver.Plan{}, err

@@ -28,8 +28,9 @@
 //   - A version is one digest for ever, within a project. The same version with other bytes is refused, by Plan before anything is
 //     written. A cancelled beta keeps its version, as on a package registry.
 //   - The bytes on disk are hashed each time before a channel is pointed to them. What soaked is what is promoted.
-//   - In the promote role a channel moves to a newer version only, by semantic versioning. In the publish role it moves to
-//     the last merge, which may be a fix of an older line, and so in the deploy role. Undo may go back in all.
+//   - In the promote role a channel moves to a newer version only, by semantic versioning, unless the project goes by the order
+//     of its merges. In the publish role it moves to the last merge, which may be a fix of an older line, and so in the deploy
+//     role. Undo may go back in all.
 //   - Undo acts when the channel file names this release. The same artifact put there by a later release is not this release's.
 //
 // # What fails and what then

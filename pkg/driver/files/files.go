@@ -114,7 +114,7 @@ func (d *Driver) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
 		there.Release = r.Release
 		r = there // the name under which it was published first
 	}
-	if d.role == driver.Promote && now != nil && driver.Newer(now.Version, r.Version) {
+	if d.role == driver.Promote && !f.AnyVersion && now != nil && driver.Newer(now.Version, r.Version) {
 		return driver.Done{}, driver.Refusef("channel %s of %s is at %s: it does not go back to %s", d.channel, r.Project, now.Version, r.Version)
 	}
 	done := driver.Done{Value: r.value(), Before: now.value(), Existed: true}

@@ -41,7 +41,7 @@ func newRecord(ctx context.Context, f driver.Facts) (*record, error) {
 	if f.Version == "" { // nothing was planned: this project has no publish action
 		r.Version, err = driver.ArtifactVersion(ctx, f.Artifact)
 	} else {
-		r.Version, err = driver.CleanVersion(f.Version)
+		r.Version, err = f.CleanVersion()
 	}
 	if err != nil {
 		return nil, err
@@ -73,11 +73,7 @@ func parseRecord(b []byte) (*record, error) {
 	if err := r.checkNames(); err != nil {
 		return nil, err
 	}
-	version, err := driver.CleanVersion(r.Version)
-	if err != nil {
-		return nil, err
-	}
-	if version != r.Version || r.Size < 0 || r.Path != artifactPath(r.Digest, r.Name) {
+	if !driver.SafeVersion(r.Version) || r.Size < 0 || r.Path != artifactPath(r.Digest, r.Name) {
 		return nil, driver.Refusef("its version, size or path does not fit the rest")
 	}
 	return r, nil
@@ -96,7 +92,7 @@ func (r *record) encode() ([]byte, error) {
 // parseValue takes a value apart into a version and a digest.
 func parseValue(value string) (version, digest string, err error) {
 	version, digest, _ = strings.Cut(value, "@")
-	if clean, err := driver.CleanVersion(version); err != nil || clean != version {
+	if !driver.SafeVersion(version) {
 		return "", "", driver.Refusef("%s is no value of a files channel (version@digest)", driver.Quote(value))
 	}
 	if _, err := driver.DigestHex(digest); err != nil {

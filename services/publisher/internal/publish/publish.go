@@ -122,14 +122,13 @@ func planNames(ctx context.Context, d driver.Driver, f driver.Facts) (driver.Pla
 	if publisher, ok := d.(driver.Publisher); ok {
 		return publisher.Plan(ctx, f)
 	}
-	version := f.Version
-	if version == "" {
+	if f.Version == "" {
 		var err error
-		if version, err = driver.ArtifactVersion(ctx, f.Artifact); err != nil {
+		if f.Version, err = driver.ArtifactVersion(ctx, f.Artifact); err != nil {
 			return driver.Plan{}, err
 		}
 	}
-	version, err := driver.CleanVersion(version)
+	version, err := f.CleanVersion()
 	return driver.Plan{Version: version, Beta: version}, err
 }
 

@@ -91,6 +91,9 @@ func (a *app) handIn(ctx context.Context, m merging) error {
 	if err := c.find.Project(reading, m.project); err != nil {
 		return err
 	}
+	if err := c.checkVersion(reading, m); err != nil {
+		return err
+	}
 	if known, err := c.earlier(reading, m); err != nil || known.id != "" {
 		if err != nil {
 			return err
@@ -114,6 +117,21 @@ func (a *app) handIn(ctx context.Context, m merging) error {
 	}
 	a.say("merge of %s %s is stored at sequence %d", m.project, cmp.Or(m.event.Version, m.event.Commit), seq)
 	return a.followMerge(ctx, c, m, handedIn{id: m.event.ID, seq: seq})
+}
+
+// checkVersion refuses a version that is no semantic one, unless the project goes by the order of its merges.
+func (c *client) checkVersion(ctx context.Context, m merging) error {
+	if m.event.Version == "" {
+		return nil
+	}
+	p, _, err := c.find.Catalog.Current(ctx, m.project)
+	if err != nil || p.Order == project.ByMerge {
+		return err
+	}
+	if _, err := driver.CleanVersion(m.event.Version); err != nil {
+		return fmt.Errorf("--version: %w; or set order: merge in the project file", err)
+	}
+	return nil
 }
 
 // check completes what is given, and refuses what the publisher would refuse, before anything is sent.
@@ -147,10 +165,10 @@ func (m *merging) check(ctx context.Context) (err error) {
 			return fmt.Errorf("--digest: %w", err)
 		}
 	}
-	if e.Version != "" {
-		if e.Version, err = driver.CleanVersion(e.Version); err != nil {
-			return fmt.Errorf("--version: %w", err)
-		}
+	if version, err := driver.CleanVersion(e.Version); err == nil {
+		e.Version = version
+	} else if e.Version != "" && !driver.SafeVersion(e.Version) {
+		return fmt.Errorf("--version: %w", err)
 	}
 	if e.Commit == "" {
 		if e.Commit = git(ctx, "rev-parse", "HEAD"); e.Commit == "" {
