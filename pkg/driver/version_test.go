@@ -1,3 +1,11 @@
+package driver_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluice-gate/sluice/pkg/driver"
+)
 
 // A project that goes by the order of its merges may call its versions as it likes, as long as they are safe names.
 func TestVersionsByMerge(t *testing.T) {
