@@ -53,12 +53,17 @@ CHAOS_FOR := 10m
 chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise; as root in network namespaces
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
+# What is run without the race detector, too: large, or about programs that it does not reach into.
+FAST := TestChaosCatches TestRace TestKilledAtEveryStep TestRestartWithManyReleases TestAThousandSoaks TestProtocol
+
+empty :=
+space := $(empty) $(empty)
+
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
 	.ci/race -timeout=15m work
-	go test -count=1 -timeout=15m -run='^(TestRace|TestKilledAtEveryStep|TestRestartWithManyReleases)' ./services/promoter ./services/e2e
-	go test -count=1 -timeout=15m ./pkg/release/exhaustive
-	go test -count=1 -timeout=30m -run='^TestChaosCatches' ./services/e2e/chaos
+	go test -count=1 -timeout=15m -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
+		./services/e2e ./services/watcher ./pkg/release/exhaustive
 
 .PHONY: model
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory

@@ -120,7 +120,10 @@ func TestAnInstanceThatCanNotLookMakesRoom(t *testing.T) {
 // A watch is one goroutine, and one for each of its probes.
 func TestAThousandSoaksNeedFewGoroutines(t *testing.T) {
 	bubble(t, func(w *world) {
-		const many = 1000
+		many := 1000
+		if raceDetector { // its runtime crashes when thousands of goroutines come and go; the other run has all of them
+			many = 50
+		}
 		w.start("w")
 		sleep(time.Second)
 		before := runtime.NumGoroutine()
@@ -132,7 +135,7 @@ func TestAThousandSoaksNeedFewGoroutines(t *testing.T) {
   - { name: login, http: { url: "http://staging.test/login" } }`)
 		}
 		sleep(2 * time.Minute)
-		if each := float64(runtime.NumGoroutine()-before) / many; each > 3.5 {
+		if each := float64(runtime.NumGoroutine()-before) / float64(many); each > 3.5 {
 			t.Errorf("%.2f goroutines for each release, want one, and one for each probe", each)
 		}
 		if p := last.watched(2 * time.Minute); p < 99.9 {

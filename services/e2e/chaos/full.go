@@ -28,8 +28,8 @@ import (
 const (
 	projects = 24
 	inFlight = 3 // releases of a project
-	// mergeEvery leaves the machine enough for the race: five releases a second.
-	mergeEvery = 5 * time.Second
+	// mergeEvery leaves the machine enough for the race: four releases a second.
+	mergeEvery = 6 * time.Second
 	// patience is the bound of one attempt. A service that is paused for longer loses its work to another.
 	patience  = 6 * time.Second
 	tooLate   = 20 * time.Second // a release overdue by more is held

@@ -300,7 +300,7 @@ func TestNewerVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.store(topology.Release(id), []byte(strings.Replace(string(data), `"done"`, `"baked"`, 1)))
-	s.store("sluice.approve."+id+".ana", []byte("fine"))
+	s.store("sluice.applaud."+id+".ana", []byte("fine"))
 	if _, found := s.h.Judge(); len(found) > 0 {
 		t.Error(found)
 	}
