@@ -119,20 +119,21 @@ func TestRaceCatches(t *testing.T) {
 }
 
 const (
-	atOnce = 1000
-	spread = 400 * time.Millisecond // some requests come within this time of the due time,
-	moment = 5 * time.Millisecond   // and most within this time of the claim
+	atOnce   = 1000
+	projects = 200                    // a project's lane would let one of its releases come due at a time; they share the project's record
+	spread   = 400 * time.Millisecond // some requests come within this time of the due time,
+	moment   = 5 * time.Millisecond   // and most within this time of the claim
 )
 
 type race struct {
-	t        *testing.T
-	cluster  *natstest.Nodes
-	conns    []*nats.Conn
-	js       []jetstream.JetStream
-	journal  *journal.Journal
-	revision string
-	effects  *effects
-	actors   []string
+	t         *testing.T
+	cluster   *natstest.Nodes
+	conns     []*nats.Conn
+	js        []jetstream.JetStream
+	journal   *journal.Journal
+	revisions [projects]string // of their project files
+	effects   *effects
+	actors    []string
 
 	mu     sync.Mutex
 	onLook map[string]chan struct{} // by release: closed when a promoter is about to claim it
@@ -167,9 +168,11 @@ func newRace(t *testing.T) *race {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := "project: race\npromote: { exec: { command: [counted] } }\n"
-	if _, r.revision, err = files.Apply(t.Context(), "race.yaml", []byte(src)); err != nil {
-		t.Fatal(err)
+	for i := range r.revisions {
+		src := fmt.Sprintf("project: race-%d\npromote: { exec: { command: [counted] } }\n", i)
+		if _, r.revisions[i], err = files.Apply(t.Context(), "race.yaml", []byte(src)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := range 2 {
 		r.startPromoter(i)
@@ -198,9 +201,11 @@ func (r *race) startPromoter(i int) {
 func (r *race) one(ctx context.Context) error {
 	id := uuid.Must(uuid.NewV7()).String()
 	due := time.Now().Add(spread)
+	n := rand.IntN(projects)
+	name := fmt.Sprintf("race-%d", n)
 	seeded := journal.Entry{State: release.State{
-		Release: id, Project: "race", Phase: release.Staged, Version: "1.0.0", StagedAt: due, SoakFrom: due,
-		Policy: release.Policy{Revision: r.revision, Lane: "race"},
+		Release: id, Project: name, Phase: release.Staged, Version: "1.0.0", StagedAt: due, SoakFrom: due,
+		Policy: release.Policy{Revision: r.revisions[n], Lane: name},
 	}}
 	about := make(chan struct{})
 	r.mu.Lock()

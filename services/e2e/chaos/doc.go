@@ -62,6 +62,7 @@
 //
 // # That it would find something
 //
-// The builds flaw_… of packages journal, react and work leave out one protection each, and TestChaosCatches wants a violation
-// of each. -tags does the same by hand: chaos -play protocol -tags flaw_settle.
+// The builds flaw_… of packages journal, react and work leave out one protection each. TestChaosCatches wants a violation of
+// those that the race shows within seconds: flaw_stale, flaw_wildcard, flaw_settle, flaw_append. -tags plays any of them by
+// hand: chaos -play full -only kill-at-work -tags flaw_ack. flaw_deadline turns services/e2e, TestStoppedForAnHour, red.
 package main

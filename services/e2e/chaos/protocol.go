@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -26,21 +27,21 @@ const (
 
 // race starts races until stop ends, and ends them all before ctx does.
 func (a *arena) race(ctx context.Context, stop <-chan struct{}) error {
-	src := "project: race\n"
-	_, revision, err := a.catalog.Apply(ctx, "race.yaml", []byte(src))
-	if err != nil {
-		return err
-	}
 	a.book.history.Waits = true
 	var all sync.WaitGroup
-	for range racers {
+	defer all.Wait()
+	for i := range racers { // each its project: a lane would let one of its releases come due at a time
+		project := fmt.Sprintf("race-%d", i)
+		_, revision, err := a.catalog.Apply(ctx, project+".yaml", []byte("project: "+project+"\n"))
+		if err != nil {
+			return err
+		}
 		all.Go(func() {
 			for !over(stop) && ctx.Err() == nil {
-				a.raceOne(ctx, revision)
+				a.raceOne(ctx, project, revision)
 			}
 		})
 	}
-	all.Wait()
 	return nil
 }
 
@@ -54,9 +55,9 @@ func over(stop <-chan struct{}) bool {
 }
 
 // raceOne lets one release come due among requests.
-func (a *arena) raceOne(ctx context.Context, revision string) {
+func (a *arena) raceOne(ctx context.Context, project, revision string) {
 	id := uuid.Must(uuid.NewV7()).String()
-	if !a.seed(ctx, id, revision) {
+	if !a.seed(ctx, id, project, revision) {
 		return
 	}
 	for range rounds {
@@ -82,11 +83,11 @@ func (a *arena) raceOne(ctx context.Context, revision string) {
 }
 
 // seed begins the journal of a release that soaks: one is due now, one in a moment, one in a long while, unless it is expedited.
-func (a *arena) seed(ctx context.Context, id, revision string) bool {
+func (a *arena) seed(ctx context.Context, id, project, revision string) bool {
 	now := time.Now()
 	s := release.State{
-		Release: id, Project: "race", Phase: release.Staged, Version: "1.0.0", StagedAt: now, SoakFrom: now,
-		Policy: release.Policy{Revision: revision, Lane: "race"},
+		Release: id, Project: project, Phase: release.Staged, Version: "1.0.0", StagedAt: now, SoakFrom: now,
+		Policy: release.Policy{Revision: revision, Lane: project},
 	}
 	due := now
 	switch rand.IntN(4) {
