@@ -8,11 +8,11 @@ import (
 // alarm decides the one moment that cannot be taken back lightly: whether to claim.
 func alarm(s State, c Alarm) []Event {
 	switch {
-	case s.Phase == Baking && !c.At.Before(s.PhaseAt.Add(s.Policy.Bake)):
-		note := fmt.Sprintf("baked for %s, watched for %s of it", s.Policy.Bake, c.Watched.Round(time.Second))
-		return []Event{WasDone{Work: Promote, Value: s.Latest.Value, Note: joined(s.Latest.Note, note), At: c.At}}
 	case !s.Ready(c.At):
 		return nil
+	case s.Phase == Baking:
+		note := fmt.Sprintf("baked for %s, watched for %s of it", s.Policy.Bake, c.Watched.Round(time.Second))
+		return []Event{WasDone{Work: Promote, Value: s.Latest.Value, Note: joined(s.Latest.Note, note), At: c.At}}
 	case c.TooNew != "":
 		return []Event{WasSuperseded{Newer: c.TooNew, At: c.At}}
 	}

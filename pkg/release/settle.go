@@ -73,7 +73,7 @@ func (s State) BeatEvery() time.Duration {
 // Of a bake it is how much of it was watched; beats are those since PhaseAt.
 func (s State) Watched(beats []time.Time) time.Duration {
 	if s.Phase == Baking {
-		return Watched(beats, s.PhaseAt, s.PhaseAt.Add(s.Policy.Bake), s.BeatEvery())
+		return Watched(beats, s.PhaseAt, s.bakedAt(), s.BeatEvery())
 	}
 	interval := BeatInterval(s.Delay())
 	before := Watched(beats, s.SoakFrom, s.Due.Add(-s.Remaining), interval)

@@ -5,10 +5,16 @@ import "time"
 // When somebody must look at a release although nothing else happens.
 
 // Ready tells whether the delay is over, or somebody expedited: the release leaves its stage at the broker's time now, unless
-// something else is in its way.
+// something else is in its way. Of a bake it tells whether that is over.
 func (s State) Ready(now time.Time) bool {
+	if s.Phase == Baking {
+		return !now.Before(s.bakedAt())
+	}
 	return s.Phase == Soaking && (s.Expedited != nil || !now.Before(s.Due))
 }
+
+// bakedAt is when the bake is over.
+func (s State) bakedAt() time.Time { return s.PhaseAt.Add(s.Policy.Bake) }
 
 // needAgain is how often it is looked whether what a release needs is promoted by now.
 const needAgain = 15 * time.Second
@@ -20,7 +26,7 @@ func (s State) Wake(now time.Time) (time.Time, bool) {
 	deadline, limited := s.Deadline()
 	switch {
 	case s.Phase == Baking:
-		return s.PhaseAt.Add(s.Policy.Bake), true
+		return s.bakedAt(), true
 	case s.Phase == Soaking && s.Postponed != nil:
 		at := s.Postponed.Until
 		if at.IsZero() && (s.Postponed.Kind == ByNeed || s.Postponed.Kind == ByRollback) {

@@ -63,6 +63,6 @@
 // # That it would find something
 //
 // The builds flaw_… of packages journal, react and work leave out one protection each. TestChaosCatches wants a violation of
-// those that the race shows within seconds: flaw_stale, flaw_wildcard, flaw_settle, flaw_append. -tags plays any of them by
+// flaw_settle and flaw_append, services/promoter (TestRaceCatches) of flaw_stale and flaw_wildcard. -tags plays any of them by
 // hand: chaos -play full -only kill-at-work -tags flaw_ack. flaw_deadline turns services/e2e, TestStoppedForAnHour, red.
 package main

@@ -111,7 +111,7 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		_, err := l.decide(ctx, e, release.StartSoak{At: e.At})
 		return true, err
 	case release.Soaking, release.Baking:
-		if over(e.State, now) {
+		if e.State.Ready(now) {
 			return l.due(ctx, e)
 		}
 	case release.RollingBack:
@@ -124,11 +124,6 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		}
 	}
 	return l.sleep(ctx, e, now)
-}
-
-// over tells whether the soak or the bake of a release is over.
-func over(s release.State, now time.Time) bool {
-	return s.Ready(now) || s.Phase == release.Baking && !now.Before(s.PhaseAt.Add(s.Policy.Bake))
 }
 
 // decide appends what the command causes, against the entry it was decided on.
