@@ -54,7 +54,8 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
 # What is run without the race detector, too: large, or about programs that it does not reach into.
-FAST := TestChaosCatches TestRace TestKilledAtEveryStep TestRestartWithManyReleases TestAThousandSoaks TestProtocol
+FAST := TestChaosCatches TestRace TestKilledAtEveryStep TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
+	TestSupersedeStormWithCrashes TestAThousandSoaks TestProtocol
 
 empty :=
 space := $(empty) $(empty)

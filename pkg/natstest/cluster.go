@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -90,6 +91,13 @@ func (c *Nodes) stop() {
 	}
 }
 
+// Ports are looked for below those that a system gives to whoever connects (from 32768 on Linux, from 49152 elsewhere): there
+// the first node's route could be given the port that the second is about to listen on.
+const (
+	firstPort = 10_000
+	lastPort  = 32_000
+)
+
 // freePorts finds ports that are free now. Routes must be known before the first node starts, so the nodes can not pick
 // them; all are found before one is given back, so that they differ.
 func freePorts(n int) ([]int, error) {
@@ -100,13 +108,14 @@ func freePorts(n int) ([]int, error) {
 			_ = l.Close()
 		}
 	}()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	for tries := 0; len(ports) < n; tries++ {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			held, ports = append(held, l), append(ports, port)
+		} else if tries == 1000 {
 			return nil, err
 		}
-		held = append(held, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
 }

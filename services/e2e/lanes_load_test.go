@@ -16,8 +16,13 @@ import (
 )
 
 // TestQueueOfTwentyWithHolds: whoever is held and whatever is restarted, all of them get through in the order of their merges,
-// and a held release keeps the lane.
+// and a held release keeps the lane. `make test` runs it without the race detector, which makes it five times slower and has
+// TestCollisionQueue.
 func TestQueueOfTwentyWithHolds(t *testing.T) {
+	if raceDetector {
+		t.Log("runs in the other run of this package")
+		return
+	}
 	bubble(t, func(w *world) {
 		w.apply("tracer", "soak: { delay: 1h, collision: queue }")
 		w.start(all()...)
@@ -155,14 +160,14 @@ func TestSupersedeStorm(t *testing.T) {
 }
 
 // TestSupersedeStormWithCrashes: the row is counted right, though the stager is killed whenever it has written the lane's record,
-// or has asked somebody to give way, before it can do anything more. With the race detector, which makes this five times slower,
-// it is the first of the two.
+// or has asked somebody to give way, before it can do anything more. `make test` runs it without the race detector, which makes it
+// five times slower and has TestSupersedeStorm.
 func TestSupersedeStormWithCrashes(t *testing.T) {
-	steps := []string{topology.Lane("tracer"), "sluice.cancel.*." + theStager}
 	if raceDetector {
-		steps = steps[:1]
+		t.Log("runs in the other run of this package")
+		return
 	}
-	for _, step := range steps {
+	for _, step := range []string{topology.Lane("tracer"), "sluice.cancel.*." + theStager} {
 		t.Run(step, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				got, kills := w.stormOfKills(step)

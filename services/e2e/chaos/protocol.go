@@ -18,9 +18,9 @@ import (
 // The race at protocol level: releases of a project that has nothing to promote, so that the promoter does all that it does but
 // for the driver. Their journals begin where a release comes due, and everybody asks at that moment.
 const (
-	racers    = 40 // releases at once
-	rounds    = 3  // of requests
-	perRound  = 4
+	racers    = 120 // releases at once
+	rounds    = 3   // of requests
+	perRound  = 5
 	moment    = 15 * time.Millisecond // the requests of a round come within this time of each other
 	roundEnds = 5 * time.Second       // when the broker is without a leader
 )

@@ -71,6 +71,9 @@ func (l *look) wake(e journal.Entry, now time.Time) (at time.Time, mine bool) {
 	at, awake := s.Wake(now)
 	if s.Phase == release.Soaking && s.Expedited != nil && s.Postponed == nil { // it waits for a look at its checks
 		waited := now.Sub(s.Expedited.At)
+		if s.SoakFrom.After(s.Expedited.At) { // it was asked for before its turn
+			waited = now.Sub(s.SoakFrom)
+		}
 		at = now.Add(min(max(waited/2, gateAgainLeast), gateAgainMost))
 	}
 	if at.Before(now) { // what is over was just looked at, and something else is in the way

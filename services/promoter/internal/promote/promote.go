@@ -59,14 +59,17 @@ func (p *Promoter) Look(ctx context.Context, h react.Hint) error {
 		return p.stopped(ctx, h)
 	}
 	l := &look{Promoter: p, hint: h, least: h.Least(topology.StreamSluice)}
-	for {
+	for first := true; ; first = false {
 		e, requests, err := p.env.Journal.SnapshotAt(ctx, h.Subject.Release, l.least)
-		if errors.Is(err, journal.ErrNone) {
+		if h.Orphan(err) {
 			p.orphan(h)
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if first && answered(h, e) {
+			return nil
 		}
 		again, err := l.step(ctx, e, requests)
 		if errors.Is(err, journal.ErrConflict) || errors.Is(err, release.ErrEnded) {
@@ -76,6 +79,12 @@ func (p *Promoter) Look(ctx context.Context, h react.Hint) error {
 			return err
 		}
 	}
+}
+
+// answered tells that the hint is a request that somebody answered already. The answer is a record that came later, so its hint is
+// in somebody's hands, or was, and leads to all that this one could: in a burst of requests one look answers all of them.
+func answered(h react.Hint, e journal.Entry) bool {
+	return h.Subject.Kind == topology.KindRequest && h.Seq <= e.State.Folded
 }
 
 // step does the next thing. again tells whether there may be more.
@@ -96,11 +105,8 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 			return true, l.promote(ctx, e)
 		}
 	}
-	if len(requests) > 0 { // in the order of the stream; those before the claim take an ineffective one back
-		r := requests[0]
-		r.Settled = e.State.Claim
-		_, err := l.decide(ctx, e, r)
-		return true, err
+	if len(requests) > 0 {
+		return true, l.answer(ctx, e, requests)
 	}
 	now, expired, err := l.expire(ctx, e)
 	if err != nil || expired {
@@ -124,6 +130,23 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		}
 	}
 	return l.sleep(ctx, e, now)
+}
+
+// answer answers requests in the order of the stream; those before the claim take an ineffective one back. What comes meanwhile
+// has a higher sequence, so the requests of one read can be answered one after the other. An answer ends that row when the
+// claim still stands after it: then it is for settling what counts.
+func (l *look) answer(ctx context.Context, e journal.Entry, requests []release.Request) error {
+	for _, r := range requests {
+		r.Settled = e.State.Claim
+		var err error
+		if e, err = l.decide(ctx, e, r); err != nil {
+			return err
+		}
+		if e.State.Phase == release.Promoting {
+			break
+		}
+	}
+	return nil
 }
 
 // decide appends what the command causes, against the entry it was decided on.

@@ -39,7 +39,7 @@ func New(env service.Env, open work.Opener) *Publisher { return &Publisher{env: 
 func (p *Publisher) Look(ctx context.Context, h react.Hint) error {
 	for {
 		e, err := p.env.Journal.LoadAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
-		if errors.Is(err, journal.ErrNone) {
+		if h.Orphan(err) {
 			return nil
 		}
 		if err != nil {

@@ -43,7 +43,7 @@ func New(env service.Env, open work.Opener) *Stager { return &Stager{env: env, o
 func (s *Stager) Look(ctx context.Context, h react.Hint) error {
 	for {
 		e, err := s.env.Journal.LoadAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
-		if errors.Is(err, journal.ErrNone) {
+		if h.Orphan(err) {
 			return nil
 		}
 		if err != nil {

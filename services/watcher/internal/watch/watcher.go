@@ -63,7 +63,6 @@ package watch
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -120,7 +119,7 @@ func New(env service.Env, tools probe.Tools, spawn func(func(context.Context))) 
 // Look handles a hint of the durable consumer.
 func (w *Watcher) Look(ctx context.Context, h react.Hint) error {
 	e, err := w.env.Journal.LoadAt(ctx, h.Subject.Release, h.Seq)
-	if errors.Is(err, journal.ErrNone) {
+	if h.Orphan(err) {
 		return nil
 	}
 	if err != nil {
