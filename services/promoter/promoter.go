@@ -29,5 +29,6 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 	group.Go(func() error {
 		return env.React(ctx, topology.StreamEvidence, topology.ConsumerPromoterJudged, p.Look)
 	})
+	group.Go(func() error { return p.Sweep(ctx) })
 	return group.Wait()
 }

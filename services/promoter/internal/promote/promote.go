@@ -6,7 +6,8 @@
 // Every step ends in one journal append by compare-and-set; dying before it leaves the release as it was, dying after it is
 // seen by the next look. The hint is acknowledged only when nothing is left to do, so somebody looks again. An alarm of a
 // live release arms the next one before it is acknowledged: at due time the broker may lose a new delay to the purge of the
-// old one. So a live release has, at any time, an alarm ahead or a hint in somebody's hands.
+// old one. So a live release has, at any time, an alarm ahead or a hint in somebody's hands. What is lost all the same is found by
+// [Promoter.Sweep].
 //
 // Two promoters may look at once. They append against the same sequence, and one of them loses and looks again. Both may
 // settle the same claim; they come to the same answer. Only the one whose attempt is journaled runs the driver.
