@@ -159,7 +159,11 @@ func entry(m stored) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("%s sequence %d: %w", m.Subject, m.Seq, err)
 	}
-	return Entry{State: rec.State.Stamp(m.Seq, m.At), Seq: m.Seq, At: m.At, Type: rec.Type, unknown: rec.Unknown}, nil
+	at := m.At
+	if flawed {
+		at = flaw{}.now(at)
+	}
+	return Entry{State: rec.State.Stamp(m.Seq, m.At), Seq: m.Seq, At: at, Type: rec.Type, unknown: rec.Unknown}, nil
 }
 
 // unfolded keeps the requests that the entry has not answered, and adds those that a later one on the same subject hides

@@ -38,7 +38,7 @@ func TestAlarms(t *testing.T) {
 			w.start(thePromoter)
 		},
 		"lost, and nothing comes": func(w *world, id string) { w.purge(topology.Delay(id)) },
-		"without a release": func(w *world, _ string) { w.alarm(id) },
+		"without a release":       func(w *world, _ string) { w.alarm(id) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -47,6 +48,18 @@ func TestStoppedForAnHour(t *testing.T) {
 		s.mu.Unlock()
 		w.endsRight14(id)
 	})
+}
+
+// TestStoppedForAnHourCatches is the test of that test: without the deadline of an attempt the one that was stopped promotes, too.
+func TestStoppedForAnHourCatches(t *testing.T) {
+	if raceDetector {
+		t.Log("the flawed build runs without the race detector, in the other run of this package")
+		return
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags=flaw_deadline", "-run=^TestStoppedForAnHour$", ".").CombinedOutput()
+	if err == nil || !bytes.Contains(out, []byte("after the stop: promoted by")) {
+		t.Errorf("without its protection nothing happens: %v\n%s", err, out)
+	}
 }
 
 // endsRight14 checks the end of the only release there is.

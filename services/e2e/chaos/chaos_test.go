@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,23 +51,22 @@ func TestChaosOnLoopback(t *testing.T) {
 	}
 }
 
-// flaws are the builds that leave one protection out, and what is played to see it missed. They are those that a few seconds of
-// racing show; flaw_stale and flaw_wildcard are services/promoter's (TestRaceCatches); flaw_ack, flaw_clock and flaw_deadline need luck, and are played by hand (-tags).
-func flaws() map[string]config {
-	const stuckAfter = 15 * time.Second
-	race := config{For: 10 * time.Second, End: stuckAfter, Play: protocol, Only: []string{"step-down"}}
-	return map[string]config{
-		"flaw_settle": race,
-		"flaw_append": race,
-	}
+// flaw is a build that leaves one protection out, what is played to see it missed, and the invariant that is violated then.
+type flaw struct {
+	tag, shows string
+	only       []string
+	play       time.Duration
 }
 
-// shows are the invariants by which a flaw shows itself first.
-func shows(flaw string) []string {
-	if flaw == "flaw_append" {
-		return []string{"I0"}
+// flaws are those that some seconds of racing show. flaw_stale and flaw_wildcard are services/promoter's (TestRaceCatches), and
+// flaw_deadline is for simulated time (services/e2e, TestStoppedForAnHourCatches).
+func flaws() []flaw {
+	return []flaw{
+		{"flaw_settle", "I2", []string{"step-down"}, 10 * time.Second},
+		{"flaw_append", "I0", []string{"step-down"}, 10 * time.Second},
+		{"flaw_ack", "I13", []string{"kill"}, 20 * time.Second},
+		{"flaw_clock", "I3", []string{"fast-clock"}, 10 * time.Second},
 	}
-	return []string{"I2"}
 }
 
 // TestChaosCatches is the test of the test: without any one of the protections there are violations. With the race detector, which
@@ -76,21 +76,17 @@ func TestChaosCatches(t *testing.T) {
 		t.Log("the flawed builds are run without the race detector, in the other run of this package")
 		return
 	}
-	for flaw, cfg := range flaws() {
-		t.Run(flaw, func(t *testing.T) {
-			cfg.Tags = flaw
+	const stuckAfter = 15 * time.Second
+	for _, f := range flaws() {
+		t.Run(f.tag, func(t *testing.T) {
 			var last []check.Violation
 			for range 4 { // some need luck
-				last = play(t, cfg).violations
-				for _, v := range last {
-					for _, name := range shows(flaw) {
-						if v.Name == name {
-							return
-						}
-					}
+				last = play(t, config{For: f.play, End: stuckAfter, Play: protocol, Only: f.only, Tags: f.tag}).violations
+				if slices.ContainsFunc(last, func(v check.Violation) bool { return v.Name == f.shows }) {
+					return
 				}
 			}
-			t.Errorf("without its protection nothing happens; seen last: %v", last)
+			t.Errorf("without its protection %s is not violated; seen last: %v", f.shows, last)
 		})
 	}
 }

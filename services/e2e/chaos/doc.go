@@ -63,6 +63,6 @@
 // # That it would find something
 //
 // The builds flaw_… of packages journal, react and work leave out one protection each. TestChaosCatches wants a violation of
-// flaw_settle and flaw_append, services/promoter (TestRaceCatches) of flaw_stale and flaw_wildcard. -tags plays any of them by
-// hand: chaos -play full -only kill-at-work -tags flaw_ack. flaw_deadline turns services/e2e, TestStoppedForAnHour, red.
+// flaw_settle, flaw_append, flaw_ack and flaw_clock, services/promoter (TestRaceCatches) of flaw_stale and flaw_wildcard, and
+// services/e2e (TestStoppedForAnHourCatches) of flaw_deadline. -tags plays any of them by hand: chaos -tags flaw_ack -only kill.
 package main

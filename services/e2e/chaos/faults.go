@@ -220,10 +220,10 @@ const (
 	betweenOthers  = 6 * time.Second
 )
 
-// between draws a pause; the first is short.
-func between(most time.Duration, first bool) time.Duration {
-	if first {
-		most = 2 * time.Second
+// between draws a pause; the first is short, and so are all of a short run.
+func (in *injector) between(most time.Duration, first bool) time.Duration {
+	if most = min(most, in.run/8); first {
+		most = min(most, 2*time.Second)
 	}
 	return most/2 + time.Duration(rand.Int64N(int64(most/2)))
 }
@@ -234,19 +234,20 @@ const wholeWithin = 30 * time.Second
 // injector lets faults happen one after the other, and counts them.
 type injector struct {
 	say func(format string, args ...any)
+	run time.Duration // how long things go wrong
 
 	mu     sync.Mutex
 	counts map[string]int
 	failed map[string]int
 }
 
-func newInjector(say func(format string, args ...any)) *injector {
-	return &injector{say: say, counts: map[string]int{}, failed: map[string]int{}}
+func newInjector(run time.Duration, say func(format string, args ...any)) *injector {
+	return &injector{say: say, run: run, counts: map[string]int{}, failed: map[string]int{}}
 }
 
 // brokers breaks the nodes of an arena, and waits after each fault until the cluster is whole.
 func (in *injector) brokers(ctx context.Context, a *arena, makers []maker) {
-	for first := true; pause(ctx, between(betweenBrokers, first)); first = false {
+	for first := true; pause(ctx, in.between(betweenBrokers, first)); first = false {
 		f := draw(makers)(a)
 		in.one(ctx, a, f)
 		if ill := a.healthy(ctx, wholeWithin); ill != nil && ctx.Err() == nil {
@@ -257,7 +258,7 @@ func (in *injector) brokers(ctx context.Context, a *arena, makers []maker) {
 
 // others breaks services and deliveries of an arena.
 func (in *injector) others(ctx context.Context, a *arena, makers []maker) {
-	for first := true; pause(ctx, between(betweenOthers, first)); first = false {
+	for first := true; pause(ctx, in.between(betweenOthers, first)); first = false {
 		in.one(ctx, a, draw(makers)(a))
 	}
 }

@@ -23,6 +23,7 @@ const (
 	perRound  = 5
 	moment    = 15 * time.Millisecond // the requests of a round come within this time of each other
 	roundEnds = 5 * time.Second       // when the broker is without a leader
+	longDelay = time.Hour             // of what is not due before all this is over
 )
 
 // race starts races until stop ends, and ends them all before ctx does.
@@ -69,17 +70,24 @@ func (a *arena) raceOne(ctx context.Context, project, revision string) {
 			return
 		}
 	}
-	for leave := rand.IntN(5) == 0; ctx.Err() == nil; leave = false {
-		if !leave {
-			a.insist(ctx, []string{topology.VerbCancel, topology.VerbExpedite, topology.VerbResume}[rand.IntN(3)], id)
-		}
+	if rand.IntN(5) == 0 { // nobody asks for anything any more: it has to get on by itself
+		_, _ = a.until(ctx, id, func(s release.State) bool { return s.Phase.Ended() || s.Phase == release.Held || waitsLong(s) })
+		return
+	}
+	for ctx.Err() == nil {
+		a.insist(ctx, []string{topology.VerbCancel, topology.VerbExpedite, topology.VerbResume}[rand.IntN(3)], id)
 		within, cancel := context.WithTimeout(ctx, roundEnds)
-		_, err := a.until(within, id, func(s release.State) bool { return s.Phase.Ended() || leave && s.Phase == release.Held })
+		_, err := a.until(within, id, func(s release.State) bool { return s.Phase.Ended() })
 		cancel()
 		if err == nil {
 			return
 		}
 	}
+}
+
+// waitsLong tells of a release that is not due before all this is over.
+func waitsLong(s release.State) bool {
+	return s.Phase == release.Soaking && s.Expedited == nil && time.Until(s.Due) > longDelay/2
 }
 
 // seed begins the journal of a release that soaks: one is due now, one in a moment, one in a long while, unless it is expedited.
@@ -95,7 +103,7 @@ func (a *arena) seed(ctx context.Context, id, project, revision string) bool {
 		due = now.Add(time.Duration(rand.Int64N(int64(500 * time.Millisecond))))
 		s.StagedAt, s.SoakFrom = due, due
 	case 1:
-		s.Policy.Delay = time.Hour
+		s.Policy.Delay = longDelay
 		due = now.Add(s.Policy.Delay)
 	}
 	for ctx.Err() == nil {

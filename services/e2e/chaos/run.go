@@ -58,7 +58,7 @@ func (c *chaos) say(format string, args ...any) {
 // run plays, and judges. Its error says that there was nothing to judge.
 func run(ctx context.Context, cfg config) (r report, err error) {
 	c := &chaos{config: cfg, began: time.Now()}
-	c.injector = newInjector(c.say)
+	c.injector = newInjector(cfg.For, c.say)
 	root, err := rig.Root(ctx)
 	if err != nil {
 		return report{}, err

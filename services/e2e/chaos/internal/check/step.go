@@ -53,6 +53,7 @@ func (j *judgement) step(prev, r record) {
 		j.bad("I9", "%s changed %s %s to %s %s", r.Type, was.Beta, was.Digest, is.Beta, is.Digest)
 	}
 	j.held(was, r)
+	j.judged(was, r)
 	j.attempt(was, r)
 }
 
@@ -87,6 +88,14 @@ func (j *judgement) held(was release.State, r record) {
 	stands := r.State.Held != nil && !r.State.Held.System && r.State.Phase != release.Soaking && r.State.Phase != release.Promoting
 	if !stands && !resumed && !r.State.Phase.Ended() {
 		j.bad("I8", "%s ended the hold of %q", r.Type, was.Held.By)
+	}
+}
+
+// judged: Sluice itself holds a release, for being overdue or not watched, only when its time has come.
+func (j *judgement) judged(was release.State, r record) {
+	e, ok := r.Event.(release.WasHeld)
+	if ok && e.Holding.System && was.Phase == release.Soaking && was.Expedited == nil && r.at.Before(was.Due) {
+		j.bad("I3", "held at %d as if it were due, %s before it was", r.seq, was.Due.Sub(r.at).Round(time.Millisecond))
 	}
 }
 
