@@ -154,7 +154,7 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 		&cobra.Group{ID: groupStop, Title: "Stop and go, for a project or all:"},
 	)
 	connectionFlags(&a.connect, root.PersistentFlags())
-	root.AddCommand(a.up(), a.init(), a.apply(), a.merge(), a.status(), a.log(), a.doctor(), a.version())
+	root.AddCommand(a.up(), a.init(), a.apply(), a.merge(), a.pin(), a.status(), a.log(), a.doctor(), a.version())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
