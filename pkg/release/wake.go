@@ -25,6 +25,10 @@ const needAgain = 15 * time.Second
 func (s State) Wake(now time.Time) (time.Time, bool) {
 	deadline, limited := s.Deadline()
 	switch {
+	case s.Phase == Queued && s.Policy.MaxPhase > 0: // it may leave the queue at any time, and the phases after it have a nearer deadline
+		if next := now.Add(s.Policy.MaxPhase); !limited || next.Before(deadline) {
+			return next, true
+		}
 	case s.Phase == Baking:
 		return s.bakedAt(), true
 	case s.Phase == Soaking && s.Postponed != nil:

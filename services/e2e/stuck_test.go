@@ -147,3 +147,22 @@ func TestStuckWhilePromoterWasAway(t *testing.T) {
 		}
 	})
 }
+
+// TestStuckAfterAQueue: how long a release may be queued has nothing to do with how long it may then be on its way to staging.
+func TestStuckAfterAQueue(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.apply("tracer", "soak: { delay: 1h, collision: queue }\nlimits: { phase: 15m, hold: 48h }\n")
+		w.start(all()...)
+		w.soaks("tracer", "1.4.0")
+		const id = "01970000-0000-7000-8000-000000000001"
+		w.dies(id, release.Staging, theStager)
+		w.mergeAs(id, "tracer", "1.5.0")
+		w.untilPhase(id, release.Queued)
+		s := w.untilPhase(id, release.Staging)
+		end := w.untilPhase(id, release.Failed).End
+		w.contains("why", end.Reason, "stuck in staging")
+		if late := end.At.Sub(s.PhaseAt.Add(15 * time.Minute)); late < 0 || late > time.Second {
+			w.Errorf("it failed %s after its deadline", late)
+		}
+	})
+}

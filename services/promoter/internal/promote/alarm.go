@@ -82,15 +82,15 @@ func (l *look) wake(e journal.Entry, now time.Time) (at time.Time, mine bool) {
 	return at, awake
 }
 
-// arms tells whether the look that the hint led to arms the alarm. Before the soak the deadlines follow each other in order, so
-// the alarm of the merge is early for all of them, and is armed again when it comes. The hint of an earlier record arms if it
-// has come again: perhaps because who had it died after arming, by that record, and replaced a nearer alarm.
+// arms tells whether the look that the hint led to arms the alarm. Where services work before the soak the deadlines follow each
+// other in order, so the alarm of the merge is early for all of them, and is armed again when it comes. The hint of an earlier
+// record arms if it has come again: perhaps because who had it died after arming, by that record, and replaced a nearer alarm.
 func arms(h react.Hint, e journal.Entry) bool {
 	if h.Subject.Kind != topology.KindRelease {
 		return h.Subject.Kind == topology.KindDue
 	}
 	switch e.State.Phase { //nolint:exhaustive // the others are before the soak, or end by themselves
-	case release.Soaking, release.Held, release.Baking, release.RollingBack:
+	case release.Queued, release.Soaking, release.Held, release.Baking, release.RollingBack:
 		return h.Seq == e.Seq || h.Delivered > 1
 	}
 	return h.Event == release.WasMerged{}.Name() || h.Event == release.WasRetried{}.Name()
