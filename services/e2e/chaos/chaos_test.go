@@ -18,11 +18,11 @@ func play(t *testing.T, cfg config) report {
 	said := new(strings.Builder)
 	cfg.Dir, cfg.Out = t.TempDir(), said
 	r, err := run(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
 	r.write(said)
 	t.Log(said)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if left, _ := filepath.Glob(fmt.Sprintf("/var/run/netns/sc%d*", os.Getpid()%1_000_000)); len(left) > 0 {
 		t.Errorf("it leaves %v behind", left)
 	}

@@ -27,23 +27,31 @@ const (
 )
 
 // race starts races until stop ends, and ends them all before ctx does.
-func (a *arena) race(ctx context.Context, stop <-chan struct{}) error {
+func (a *arena) race(ctx context.Context, stop <-chan struct{}) {
 	a.book.history.Waits = true
 	var all sync.WaitGroup
 	defer all.Wait()
 	for i := range racers { // each its project: a lane would let one of its releases come due at a time
-		project := fmt.Sprintf("race-%d", i)
-		_, revision, err := a.catalog.Apply(ctx, project+".yaml", []byte("project: "+project+"\n"))
-		if err != nil {
-			return err
-		}
 		all.Go(func() {
+			project := fmt.Sprintf("race-%d", i)
+			revision := a.applied(ctx, project)
 			for !over(stop) && ctx.Err() == nil {
 				a.raceOne(ctx, project, revision)
 			}
 		})
 	}
-	return nil
+}
+
+// applied stores the project file, while things go wrong already, and returns its revision.
+func (a *arena) applied(ctx context.Context, project string) (revision string) {
+	for {
+		within, cancel := context.WithTimeout(ctx, askWithin)
+		_, revision, err := a.catalog.Apply(within, project+".yaml", []byte("project: "+project+"\n"))
+		cancel()
+		if err == nil || !pause(ctx, againAfter) {
+			return revision
+		}
+	}
 }
 
 func over(stop <-chan struct{}) bool {

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/sluice-gate/sluice/services/e2e/chaos/internal/check"
 	"github.com/sluice-gate/sluice/services/e2e/chaos/internal/rig"
 )
@@ -96,26 +94,24 @@ func run(ctx context.Context, cfg config) (r report, err error) {
 		}
 		c.say("%s: %d brokers on %s; %d services", name, rig.Nodes, a.Network(), len(a.services))
 	}
-	if err := c.play(ctx); err != nil {
-		return report{}, err
-	}
+	c.play(ctx)
 	return c.judge(ctx)
 }
 
 // play lets the workload and the faults run, then heals everything and waits until all has ended.
-func (c *chaos) play(ctx context.Context) error {
+func (c *chaos) play(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, c.For+c.End+wholeWithin+healWithin)
 	defer cancel()
 	faults, endFaults := context.WithCancel(ctx)
 	defer endFaults()
 	stop := make(chan struct{})
-	workload, working := errgroup.WithContext(ctx)
+	var workload sync.WaitGroup
 	var meddlers sync.WaitGroup
 	for _, a := range c.arenas {
 		if a.name == protocol {
-			workload.Go(func() error { return a.race(working, stop) })
+			workload.Go(func() { a.race(ctx, stop) })
 		} else {
-			workload.Go(func() error { a.releases(working, stop); return nil })
+			workload.Go(func() { a.releases(ctx, stop) })
 		}
 		if c.Calm {
 			continue
@@ -127,7 +123,7 @@ func (c *chaos) play(ctx context.Context) error {
 			meddlers.Go(func() { c.injector.others(faults, a, makers) })
 		}
 	}
-	c.watch(working)
+	c.watch(ctx)
 	close(stop)
 	endFaults()
 	meddlers.Wait()
@@ -139,15 +135,12 @@ func (c *chaos) play(ctx context.Context) error {
 	c.say("everything is healed, waiting for the last releases")
 	late := time.AfterFunc(c.End, cancel) // what has not ended by then is stuck
 	defer late.Stop()
-	if err := workload.Wait(); err != nil {
-		return err
-	}
+	workload.Wait()
 	for _, a := range c.arenas {
 		if !a.idle(ctx) {
 			c.say("%s: the services still have something to do", a.name)
 		}
 	}
-	return nil
 }
 
 // watch says once in a while how it goes, until time is up.
