@@ -32,8 +32,8 @@ import (
 const (
 	// MaxBody bounds a body, in bytes.
 	MaxBody = 1 << 20
-	// answerWithin bounds the time that the broker has. GitHub waits for an answer for ten seconds.
-	answerWithin = 8 * time.Second
+	// answerWithin bounds the time that the broker has. CircleCI waits for an answer for five seconds, GitHub for ten.
+	answerWithin = 4 * time.Second
 	// retryAfter is how many seconds a source is asked to wait.
 	retryAfter = "5"
 )
