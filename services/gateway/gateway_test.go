@@ -77,6 +77,7 @@ hooks:
     secret_env: TEST_WEBHOOK_SECRET
     merges:
       - { repository: acme/tracer, project: tracer, on: push, version: "{body.version}", artifact: "tracer-{commit}.bin" }
+      - { repository: acme/docs, project: docs, on: push, version: "{body.version}", artifact: docs-from-commit }
       - { repository: acme/other, project: other, on: push, artifact: "other-{commit}.bin" }
 `
 	if err := os.WriteFile(w.file, []byte(hooks), 0o600); err != nil {
@@ -306,6 +307,35 @@ func TestArtifactIsMissing(t *testing.T) {
 	}, func(error) error { return nil })
 	if err != nil || last.Phase != release.Failed || !strings.Contains(last.End.Reason, "tracer-c0ffee.bin") {
 		t.Errorf("it is %s: %s %v", last.Phase, last.End.Reason, err)
+	}
+}
+
+// TestOneArtifactForAll: a project whose commands make everything from the commit names an object that was put there once, and every
+// merge of it is a release of its own, with the commit for its commands.
+func TestOneArtifactForAll(t *testing.T) {
+	w := setup(t)
+	did := filepath.Join(t.TempDir(), "did")
+	docs := fmt.Sprintf("project: docs\npublish: { exec: { command: [sh, -c, 'echo $SLUICE_COMMIT $SLUICE_VERSION >> %s'] } }\n", did)
+	if _, _, err := w.catalog.Apply(t.Context(), "docs.yaml", []byte(docs)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.catalog.Put(t.Context(), "docs-from-commit", strings.NewReader("built by the project's commands\n")); err != nil {
+		t.Fatal(err)
+	}
+	url := w.gateway("gateway-0")
+	w.publisher()
+	for commit, version := range map[string]string{"c0ffee": "1.0.1", "beef": "1.0.2"} {
+		status, _, a := w.send(url, push("acme/docs", commit, version))
+		if status != http.StatusOK || len(a.Releases) != 1 {
+			t.Fatalf("%d %+v", status, a)
+		}
+		if s := w.published(a.Releases[0].Release); s.Version != version || s.Merge.Commit != commit {
+			t.Errorf("%+v", s)
+		}
+	}
+	said, err := os.ReadFile(did)
+	if got := string(said); err != nil || !strings.Contains(got, "c0ffee 1.0.1\n") || !strings.Contains(got, "beef 1.0.2\n") {
+		t.Errorf("its commands ran with %s %v", got, err)
 	}
 }
 

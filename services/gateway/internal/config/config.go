@@ -194,7 +194,7 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 	case s.has("secret_env") && s.has("secret_file"):
 		d.fail(s.at("secret_file"), "stands beside secret_env: allowed is one of the two")
 	case !s.has("secret_env") && !s.has("secret_file"):
-		d.fail(s.at("secret_env"), "is missing: name the variable, or with secret_file the file, that holds the secret; nothing is taken unsigned")
+		d.fail(s.at("secret_env"), "is missing: name the variable, or with secret_file the file, that holds the secret")
 	}
 	switch {
 	case h.Source == Generic:

@@ -185,7 +185,7 @@ func releaseID(project, commit string, at, now time.Time) string {
 	sum := sha256.Sum256([]byte("sluice merge\x00" + project + "\x00" + commit))
 	var id uuid.UUID
 	var stamp [8]byte
-	binary.BigEndian.PutUint64(stamp[:], uint64(at.UnixMilli())) //nolint:gosec // after 2020
+	binary.BigEndian.PutUint64(stamp[:], uint64(at.UnixMilli()))
 	copy(id[:6], stamp[2:])
 	copy(id[6:], sum[:10])
 	id[6] = id[6]&0x0f | 0x70 // version 7

@@ -88,8 +88,13 @@ func (a answer) write(w http.ResponseWriter) {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
 	}
+	body, err := json.Marshal(a)
+	if err != nil {
+		http.Error(w, "the answer can not be written", http.StatusInternalServerError)
+		return
+	}
 	w.WriteHeader(a.status)
-	_ = json.NewEncoder(w).Encode(a) // whoever asked is gone
+	_, _ = w.Write(append(body, '\n')) // if it fails, whoever asked is gone
 }
 
 // answer makes the answer. It ends when the source hangs up, except that what is on its way to the broker is waited for.
@@ -127,7 +132,7 @@ func (h Handler) store(ctx context.Context, out hook.Outcome, log *zap.Logger) a
 		switch {
 		case errors.Is(err, catalog.ErrUnknownProject):
 			log.Warn("webhook refused", zap.Error(err))
-			return answer{status: http.StatusUnprocessableEntity, Delivery: out.Delivery, Error: err.Error() + ": store its file with `sluice apply`"}
+			return answer{status: http.StatusUnprocessableEntity, Delivery: out.Delivery, Error: err.Error()}
 		case err != nil:
 			log.Warn("a merge is not stored", zap.String("project", m.Project), zap.String("commit", m.Event.Commit), zap.Error(err))
 			return answer{status: http.StatusServiceUnavailable, Delivery: out.Delivery, Error: "the broker does not answer: send it again"}
@@ -146,7 +151,9 @@ func take(w http.ResponseWriter, r *http.Request) ([]byte, answer) {
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return nil, answer{status: http.StatusUnsupportedMediaType, Error: "want Content-Type application/json: choose it where the webhook is set up"}
+		return nil, answer{
+			status: http.StatusUnsupportedMediaType, Error: "want Content-Type application/json: choose it where the webhook is set up",
+		}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var large *http.MaxBytesError
