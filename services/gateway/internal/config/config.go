@@ -137,6 +137,7 @@ type Mapping struct {
 	Ref      expr.Program
 	URL      expr.Program
 	Actor    expr.Program
+	At       expr.Program // when it happened, as in 2026-03-02T15:00:00Z: releases are listed by age
 }
 
 const (
@@ -178,7 +179,7 @@ func (d *decoder) config(root ast.Node) *Config {
 
 func (d *decoder) hook(path string, node ast.Node) Hook {
 	s, ok := d.section(path, node, "path", "source", "secret_env", "secret_file", "merges",
-		"auth", "delivery", "projects", "when", "project", "commit", "artifact", "version", "ref", "url", "actor")
+		"auth", "delivery", "projects", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at")
 	if !ok {
 		return Hook{}
 	}
@@ -202,7 +203,7 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 		h.Generic = s.mapping()
 	case h.Source != "":
 		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "when", "project", "commit",
-			"artifact", "version", "ref", "url", "actor")
+			"artifact", "version", "ref", "url", "actor", "at")
 		h.Merges = s.merges(h.Source)
 	}
 	return h
@@ -271,7 +272,7 @@ func (s section) mapping() Mapping {
 		Auth: Auth(s.text("auth", oneOf(Signature, Bearer))), Delivery: s.text("delivery", checkHeader),
 		When: s.program("when", expr.Condition), Project: s.program("project", expr.Text), Commit: s.program("commit", expr.Text),
 		Artifact: s.program("artifact", expr.Text), Version: s.program("version", expr.Text), Ref: s.program("ref", expr.Text),
-		URL: s.program("url", expr.Text), Actor: s.program("actor", expr.Text),
+		URL: s.program("url", expr.Text), Actor: s.program("actor", expr.Text), At: s.program("at", expr.Text),
 	}
 	if m.Auth == "" {
 		m.Auth = Signature

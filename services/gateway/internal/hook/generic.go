@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -28,7 +27,7 @@ func readGeneric(m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
 		out.Ignored = "the hook's condition does not hold for it"
 		return out, nil
 	}
-	var project string
+	var project, at string
 	var e releasepb.MergeEvent
 	for _, field := range []struct {
 		name  string
@@ -42,6 +41,7 @@ func readGeneric(m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
 		{"ref", &e.Ref, m.Ref},
 		{"url", &e.URL, m.URL},
 		{"actor", &e.Actor, m.Actor},
+		{"at", &at, m.At},
 	} {
 		if *field.value, err = field.from.Text(body, header); err != nil {
 			return out, fmt.Errorf("%w: %s: %w", ErrRefused, field.name, err)
@@ -50,7 +50,7 @@ func readGeneric(m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
 	if !slices.Contains(m.Projects, project) {
 		return out, fmt.Errorf("%w: project %s is none of this hook's", ErrRefused, quote(project))
 	}
-	merge, err := checked(project, e, time.Time{}, d.At)
+	merge, err := checked(project, e, momentOf(at), d.At)
 	if err == nil {
 		out.Merges = []Merge{merge}
 	}

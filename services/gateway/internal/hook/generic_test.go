@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
 )
 
-const genericBody = `{"status":"passed","project":"tracer","sha":"c0ffee","number":42,"branch":"main","link":"https://ci.example.com/42","list":[1,2,3]}`
+const genericBody = `{"status":"passed","project":"tracer","sha":"c0ffee","number":42,"branch":"main","link":"https://ci.example.com/42","done":"2021-09-01T23:00:00Z","list":[1,2,3]}`
 
 // generic is a hook whose fields are those given, or else the usual ones.
 func generic(t testing.TB, fields ...string) config.Hook {
@@ -25,6 +28,7 @@ func generic(t testing.TB, fields ...string) config.Hook {
 		"ref":      "body.branch",
 		"url":      "body.link",
 		"actor":    `header["x-request-id"]`,
+		"at":       "body.done",
 		"delivery": "X-Request-Id",
 	}
 	for _, f := range fields {
@@ -54,6 +58,9 @@ func TestGeneric(t *testing.T) {
 	}
 	if got := out.Merges[0]; got.Project != "tracer" || fmt.Sprintf("%+v", got.Event) != fmt.Sprintf("%+v", want) {
 		t.Errorf("%+v", got)
+	}
+	if sec, _ := uuid.MustParse(want.ID).Time().UnixTime(); time.Unix(sec, 0).UTC().Format(time.RFC3339) != "2021-09-01T23:00:00Z" {
+		t.Errorf("its id is of %s", time.Unix(sec, 0).UTC())
 	}
 	out, err = hook.Read(generic(t), secret, delivered(config.Generic, "lint", []byte(genericBody)))
 	if err != nil || len(out.Merges) != 0 || !strings.Contains(out.Ignored, "condition") {

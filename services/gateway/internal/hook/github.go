@@ -3,6 +3,7 @@ package hook
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 )
@@ -121,7 +122,7 @@ func (b githubBody) workflowRun() (told, error) {
 	switch {
 	case b.Action != "completed" || w.Conclusion != "success":
 		return ignore("the workflow %s has not succeeded: it is %s, %s", quote(w.Name), quote(b.Action), quote(w.Conclusion))
-	case w.Event == "pull_request" || w.Event == "pull_request_target":
+	case strings.HasPrefix(w.Event, "pull_request"): // or pull_request_target, pull_request_review, …
 		return ignore("the workflow %s ran for a pull request", quote(w.Name))
 	case w.Head.Name != b.Repository.Name:
 		return ignore("the workflow %s ran for another repository, %s", quote(w.Name), quote(w.Head.Name))
@@ -150,5 +151,5 @@ func (b githubBody) release() (told, error) {
 
 // tagIdentity is a tag as it may stand in place of a commit, which has no dots.
 func tagIdentity(tag string) string {
-	return "tag-" + regexp.MustCompile(`\.`).ReplaceAllString(tag, "_")
+	return "tag-" + strings.ReplaceAll(tag, ".", "_")
 }

@@ -115,6 +115,8 @@ func (b gitlabBody) pipeline() (told, error) {
 		return ignore("the pipeline has not succeeded: it is %s", quote(a.Status))
 	case b.MergeRequest != nil || strings.Contains(a.Source, "merge_request_event") || strings.Contains(a.Source, "pull_request_event"):
 		return ignore("the pipeline ran for a merge request")
+	case a.Source == "parent_pipeline": // it may succeed while the rest of the build goes on, or fails
+		return ignore("the pipeline is a part of another")
 	}
 	e := event{
 		on: config.Build, branch: a.Ref, commit: a.Commit, number: number(a.IID), url: a.URL, actor: b.User.Name, at: moment(a.FinishedAt),

@@ -12,7 +12,9 @@
 // A merge is its project and commit, and the publisher admits it once, for ever (package admit). So a delivery that comes
 // again, after days or to another instance, and a replay under another delivery id, is the release that it was. Its id is
 // made of project, commit and the time that the body tells, so that all who take the same delivery name the same release
-// without asking each other. A table of delivery ids would forget, and delivery ids are in headers that are not signed.
+// without asking each other. A table of delivery ids would forget, and delivery ids are in headers that are not signed. Only if
+// two different webhooks tell of one commit, and the second comes before the publisher has admitted the first, is the second one
+// answered with an id that comes to nothing: the release is the first one's.
 //
 // # What may be forged
 //
@@ -193,6 +195,11 @@ func moment(raw json.RawMessage) time.Time {
 	if json.Unmarshal(raw, &text) != nil {
 		return time.Time{}
 	}
+	return momentOf(text)
+}
+
+// momentOf is moment for text.
+func momentOf(text string) time.Time {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700"} {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at.UTC()

@@ -277,6 +277,8 @@ func TestIgnored(t *testing.T) {
 		"another workflow":  {config.GitHub, "workflow_run", "github_workflow_run", map[string]any{"workflow_run.path": ".github/workflows/lint.yml"}, build, "is the workflow test.yml"},
 		// Both are built on a branch that a stranger may call master.
 		"a pull request's workflow": {config.GitHub, "workflow_run", "github_workflow_run", map[string]any{"workflow_run.event": "pull_request"}, build, "ran for a pull request"},
+		"its review's":              {config.GitHub, "workflow_run", "github_workflow_run", map[string]any{"workflow_run.event": "pull_request_review"}, build, "ran for a pull request"},
+		"a deleted fork's":          {config.GitHub, "workflow_run", "github_workflow_run", map[string]any{"workflow_run.head_repository": nil}, build, "ran for another repository"},
 		"a fork's workflow": {
 			config.GitHub, "workflow_run", "github_workflow_run", map[string]any{"workflow_run.head_repository.full_name": "eve/octo-repo"}, build,
 			"ran for another repository",
@@ -284,6 +286,7 @@ func TestIgnored(t *testing.T) {
 		"a failed pipeline":          {config.GitLab, "Pipeline Hook", "gitlab_pipeline", map[string]any{"object_attributes.status": "failed"}, pipeline, "has not succeeded"},
 		"a merge request's pipeline": {config.GitLab, "Pipeline Hook", "gitlab_pipeline", map[string]any{"object_attributes.source": "merge_request_event"}, pipeline, "for a merge request"},
 		"with its merge request":     {config.GitLab, "Pipeline Hook", "gitlab_pipeline", map[string]any{"merge_request": map[string]any{"id": 1}}, pipeline, "for a merge request"},
+		"a part of a pipeline":       {config.GitLab, "Pipeline Hook", "gitlab_pipeline", map[string]any{"object_attributes.source": "parent_pipeline"}, pipeline, "is a part of another"},
 		"a tag's pipeline":           {config.GitLab, "Pipeline Hook", "gitlab_pipeline", map[string]any{"object_attributes.tag": true}, pipeline, "is on branch master"},
 		"a deleted branch there":     {config.GitLab, "Push Hook", "gitlab_push", map[string]any{"after": strings.Repeat("0", 40)}, pipeline, "was deleted"},
 		"a comment":                  {config.GitLab, "Note Hook", "gitlab_push", nil, pipeline, `the event "Note Hook" makes no merge`},
