@@ -1,6 +1,9 @@
 package hook_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -94,6 +97,22 @@ func TestSignatures(t *testing.T) {
 			changed.Body = nil
 			refused("without a body", secret, changed)
 		})
+	}
+}
+
+// TestEmptySecret: a secret that is not there is none, although anybody could sign with it.
+func TestEmptySecret(t *testing.T) {
+	for name, s := range senders(t) {
+		mac := hmac.New(sha256.New, nil)
+		mac.Write(s.d.Body)
+		sum := hex.EncodeToString(mac.Sum(nil))
+		s.d.Header.Set(s.header, "sha256="+sum+",v1="+sum)
+		for _, value := range []string{s.d.Header.Get(s.header), "sha256=" + sum, "", "Bearer "} {
+			s.d.Header.Set(s.header, value)
+			if out, err := hook.Read(s.hook, "", s.d); !errors.Is(err, hook.ErrUnsigned) || len(out.Merges) != 0 {
+				t.Errorf("%s, signed with nothing: %+v %v", name, out, err)
+			}
+		}
 	}
 }
 
