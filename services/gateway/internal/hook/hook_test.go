@@ -25,10 +25,10 @@ const secret = "It's a Secret to Everybody"
 // now is when all deliveries come in: an hour after CircleCI's example happened.
 var now = time.Date(2021, 9, 1, 23, 49, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant, if times could be
 
-// The examples are those that the sources publish, cut down: GitHub's from the npm package @octokit/webhooks-examples, made of
-// what GitHub sent; GitLab's from https://docs.gitlab.com/user/project/integrations/webhook_events/; CircleCI's from
-// https://circleci.com/docs/webhooks-reference/; Bitbucket's from
-// https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/.
+// The examples of GitHub are those of the npm package @octokit/webhooks-examples 7.6.1, which are made of what GitHub sent, cut down.
+// The others are written after the documentation, with the fields that are read and some around them: of GitLab
+// https://docs.gitlab.com/user/project/integrations/webhook_events/, of CircleCI https://circleci.com/docs/webhooks-reference/, of
+// Bitbucket https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/.
 func example(t testing.TB, name string) []byte {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", name+".json"))
