@@ -36,6 +36,12 @@ func Open(ctx context.Context, name, instance string, js jetstream.JetStream, lo
 	if err := topology.Verify(ctx, js); err != nil {
 		return Env{}, err
 	}
+	return OpenOutside(ctx, name, instance, js, log, metrics)
+}
+
+// OpenOutside is [Open] for a service that consumes nothing and has the rights of people, who do not see every stream: it opens
+// what it can use, and leaves verifying the topology to the services that depend on all of it.
+func OpenOutside(ctx context.Context, name, instance string, js jetstream.JetStream, log *zap.Logger, metrics *Metrics) (Env, error) {
 	j, err := journal.Open(ctx, js, name+"@"+instance)
 	if err != nil {
 		return Env{}, err

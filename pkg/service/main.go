@@ -34,10 +34,24 @@ type Flags struct {
 // startWithin is how long a starting service waits for the broker and the topology before it gives up and exits.
 const startWithin = 60 * time.Second
 
+// Option says how a service differs from the others.
+type Option func(*settings)
+
+type settings struct {
+	flags   func(*flag.FlagSet)
+	outside bool
+}
+
+// WithFlags lets a service have flags of its own, beside those that all have.
+func WithFlags(add func(*flag.FlagSet)) Option { return func(s *settings) { s.flags = add } }
+
+// Outside is for a service that talks to the world and therefore lives with the people, in account OPS: see [OpenOutside].
+func Outside() Option { return func(s *settings) { s.outside = true } }
+
 // Main is the whole of a service's main function: flags, logging, connection, health, signals, drain. It exits the process.
-func Main(name string, run func(ctx context.Context, env Env) error) {
+func Main(name string, run func(ctx context.Context, env Env) error, options ...Option) {
 	ctx, stop := UntilSignal()
-	err := Start(ctx, name, os.Args[1:], os.Stderr, run)
+	err := Start(ctx, name, os.Args[1:], os.Stderr, run, options...)
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -49,8 +63,14 @@ func Main(name string, run func(ctx context.Context, env Env) error) {
 }
 
 // Start is Main without the exit: it runs until ctx ends.
-func Start(ctx context.Context, name string, args []string, stderr io.Writer, run func(ctx context.Context, env Env) error) error {
-	f, err := parse(name, args, stderr)
+func Start(
+	ctx context.Context, name string, args []string, stderr io.Writer, run func(ctx context.Context, env Env) error, options ...Option,
+) error {
+	s := settings{flags: func(*flag.FlagSet) {}}
+	for _, o := range options {
+		o(&s)
+	}
+	f, err := parse(name, args, stderr, s.flags)
 	if err != nil {
 		return err
 	}
@@ -73,6 +93,9 @@ func Start(ctx context.Context, name string, args []string, stderr io.Writer, ru
 	}
 	metrics := NewMetrics()
 	env, err := openWithin(ctx, func(ctx context.Context) (Env, error) {
+		if s.outside {
+			return OpenOutside(ctx, name, f.Instance, js, log, metrics)
+		}
 		return Open(ctx, name, f.Instance, js, log, metrics)
 	}, log)
 	if err != nil {
@@ -105,7 +128,7 @@ func NewLogger() (*zap.Logger, error) {
 	return cfg.Build(zap.AddStacktrace(zap.DPanicLevel))
 }
 
-func parse(name string, args []string, stderr io.Writer) (Flags, error) {
+func parse(name string, args []string, stderr io.Writer, more func(*flag.FlagSet)) (Flags, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return Flags{}, fmt.Errorf("name this instance with --instance: %w", err)
@@ -129,6 +152,7 @@ func parse(name string, args []string, stderr io.Writer) (Flags, error) {
 			"and a restarted instance goes on with its own work at once (SLUICE_INSTANCE)")
 	set.StringVar(&f.HTTP, "http", env("SLUICE_HTTP", "127.0.0.1:0"), "`address` of /healthz and /metrics (SLUICE_HTTP)")
 	set.BoolVar(&f.healthcheck, "healthcheck", false, "ask the instance at --http how it is, and exit 0 if it works")
+	more(set)
 	if err := set.Parse(args); err != nil {
 		return Flags{}, err
 	}

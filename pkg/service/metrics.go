@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ type Metrics struct {
 	hints    *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 	drivers  *prometheus.HistogramVec
+	hooks    *prometheus.CounterVec
 	ready    atomic.Bool
 }
 
@@ -41,8 +43,11 @@ func NewMetrics() *Metrics {
 			Name: "sluice_action_seconds", Help: "How long an outside action took, by work and outcome (done, refused, failed).",
 			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
 		}, []string{"work", "outcome"}),
+		hooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_webhooks_total", Help: "Webhooks answered, by the path of their hook and the status of the answer.",
+		}, []string{"path", "status"}),
 	}
-	m.registry.MustRegister(m.hints, m.took, m.drivers,
+	m.registry.MustRegister(m.hints, m.took, m.drivers, m.hooks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -66,6 +71,11 @@ func (m *Metrics) hint(service, consumer string, took time.Duration, err error) 
 // Action counts an outside action.
 func (m *Metrics) Action(work, outcome string, took time.Duration) {
 	m.drivers.WithLabelValues(work, outcome).Observe(took.Seconds())
+}
+
+// Webhook counts an answered webhook. path is that of a configured hook, never what was asked for: anybody can ask for anything.
+func (m *Metrics) Webhook(path string, status int) {
+	m.hooks.WithLabelValues(path, strconv.Itoa(status)).Inc()
 }
 
 // Ready says that the process consumes.

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"flag"
 	"io"
 	"net/http"
 	"strings"
@@ -87,5 +88,21 @@ func TestWrongFlags(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", args, err)
 		}
+	}
+}
+
+// TestFlagsOfItsOwn: a service's own flags stand beside those that all have.
+func TestFlagsOfItsOwn(t *testing.T) {
+	mine := ""
+	own := service.WithFlags(func(set *flag.FlagSet) { set.StringVar(&mine, "mine", "", "a `file`") })
+	args := []string{"--http", "127.0.0.1:1", "--mine", "a.yaml", "--healthcheck"}
+	if err := service.Start(t.Context(), "gateway", args, io.Discard, nil, own); err == nil || !strings.Contains(err.Error(), "healthcheck") {
+		t.Errorf("%v", err)
+	}
+	if mine != "a.yaml" {
+		t.Errorf("it is %q", mine)
+	}
+	if err := service.Start(t.Context(), "gateway", args, io.Discard, nil); err == nil || !strings.Contains(err.Error(), "-mine") {
+		t.Errorf("a flag that it has not: %v", err)
 	}
 }

@@ -1,9 +1,16 @@
 package e2e_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,9 +31,20 @@ watch:
 promote: { files: { dir: %[1]q } }
 `
 
+const (
+	webhookSecret = "webhooks0123456789"
+	composeHooks  = `hooks:
+  - path: /hooks/github
+    source: github
+    secret_env: GITHUB_WEBHOOK_SECRET
+    merges:
+      - { repository: acme/tracer, project: tracer, on: push, version: "{body.version}", artifact: "tracer-{commit}.bin" }
+`
+)
+
 // TestCompose runs docker-compose.yml as processes: the broker with the configuration that compose mounts, init, and every
-// service under its own user. It takes releases through them as CI and operator, and restarts everything in between. Then it
-// tries, in the running system, what each user may not do.
+// service under its own user. It takes releases through them as CI and operator and by a webhook, and restarts everything in
+// between. Then it tries, in the running system, what each user may not do.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	c := newComposed(t)
@@ -76,22 +94,35 @@ func TestCompose(t *testing.T) {
 		t.Errorf("expedited by %+v", s.Expedited)
 	}
 	c.latestIs(site, "1.4.0")
-	const want = "deploy 1.0.0\ndeploy 1.1.0\nrestore 1.0.0\ndeploy 1.2.0\nrestore 1.0.0\ndeploy 1.3.0\nrestore 1.0.0\ndeploy 1.4.0\n"
+
+	// A build that hands in its artifact with the plain nats command, and tells of it by a webhook.
+	write(t, filepath.Join(c.dir, "gateway.yaml"), composeHooks)
+	c.start(theGateway)
+	built := write(t, filepath.Join(c.dir, "built.bin"), "tracer 1.5.0")
+	c.nats(accounts.CI, "object", "put", topology.BucketArtifacts, built, "--name", "tracer-c0ffee.bin", "--no-progress", "--force")
+	id = c.webhook(`{"ref":"refs/heads/main","after":"c0ffee","version":"v1.5.0","repository":{"full_name":"acme/tracer"},"sender":{"login":"ana"}}`)
+	if s := c.until(id, release.Promoted); s.Merge.Actor != "ana" || s.Version != "1.5.0" {
+		t.Errorf("%+v", s)
+	}
+	c.latestIs(site, "1.5.0")
+	const want = "deploy 1.0.0\ndeploy 1.1.0\nrestore 1.0.0\ndeploy 1.2.0\nrestore 1.0.0\ndeploy 1.3.0\nrestore 1.0.0\ndeploy 1.4.0\n" +
+		"deploy 1.5.0\n"
 	if got, err := os.ReadFile(staging); err != nil || string(got) != want {
 		t.Errorf("staging ran %v\n%s\nwant\n%s", err, got, want)
 	}
 
 	handled(t, c.admin)
 	c.stop(all()...)
+	c.stop(theGateway)
 	c.stop(theBroker)
-	for _, name := range all() {
+	for _, name := range append(all(), theGateway) {
 		log := strings.ToLower(c.log(name))
 		for _, wrong := range []string{"permissions violation", "the broker refuses", "panic", "data race"} {
 			if strings.Contains(log, wrong) {
 				t.Errorf("%s says %q", name, wrong)
 			}
 		}
-		for _, secret := range secrets() {
+		for _, secret := range append(slices.Collect(maps.Values(secrets())), strings.ToLower(webhookSecret)) {
 			if strings.Contains(log, secret) {
 				t.Errorf("%s logs the password %q", name, secret)
 			}
@@ -125,6 +156,30 @@ func (c *composed) cancelled(id, by, why string) {
 	if s.Phase != release.Cancelled || s.End.By != by || !strings.Contains(s.End.Reason, why) {
 		c.Errorf("it is %s by %q: %s; want cancelled by %q: %s", s.Phase, s.End.By, s.End.Reason, by, why)
 	}
+}
+
+// webhook sends a push to the gateway as GitHub does, and returns the release that it is.
+func (c *composed) webhook(body string) string {
+	c.Helper()
+	mac := hmac.New(sha256.New, []byte(webhookSecret))
+	mac.Write([]byte(body))
+	req, err := http.NewRequest(http.MethodPost, "http://"+c.hooks+"/hooks/github", strings.NewReader(body))
+	if err != nil {
+		c.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-GitHub-Event", "push")
+	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer struct{ Releases []struct{ Release string } }
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != http.StatusOK || len(answer.Releases) != 1 {
+		c.Fatalf("%s %+v %v", res.Status, answer, err)
+	}
+	return answer.Releases[0].Release
 }
 
 func (c *composed) latestIs(site, version string) {

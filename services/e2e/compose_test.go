@@ -2,11 +2,14 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,9 +26,10 @@ const (
 	repository = "../.."
 	theBroker  = "nats"
 	theInit    = "init"
+	theGateway = "gateway" // only with its profile
 )
 
-// loadCompose reads docker-compose.yml as `docker compose` does, with these variables.
+// loadCompose reads docker-compose.yml as `docker compose --profile '*'` does, with these variables.
 func loadCompose(ctx context.Context, env map[string]string, options ...func(*loader.Options)) (*types.Project, error) {
 	root, err := filepath.Abs(repository)
 	if err != nil {
@@ -35,7 +39,7 @@ func loadCompose(ctx context.Context, env map[string]string, options ...func(*lo
 		WorkingDir:  root,
 		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(root, "docker-compose.yml")}},
 		Environment: env,
-	}, options...)
+	}, append([]func(*loader.Options){loader.WithProfiles([]string{"*"})}, options...)...)
 }
 
 // secrets is what a user writes into .env.
@@ -62,7 +66,7 @@ func TestComposeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := append(all(), theBroker, theInit)
+	want := append(all(), theBroker, theInit, theGateway)
 	slices.Sort(want)
 	if got := slices.Sorted(maps.Keys(p.Services)); !slices.Equal(got, want) {
 		t.Errorf("services are %v, want %v", got, want)
@@ -84,6 +88,7 @@ func TestComposeFile(t *testing.T) {
 	for _, name := range all() {
 		t.Run(name, func(t *testing.T) { composeService(t, p.Services[name], p.Services[theInit].Image) })
 	}
+	t.Run(theGateway, func(t *testing.T) { composeGateway(t, p.Services[theGateway], p.Services[theInit].Image) })
 }
 
 func composeBroker(t *testing.T, s types.ServiceConfig) {
@@ -136,6 +141,48 @@ func brokerConfig(t testing.TB, s types.ServiceConfig) string {
 }
 
 func composeService(t *testing.T, s types.ServiceConfig, image string) {
+	composeProgram(t, s, image)
+	if len(s.Volumes) != 1 || s.Volumes[0].Source != "files" || s.Volumes[0].Target != "/files" {
+		t.Errorf("volumes are %+v", s.Volumes)
+	}
+	if len(s.Ports) != 0 {
+		t.Errorf("it publishes %+v", s.Ports)
+	}
+	if len(s.Profiles) != 0 {
+		t.Errorf("it is started with profiles %v only", s.Profiles)
+	}
+}
+
+// composeGateway is for the service that people reach, and that has a file of its own; whoever has no webhooks does without.
+func composeGateway(t *testing.T, s types.ServiceConfig, image string) {
+	composeProgram(t, s, image)
+	if !slices.Equal(s.Profiles, []string{theGateway}) {
+		t.Errorf("its profiles are %v", s.Profiles)
+	}
+	if len(s.Volumes) != 1 || s.Volumes[0].Type != types.VolumeTypeBind || !s.Volumes[0].ReadOnly ||
+		s.Volumes[0].Target != variable(t, s, "SLUICE_GATEWAY_CONFIG") {
+		t.Errorf("volumes are %+v", s.Volumes)
+	}
+	_, listens, err := net.SplitHostPort(variable(t, s, "SLUICE_GATEWAY_LISTEN"))
+	if len(s.Ports) != 1 || err != nil || fmt.Sprint(s.Ports[0].Target) != listens || s.Ports[0].HostIP != "127.0.0.1" {
+		t.Errorf("it listens on %s and publishes %+v: without TLS only loopback may be", listens, s.Ports)
+	}
+	// Every secret that the example names is handed on.
+	example, err := os.ReadFile(filepath.Join(repository, "deploy/examples/gateway.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`(?m)^\s+secret_env: (\w+)`).FindAllStringSubmatch(string(example), -1)
+	for _, m := range names {
+		variable(t, s, m[1])
+	}
+	if len(names) != 5 {
+		t.Errorf("the example names the secrets %v", names)
+	}
+}
+
+func composeProgram(t *testing.T, s types.ServiceConfig, image string) {
+	t.Helper()
 	if s.Image != image {
 		t.Errorf("image is %s, what init builds is %s", s.Image, image)
 	}
@@ -150,12 +197,6 @@ func composeService(t *testing.T, s types.ServiceConfig, image string) {
 	}
 	if got := variable(t, s, "SLUICE_INSTANCE"); got != s.Name+"-0" {
 		t.Errorf("instance is %s: each must have one of its own, which survives a restart", got)
-	}
-	if len(s.Volumes) != 1 || s.Volumes[0].Source != "files" || s.Volumes[0].Target != "/files" {
-		t.Errorf("volumes are %+v", s.Volumes)
-	}
-	if len(s.Ports) != 0 {
-		t.Errorf("it publishes %+v", s.Ports)
 	}
 	// Else the container is killed while its handlers still use the time that they are given.
 	if s.StopGracePeriod == nil || time.Duration(*s.StopGracePeriod) < service.DrainGrace+5*time.Second {
@@ -198,6 +239,10 @@ func TestComposeHoldsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	example, err := os.ReadFile(filepath.Join(repository, "deploy/env.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range raw.Services {
 		for name, value := range s.Environment {
 			switch {
@@ -205,16 +250,15 @@ func TestComposeHoldsNoSecret(t *testing.T) {
 				if !strings.HasPrefix(*value, "${SLUICE_") || !strings.HasSuffix(*value, "_PASSWORD:?}") {
 					t.Errorf("%s: %s is %q", s.Name, name, *value)
 				}
-			case strings.Contains(name, "TOKEN"):
+			case strings.Contains(name, "TOKEN") || strings.Contains(name, "SECRET"):
+				if !strings.Contains(string(example), "\n"+name+"=\n") {
+					t.Errorf("deploy/env.example does not ask for %s", name)
+				}
 				if *value != "${"+name+":-}" {
 					t.Errorf("%s: %s is %q", s.Name, name, *value)
 				}
 			}
 		}
-	}
-	example, err := os.ReadFile(filepath.Join(repository, "deploy/env.example"))
-	if err != nil {
-		t.Fatal(err)
 	}
 	for name := range secrets() {
 		if !strings.Contains(string(example), "\n"+name+"=\n") {

@@ -47,6 +47,7 @@ type composed struct {
 	broker  string // where the broker listens
 	monitor string // where it tells how it is
 	http    map[string]string
+	hooks   string // where the gateway takes webhooks
 	running map[string]*started
 	journal *journal.Journal
 	admin   jetstream.JetStream
@@ -61,7 +62,9 @@ type started struct {
 
 func newComposed(t testing.TB) *composed {
 	t.Helper()
-	p, err := loadCompose(t.Context(), secrets())
+	env := secrets()
+	env["GITHUB_WEBHOOK_SECRET"] = webhookSecret
+	p, err := loadCompose(t.Context(), env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,9 +77,10 @@ func newComposed(t testing.TB) *composed {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build nats-server: %v\n%s", err, out)
 	}
-	for _, name := range all() {
+	for _, name := range append(all(), theGateway) {
 		c.http[name] = freeAddress(t)
 	}
+	c.hooks = freeAddress(t)
 	t.Cleanup(c.end)
 	return c
 }
@@ -124,6 +128,10 @@ func (c *composed) command(name string, more ...string) *exec.Cmd {
 			}
 			u.Host = c.broker
 			cmd.Env = append(cmd.Env, key+"="+u.String())
+		case "SLUICE_GATEWAY_CONFIG":
+			cmd.Env = append(cmd.Env, key+"="+filepath.Join(c.dir, "gateway.yaml"))
+		case "SLUICE_GATEWAY_LISTEN":
+			cmd.Env = append(cmd.Env, key+"="+c.hooks)
 		case "SLUICE_HTTP":
 			cmd.Env = append(cmd.Env, key+"="+c.http[name])
 		default:

@@ -40,7 +40,7 @@ var built = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	for _, name := range []string{"publisher", "stager", "promoter", "watcher"} {
+	for _, name := range []string{"publisher", "stager", "promoter", "watcher", "gateway"} {
 		args = append(args, "./services/"+name+"/cmd/sluice-"+name)
 	}
 	args = append(args, "./services/sluice/cmd/sluice")

@@ -1,0 +1,116 @@
+// Package gateway is the service through which merges come in from CI systems: it takes their webhooks, looks at who signed
+// them, and hands merges to the broker as `sluice merge` does. It keeps nothing, so any number of instances may run behind one
+// address, and it is the only service that talks to the world: it has the rights of the people it speaks for, not of a service.
+//
+// Which webhooks are merges is told in internal/config, what is believed of them and which release they are in internal/hook,
+// what is answered in internal/serve.
+//
+// # A merge needs an artifact
+//
+// What soaks and is promoted are the bytes of an object in the bucket sluice-artifacts; the publisher refuses a merge that
+// names none, whatever the project's drivers do with it. A webhook brings no bytes. So every hook says how the object is called
+// that the build has put there before it was done (`nats object put sluice-artifacts --name tracer-$SHA.tgz`), and the event to
+// listen to is the one that comes after: the successful build, not the push. A project whose commands make everything from the
+// commit (exec) names an object that stands for it and was put there once. An object that is not there makes a release that
+// fails, says so, and can be retried.
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
+)
+
+// Config is what a gateway is made with.
+type Config struct {
+	File   string // the hooks; see deploy/examples/gateway.yaml
+	Listen string // address that webhooks come in at
+}
+
+// Flags adds the gateway's own flags, each with its environment variable.
+func (c *Config) Flags(set *flag.FlagSet) {
+	set.StringVar(&c.File, "config", os.Getenv("SLUICE_GATEWAY_CONFIG"), "`file` with the hooks (SLUICE_GATEWAY_CONFIG)")
+	set.StringVar(&c.Listen, "listen", cmp.Or(os.Getenv("SLUICE_GATEWAY_LISTEN"), "127.0.0.1:8081"),
+		"`address` that webhooks come in at (SLUICE_GATEWAY_LISTEN)")
+}
+
+// leastSecret is the fewest characters of a secret: with the body and the signature at hand, shorter ones can be guessed.
+const leastSecret = 16
+
+// Run works until ctx ends. It refuses a configuration with every error in it, and one whose secrets are not there.
+func Run(ctx context.Context, env service.Env, cfg Config) error {
+	hooks, err := load(cfg.File)
+	if err != nil {
+		return err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("webhooks: --listen %s: %w", cfg.Listen, err)
+	}
+	env.Log.Info("taking webhooks", zap.Stringer("address", ln.Addr()), zap.Int("hooks", len(hooks.Hooks)))
+	server := &http.Server{
+		Handler:           serve.Handler{Store: serve.Broker(env), Log: env.Log, Count: env.Metrics.Webhook, Config: hooks}.Mux(),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), service.DrainGrace)
+		defer cancel()
+		if err := server.Shutdown(grace); err != nil {
+			return server.Close() // whoever still sends will send again
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// load reads the file, and looks that every secret is there, so that a gateway that starts can take what comes.
+func load(file string) (*config.Config, error) {
+	if file == "" {
+		return nil, errors.New("which webhooks? name a file with --config or SLUICE_GATEWAY_CONFIG")
+	}
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	hooks, err := config.Parse(file, src)
+	if err != nil {
+		return nil, err
+	}
+	var wrong []error
+	for _, h := range hooks.Hooks {
+		secret, err := driver.Secret(h.SecretEnv, h.SecretFile)
+		if err == nil && len(secret) < leastSecret {
+			err = fmt.Errorf("its secret has fewer than %d characters", leastSecret)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: hook %s: %w", file, h.Path, err))
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	return hooks, nil
+}

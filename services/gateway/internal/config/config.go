@@ -1,0 +1,352 @@
+// Package config is the gateway's file: which paths take webhooks of which source, how they are signed, and which deliveries
+// are merges of which project.
+//
+// [Parse] is authoritative and strict, as that of a project file is: unknown fields, wrong kinds of values and rules that can
+// not both hold are errors, all reported at once as [project.Errors], each with file, line, column and field.
+//
+// # Shape
+//
+//	hooks:
+//	  - path: /hooks/github
+//	    source: github                      # github, gitlab, circleci, bitbucket or generic
+//	    secret_env: GITHUB_WEBHOOK_SECRET   # the variable, or with secret_file the file, that holds the secret
+//	    merges:
+//	      - repository: acme/tracer         # as the source calls it
+//	        project: tracer
+//	        on: build                       # push, merge, build or release
+//	        workflow: build.yml             # for a build of github or circleci: which one, by name or by file
+//	        branch: main                    # main unless set; a release has none
+//	        version: "{tag}"                # unless the artifact or the project says it
+//	        artifact: "tracer-{commit}.tgz"
+//	  - path: /hooks/generic
+//	    source: generic
+//	    auth: signature                     # or bearer
+//	    secret_file: /run/secrets/generic
+//	    projects: [tracer]                  # what the expression project may name
+//	    when: body.status == "passed"       # CEL, as all below
+//	    project: body.project
+//	    commit: body.sha
+//	    artifact: '"tracer-" + body.sha + ".tgz"'
+//
+// A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
+// any field of the body, as in {body.release.tag_name}.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/services/gateway/internal/expr"
+)
+
+// Config is a parsed and validated file.
+type Config struct {
+	Hooks []Hook // at least one; paths are unique
+}
+
+// Source is who sends a webhook.
+type Source string
+
+// The sources.
+const (
+	GitHub    Source = "github"
+	GitLab    Source = "gitlab"
+	CircleCI  Source = "circleci"
+	Bitbucket Source = "bitbucket"
+	Generic   Source = "generic"
+)
+
+// On is what happened, in the words that all sources share.
+type On string
+
+// What can happen. GitHub: push, pull_request closed as merged, workflow_run completed with success, release prereleased.
+// GitLab: push, merge request merged, pipeline succeeded. CircleCI: workflow completed with success. Bitbucket: push, pull
+// request fulfilled.
+const (
+	Push    On = "push"
+	Merged  On = "merge"
+	Build   On = "build"
+	Release On = "release"
+)
+
+// events is what a source can tell of.
+func (s Source) events() []On {
+	switch s {
+	case GitHub:
+		return []On{Push, Merged, Build, Release}
+	case GitLab:
+		return []On{Push, Merged, Build}
+	case CircleCI:
+		return []On{Build}
+	case Bitbucket:
+		return []On{Push, Merged}
+	case Generic:
+	}
+	return nil
+}
+
+// workflows tells whether a commit has several builds that end one by one, so that the one that makes the artifact is named.
+func (s Source) workflows() bool { return s == GitHub || s == CircleCI }
+
+// Auth is how a generic hook proves who sent it.
+type Auth string
+
+// A signature over the body, or the secret itself as a bearer token.
+const (
+	Signature Auth = "signature"
+	Bearer    Auth = "bearer"
+)
+
+// Hook is one path that takes webhooks.
+type Hook struct {
+	Path       string
+	Source     Source
+	SecretEnv  string // exactly one of the two is set
+	SecretFile string
+	Merges     []Merge // at least one, unless the source is generic
+	Generic    Mapping // of a generic hook
+}
+
+// Merge says which deliveries are merges of a project.
+type Merge struct {
+	Repository string
+	Project    string
+	On         On
+	Workflow   string   // the name or the file of the build; empty where a source has one build a commit
+	Branch     string   // empty for a release
+	Version    Template // may be none
+	Artifact   Template
+}
+
+// Mapping is how a generic hook makes a merge of any body.
+type Mapping struct {
+	Auth     Auth
+	Delivery string   // the header with the delivery's id, for the log; may be empty
+	Projects []string // what Project may give
+	When     expr.Program
+	Project  expr.Program
+	Commit   expr.Program
+	Artifact expr.Program
+	Version  expr.Program
+	Ref      expr.Program
+	URL      expr.Program
+	Actor    expr.Program
+	At       expr.Program // when it happened, as in 2026-03-02T15:00:00Z: releases are listed by age
+}
+
+const (
+	maxHooks  = 64
+	maxMerges = 1024
+
+	defaultBranch = "main"
+)
+
+// Parse reads a file. name is what errors call it. The error is a [project.Errors] with everything that is wrong.
+func Parse(name string, src []byte) (*Config, error) {
+	d := &decoder{file: name, at: map[string]position{}}
+	c := &Config{}
+	if root := d.document(src); root != nil {
+		c = d.config(root)
+	}
+	if len(d.errs) > 0 {
+		return nil, d.inOrder()
+	}
+	return c, nil
+}
+
+func (d *decoder) config(root ast.Node) *Config {
+	c := &Config{}
+	s, ok := d.section("", root, "hooks")
+	if !ok {
+		return c
+	}
+	items := s.list("hooks", maxHooks)
+	s.needItems("hooks", "at least one")
+	paths := map[string]string{}
+	for i, item := range items {
+		h := d.hook(index("hooks", i), item)
+		d.unique(paths, h.Path, index("hooks", i)+".path", "the path of")
+		c.Hooks = append(c.Hooks, h)
+	}
+	return c
+}
+
+func (d *decoder) hook(path string, node ast.Node) Hook {
+	s, ok := d.section(path, node, "path", "source", "secret_env", "secret_file", "merges",
+		"auth", "delivery", "projects", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at")
+	if !ok {
+		return Hook{}
+	}
+	s.need("path", "where the webhooks come in, as in /hooks/github")
+	s.need("source", "who sends them")
+	h := Hook{
+		Path:       s.text("path", checkPath),
+		Source:     Source(s.text("source", oneOf(GitHub, GitLab, CircleCI, Bitbucket, Generic))),
+		SecretEnv:  s.text("secret_env", checkVariable),
+		SecretFile: s.text("secret_file", notEmpty),
+	}
+	switch {
+	case s.has("secret_env") && s.has("secret_file"):
+		d.fail(s.at("secret_file"), "stands beside secret_env: allowed is one of the two")
+	case !s.has("secret_env") && !s.has("secret_file"):
+		d.fail(s.at("secret_env"), "is missing: name the variable, or with secret_file the file, that holds the secret")
+	}
+	switch {
+	case h.Source == Generic:
+		s.refuse("has no meaning for a generic hook, whose expressions say what a merge is: remove it", "merges")
+		h.Generic = s.mapping()
+	case h.Source != "":
+		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "when", "project", "commit",
+			"artifact", "version", "ref", "url", "actor", "at")
+		h.Merges = s.merges(h.Source)
+	}
+	return h
+}
+
+func (s section) merges(source Source) []Merge {
+	items := s.list("merges", maxMerges)
+	s.needItems("merges", "which deliveries are merges of which project")
+	var out []Merge
+	known := map[string]string{}
+	for i, item := range items {
+		path := index(s.at("merges"), i)
+		m := s.merge(path, item, source)
+		if m.Project != "" && m.Repository != "" {
+			// Two events of one commit would race for being its merge, and the slower one would be lost.
+			s.unique(known, m.Repository+" for project "+m.Project, path, "in")
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func (d *decoder) merge(path string, node ast.Node, source Source) Merge {
+	s, ok := d.section(path, node, "repository", "project", "on", "workflow", "branch", "version", "artifact")
+	if !ok {
+		return Merge{}
+	}
+	s.need("repository", "as the source calls it, as in acme/tracer")
+	s.need("project", "the project that its merges are of")
+	s.need("on", "what makes a merge")
+	s.need("artifact", "the object of sluice-artifacts that was built, as in tracer-{commit}.tgz")
+	m := Merge{
+		Repository: s.text("repository", checkRepository),
+		Project:    s.text("project", project.Safe),
+		On:         On(s.text("on", oneOf(source.events()...))),
+		Workflow:   s.text("workflow", notEmpty),
+		Branch:     s.text("branch", notEmpty),
+		Version:    s.template("version"),
+		Artifact:   s.template("artifact"),
+	}
+	switch named := m.On == Build && source.workflows(); {
+	case named && !s.has("workflow"):
+		d.fail(s.at("workflow"), "is missing: a commit has several builds, name the one that hands in the artifact")
+	case !named && m.On != "" && s.has("workflow"):
+		d.fail(s.at("workflow"), "has no meaning here: remove it")
+	}
+	if m.On == Release && s.has("branch") {
+		d.fail(s.at("branch"), "has no meaning for a release, which is of a tag: remove it")
+	}
+	if m.Branch == "" && m.On != Release {
+		m.Branch = defaultBranch
+	}
+	return m
+}
+
+func (s section) mapping() Mapping {
+	s.needItems("projects", "which projects the expression project may name")
+	for name, why := range map[string]string{
+		"project":  "an expression, as in body.project",
+		"commit":   "an expression, as in body.sha",
+		"artifact": "an expression: the object of sluice-artifacts that was built",
+	} {
+		s.need(name, why)
+	}
+	m := Mapping{
+		Auth: Auth(s.text("auth", oneOf(Signature, Bearer))), Delivery: s.text("delivery", checkHeader),
+		When: s.program("when", expr.Condition), Project: s.program("project", expr.Text), Commit: s.program("commit", expr.Text),
+		Artifact: s.program("artifact", expr.Text), Version: s.program("version", expr.Text), Ref: s.program("ref", expr.Text),
+		URL: s.program("url", expr.Text), Actor: s.program("actor", expr.Text), At: s.program("at", expr.Text),
+	}
+	if m.Auth == "" {
+		m.Auth = Signature
+	}
+	for i, item := range s.list("projects", maxMerges) {
+		m.Projects = append(m.Projects, s.scalar(index(s.at("projects"), i), item, project.Safe))
+	}
+	return m
+}
+
+func (s section) template(name string) (t Template) {
+	s.text(name, func(text string) (err error) {
+		t, err = ParseTemplate(text)
+		return err
+	})
+	return t
+}
+
+func (s section) program(name string, compile func(string) (expr.Program, error)) (p expr.Program) {
+	s.text(name, func(text string) (err error) {
+		p, err = compile(text)
+		return err
+	})
+	return p
+}
+
+func checkPath(path string) error {
+	if !regexp.MustCompile(`^(/[A-Za-z0-9._-]{1,64}){1,8}$`).MatchString(path) || strings.Contains(path, "/.") {
+		return fmt.Errorf("%s: want a path such as /hooks/github, of letters, digits, dot, dash and underscore", quote(path))
+	}
+	return nil
+}
+
+func checkRepository(name string) error {
+	if !regexp.MustCompile(`^[A-Za-z0-9._/-]{1,255}$`).MatchString(name) {
+		return fmt.Errorf("%s: want a repository as the source calls it, such as acme/tracer", quote(name))
+	}
+	return nil
+}
+
+func checkHeader(name string) error {
+	if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`).MatchString(name) {
+		return fmt.Errorf("%s: want the name of a header, such as X-Request-Id", quote(name))
+	}
+	return nil
+}
+
+// checkVariable insists on upper case and repeats nothing: a secret pasted in the place of its name hardly ever passes.
+func checkVariable(name string) error {
+	if !regexp.MustCompile(`^[A-Z_][A-Z0-9_]{0,127}$`).MatchString(name) {
+		return errors.New("must be the name of an environment variable in upper case, such as GITHUB_WEBHOOK_SECRET, never the secret itself")
+	}
+	return nil
+}
+
+func notEmpty(text string) error {
+	if strings.TrimSpace(text) == "" || strings.ContainsAny(text, "\r\n") {
+		return errors.New("must be one line that is not empty")
+	}
+	return nil
+}
+
+func oneOf[T ~string](values ...T) func(string) error {
+	return func(text string) error {
+		if slices.Contains(values, T(text)) {
+			return nil
+		}
+		words := make([]string, len(values))
+		for i, v := range values {
+			words[i] = string(v)
+		}
+		if near, ok := project.Nearest(text, words); ok {
+			return fmt.Errorf("%s is unknown, did you mean %s? allowed: %s", quote(text), near, strings.Join(words, ", "))
+		}
+		return fmt.Errorf("%s is unknown; allowed: %s", quote(text), strings.Join(words, ", "))
+	}
+}

@@ -1,0 +1,209 @@
+// Package hook decides what a webhook is: merges, nothing of interest, or refused. It is pure: [Read] gets the delivery, the
+// hook's settings and the secret, and does no I/O.
+//
+// # What is authoritative
+//
+// The body, once its signature is verified over its raw bytes. Headers are not signed by any source: they say how to read a
+// body (which event it is) and are logged (the delivery's id), and nothing is decided by them that a lie could turn into a
+// merge that the signed body does not tell of.
+//
+// # Which release a delivery is
+//
+// A merge is its project and commit, and the publisher admits it once, for ever (package admit). So a delivery that comes
+// again, after days or to another instance, and a replay under another delivery id, is the release that it was. Its id is
+// made of project, commit and the time that the body tells, so that all who take the same delivery name the same release
+// without asking each other. A table of delivery ids would forget, and delivery ids are in headers that are not signed. Only if
+// two different webhooks tell of one commit, and the second comes before the publisher has admitted the first, is the second one
+// answered with an id that comes to nothing: the release is the first one's.
+//
+// # What may be forged
+//
+// Whoever may open a pull request from a fork chooses the name of its branch, "main" too. So builds of forks and of pull requests
+// are never merges, whatever their branch is called.
+package hook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+)
+
+var (
+	// ErrUnsigned: the signature or the token is missing or wrong.
+	ErrUnsigned = errors.New("not signed")
+	// ErrStale: it is signed, and too old, or of the future.
+	ErrStale = errors.New("out of time")
+	// ErrMalformed: the body is not what the source sends.
+	ErrMalformed = errors.New("malformed")
+	// ErrRefused: it tells of a merge that can not be one; the reason names the field.
+	ErrRefused = errors.New("refused")
+)
+
+// Delivery is one webhook as it came in.
+type Delivery struct {
+	Header http.Header
+	Body   []byte // as it was signed
+	At     time.Time
+}
+
+// Outcome is what a delivery comes to.
+type Outcome struct {
+	Delivery string  // its id, as the source calls it: for the log
+	Merges   []Merge // in the order of the hook's settings
+	Ignored  string  // why there are none
+}
+
+// Merge is a merge event and where it belongs. It passes every check of names that the publisher makes.
+type Merge struct {
+	Project string
+	Event   releasepb.MergeEvent
+}
+
+// event is what happened, in the words that all sources share.
+type event struct {
+	on         config.On
+	repository string
+	branch     string
+	tag        string
+	commit     string
+	workflow   []string // what the build is called: name, path, file
+	number     string
+	url        string
+	actor      string
+	at         time.Time // when, by the source's clock; zero when it does not say
+}
+
+// told is what a source's reader makes of a body: events, or why there are none.
+type told struct {
+	events  []event
+	ignored string
+}
+
+func ignore(format string, args ...any) (told, error) {
+	return told{ignored: fmt.Sprintf(format, args...)}, nil
+}
+
+// Read decides what a delivery is. Its error wraps one of this package's, and is one line that repeats no secret.
+func Read(h config.Hook, secret string, d Delivery) (Outcome, error) {
+	if err := verify(h, secret, d); err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{Delivery: deliveryID(h, d)}
+	if h.Source == config.Generic {
+		return readGeneric(h.Generic, d, out)
+	}
+	t, err := read(h.Source, d)
+	if err != nil {
+		return out, err
+	}
+	if len(t.events) == 0 {
+		out.Ignored = t.ignored
+		return out, nil
+	}
+	return reading{hook: h, delivery: d, out: out}.merges(t.events)
+}
+
+// reading is a delivery under the settings that it is read with.
+type reading struct {
+	hook     config.Hook
+	delivery Delivery
+	out      Outcome
+}
+
+func read(source config.Source, d Delivery) (told, error) {
+	switch source {
+	case config.GitHub:
+		return readGitHub(d)
+	case config.GitLab:
+		return readGitLab(d)
+	case config.CircleCI:
+		return readCircleCI(d)
+	case config.Bitbucket:
+		return readBitbucket(d)
+	case config.Generic:
+	}
+	return told{}, fmt.Errorf("%w: the source %q is unknown", ErrMalformed, source)
+}
+
+// deliveryID is what the source calls the delivery. It is for people who compare logs.
+func deliveryID(h config.Hook, d Delivery) string {
+	var names []string
+	switch h.Source {
+	case config.GitHub:
+		names = []string{"X-Github-Delivery"}
+	case config.GitLab:
+		names = []string{"Idempotency-Key", "X-Gitlab-Webhook-Uuid", "X-Gitlab-Event-Uuid"}
+	case config.CircleCI:
+		var body struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(d.Body, &body) == nil {
+			return releasepb.Line(body.ID, maxShort)
+		}
+	case config.Bitbucket:
+		names = []string{"X-Request-Uuid"}
+	case config.Generic:
+		names = []string{h.Generic.Delivery}
+	}
+	for _, name := range names {
+		if id := d.Header.Get(name); name != "" && id != "" {
+			return releasepb.Line(id, maxShort)
+		}
+	}
+	return ""
+}
+
+// maxShort bounds what is repeated in a log or an answer, in bytes.
+const maxShort = 80
+
+// decode reads a body into what a source sends.
+func decode(body []byte, into any) error {
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("%w: the body is not the JSON that is expected: %s", ErrMalformed, releasepb.Line(err.Error(), maxShort))
+	}
+	return nil
+}
+
+// quote repeats what was sent, on one line and cut short.
+func quote(text string) string { return fmt.Sprintf("%q", releasepb.Line(text, maxShort)) }
+
+// branchOf is the branch of a Git ref, or "" when it is none.
+func branchOf(ref string) string {
+	branch, ok := strings.CutPrefix(ref, "refs/heads/")
+	if !ok {
+		return ""
+	}
+	return branch
+}
+
+// gone tells that a hash stands for "no commit", as in the push that deletes a branch.
+func gone(hash string) bool { return strings.Trim(hash, "0") == "" }
+
+// moment reads a time as the sources write it: RFC 3339, GitLab's own, or seconds since 1970. Zero when it is none.
+func moment(raw json.RawMessage) time.Time {
+	var text string
+	var seconds int64
+	if json.Unmarshal(raw, &seconds) == nil && seconds > 0 {
+		return time.Unix(seconds, 0).UTC()
+	}
+	if json.Unmarshal(raw, &text) != nil {
+		return time.Time{}
+	}
+	return momentOf(text)
+}
+
+// momentOf is moment for text.
+func momentOf(text string) time.Time {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC()
+		}
+	}
+	return time.Time{}
+}

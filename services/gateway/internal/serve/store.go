@@ -1,0 +1,47 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+)
+
+// Broker stores merges in the stream.
+//
+// A commit that is a release already is not handed in again: the publisher would find that too, and here the answer has the
+// right release, also when `sluice merge` handed it in. Merge events carry no Nats-Msg-Id, on purpose: the broker would
+// acknowledge a reused one without storing it, and anybody who may publish merges may use one first.
+func Broker(env service.Env) func(ctx context.Context, m hook.Merge) (Stored, error) {
+	return func(ctx context.Context, m hook.Merge) (Stored, error) {
+		if _, _, err := env.Catalog.Current(ctx, m.Project); err != nil {
+			return Stored{}, err
+		}
+		known, seq, err := env.Journal.Commit(ctx, m.Project, m.Event.Commit)
+		if err != nil {
+			return Stored{}, err
+		}
+		if seq != 0 {
+			return Stored{Project: m.Project, Release: known.Release, Known: true}, nil
+		}
+		data, err := releasepb.EncodeMergeEvent(m.Event)
+		if err != nil {
+			return Stored{}, err
+		}
+		subject := topology.Merge(m.Project)
+		ack, err := env.JS.Publish(ctx, subject, data, jetstream.WithExpectStream(topology.StreamSluice))
+		if err != nil {
+			return Stored{}, fmt.Errorf("no acknowledgement for %s: %w", subject, err)
+		}
+		if ack.Stream != topology.StreamSluice || ack.Sequence == 0 || ack.Duplicate {
+			return Stored{}, fmt.Errorf("%s is not stored: the acknowledgement is of stream %q, sequence %d, duplicate %t",
+				subject, ack.Stream, ack.Sequence, ack.Duplicate)
+		}
+		return Stored{Project: m.Project, Release: m.Event.ID}, nil
+	}
+}
