@@ -60,7 +60,7 @@ func (d *decoder) action(s section, name string) *Action {
 	if !ok {
 		return nil
 	}
-	block.exactlyOne("npm", "files", "exec")
+	block.exactlyOne("npm", "oci", "files", "exec")
 	a := d.driver(block)
 	return &a
 }
@@ -71,6 +71,10 @@ func (d *decoder) driver(block section) Action {
 	timeout := between(minActionTimeout, maxActionTimeout)
 	if s, ok := block.child("npm", ofNPM); ok {
 		a.NPM = d.npm(s)
+		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
+	}
+	if s, ok := block.child("oci", ofOCI); ok {
+		a.OCI = d.oci(s)
 		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
 	}
 	if s, ok := block.child("files", ofFiles); ok {
@@ -98,6 +102,26 @@ func (d *decoder) npm(s section) *NPM {
 		d.fail(s.at("token_file"), "stands beside token_env: allowed is one of the two")
 	}
 	return n
+}
+
+func (d *decoder) oci(s section) *OCI {
+	o := &OCI{
+		Image:     s.text("image", checkImage),
+		From:      s.text("from", checkBetaTag),
+		Tag:       s.text("tag", checkImageTag),
+		To:        s.text("to", checkImage),
+		Username:  s.text("username", checkUser),
+		TokenEnv:  s.text("token_env", checkTokenEnv),
+		TokenFile: s.text("token_file", checkPath),
+		Insecure:  s.flag("insecure"),
+	}
+	if s.has("token_env") && s.has("token_file") {
+		d.fail(s.at("token_file"), "stands beside token_env: allowed is one of the two")
+	}
+	if s.has("username") && !s.has("token_env") && !s.has("token_file") {
+		d.fail(s.at("username"), "has no password: name that with token_env or token_file")
+	}
+	return o
 }
 
 func (d *decoder) exec(s section) *Exec {
