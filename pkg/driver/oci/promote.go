@@ -113,10 +113,10 @@ func (p *promoter) soaked(ctx context.Context, to *session, m manifest, version 
 //
 // A registry has no compare-and-set. Two releases that are promoted at the same time, one of them after its deadline, may each have
 // seen the old image, and the older one may be the last to write. So each looks again after a while that is several times
-// as long as its own look and write took, and the newer one takes the channel back. One that is slower still goes
+// as long as its own look and write took, up to a minute, and the newer one takes the channel back. One that is slower still goes
 // unnoticed. That none promotes at the same time is for the lane to ensure; this is the second line.
 func (p *promoter) move(ctx context.Context, to *session, m manifest, f driver.Facts, version string, done driver.Done) (driver.Done, error) {
-	const tries, slower = 4, 5
+	const tries, slower, longest = 4, 5, time.Minute
 	wrote := false
 	for range tries {
 		begun := time.Now()
@@ -134,7 +134,7 @@ func (p *promoter) move(ctx context.Context, to *session, m manifest, f driver.F
 		if err := to.point(ctx, p.tag, m); err != nil {
 			return driver.Done{}, err
 		}
-		if err := sleep(ctx, max(p.waits.settle, slower*time.Since(begun))); err != nil {
+		if err := sleep(ctx, max(p.waits.settle, min(slower*time.Since(begun), longest))); err != nil {
 			return driver.Done{}, fmt.Errorf("%s points to %s, and was to be looked at once more: %w", to.name.Tag(p.tag).Name(), version, err)
 		}
 	}

@@ -34,7 +34,7 @@ func newRepository(image string, cfg project.OCI, auth credentials, o options) (
 		opts = append(opts, name.Insecure)
 	}
 	first, _, _ := strings.Cut(image, "/")
-	if !strings.ContainsAny(first, ".:") && first != "localhost" {
+	if !strings.ContainsAny(first, ".:") && first != "localhost" || strings.Contains(image, "//") {
 		return repository{}, driver.Refusef("%s: want a registry and a repository, such as registry.example/team/app", driver.Quote(image))
 	}
 	parsed, err := name.NewRepository(image, opts...)
