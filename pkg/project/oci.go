@@ -2,6 +2,26 @@ package project
 
 import "strings"
 
+func (d *decoder) oci(s section) *OCI {
+	o := &OCI{
+		Image:     s.text("image", checkImage),
+		From:      s.text("from", checkBetaTag),
+		Tag:       s.text("tag", checkImageTag),
+		To:        s.text("to", checkImage),
+		Username:  s.text("username", checkUser),
+		TokenEnv:  s.text("token_env", checkTokenEnv),
+		TokenFile: s.text("token_file", checkPath),
+		Insecure:  s.flag("insecure"),
+	}
+	if s.has("token_env") && s.has("token_file") {
+		d.fail(s.at("token_file"), "stands beside token_env: allowed is one of the two")
+	}
+	if s.has("username") && !s.has("token_env") && !s.has("token_file") {
+		d.fail(s.at("username"), "has no password: name that with token_env or token_file")
+	}
+	return o
+}
+
 // inheritOCI gives promote what publish says and it does not. The credentials are taken only together with the registry, as is what
 // weakens them.
 func (p *Project) inheritOCI() {
@@ -57,6 +77,7 @@ func (d *decoder) agreeOCI(p *Project) {
 	}
 	if to.Image != from.Image {
 		d.fail("promote.oci.image", "must be the image of publish.oci: set it only there; to names another repository")
+		return
 	}
 	if to.From != from.From {
 		d.fail("promote.oci.from", "must be how publish.oci tags betas: set it only there")

@@ -104,26 +104,6 @@ func (d *decoder) npm(s section) *NPM {
 	return n
 }
 
-func (d *decoder) oci(s section) *OCI {
-	o := &OCI{
-		Image:     s.text("image", checkImage),
-		From:      s.text("from", checkBetaTag),
-		Tag:       s.text("tag", checkImageTag),
-		To:        s.text("to", checkImage),
-		Username:  s.text("username", checkUser),
-		TokenEnv:  s.text("token_env", checkTokenEnv),
-		TokenFile: s.text("token_file", checkPath),
-		Insecure:  s.flag("insecure"),
-	}
-	if s.has("token_env") && s.has("token_file") {
-		d.fail(s.at("token_file"), "stands beside token_env: allowed is one of the two")
-	}
-	if s.has("username") && !s.has("token_env") && !s.has("token_file") {
-		d.fail(s.at("username"), "has no password: name that with token_env or token_file")
-	}
-	return o
-}
-
 func (d *decoder) exec(s section) *Exec {
 	s.require("command", `the program and its arguments, as in command: ["./deploy", "--fast"]`)
 	e := &Exec{
