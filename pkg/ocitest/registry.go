@@ -47,9 +47,9 @@ func Start(t testing.TB) *Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "config.yml")
-	for name, content := range map[string]string{file: fmt.Sprintf(config, dir), filepath.Join(dir, "htpasswd"): User + ":" + string(hash) + "\n"} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+	file, users := filepath.Join(dir, "config.yml"), User+":"+string(hash)+"\n"
+	for path, content := range map[string]string{file: fmt.Sprintf(config, dir), filepath.Join(dir, "htpasswd"): users} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -66,18 +66,15 @@ func Start(t testing.TB) *Registry {
 	if err := server.Start(); err != nil {
 		t.Fatalf("start the registry server: %v", err)
 	}
-	// It ends when its input does; Kill is for one that hangs, or does not come up.
-	hung := time.AfterFunc(30*time.Second, func() { _ = stdin.Close() })
 	t.Cleanup(func() {
-		_ = stdin.Close()
-		hung.Reset(5 * time.Second)
-		kill := time.AfterFunc(5*time.Second, func() { _ = server.Process.Kill() })
+		_ = stdin.Close() // it ends by itself; Kill is for one that hangs
+		hung := time.AfterFunc(5*time.Second, func() { _ = server.Process.Kill() })
 		_ = server.Wait()
-		kill.Stop()
 		hung.Stop()
 	})
+	late := time.AfterFunc(30*time.Second, func() { _ = stdin.Close() })
 	r.Host = listening(t, log)
-	hung.Stop()
+	late.Stop()
 	go func() { _, _ = io.Copy(io.Discard, log) }()
 	return r
 }

@@ -56,7 +56,7 @@ func (p *peer) driver(t *testing.T, cfg project.OCI, line http.RoundTripper) dri
 	t.Helper()
 	w := quick()
 	if strings.HasSuffix(t.Name(), "/"+string(drivertest.Concurrent)) {
-		w.settle = 200 * time.Millisecond // nearer to what it really is: here it has something to wait for
+		w.settle = 100 * time.Millisecond // nearer to what it really is: here it has something to wait for
 	}
 	var d driver.Driver
 	var err error

@@ -30,8 +30,8 @@
 //
 //   - Publish refuses an image that the registry does not have, a version whose tag, or whose beta's tag, points to another digest,
 //     and one that everybody has passed.
-//   - Promote refuses when the beta's tag was moved or removed while its digest soaked: somebody meant something by that. Promoting by digest
-//     would be safe, but nobody who looked at that tag would have seen what is promoted.
+//   - Promote refuses when the beta's tag was moved or removed while its digest soaked: somebody meant something by that. Promoting by
+//     digest would be safe, but whoever tried that tag would not have tried what is promoted.
 //   - With `to` the image is copied to another repository, or another registry: blobs, children, and the manifest last. Blobs that are
 //     there, or that the registry mounts from the other repository, are not sent.
 //   - Undo moves a channel back, and leaves the tags of versions and betas. Where a channel pointed to nothing, its tag is deleted; many
@@ -39,9 +39,10 @@
 //
 // # Values
 //
-// A channel's value is "1.4.0@sha256:…", on the beta channel "1.4.0-beta@sha256:…". A registry tells a tag's digest and not its version, so that is
-// looked up among the tags of versions, newest first; an image that none of the first 64 points to is "unknown@sha256:…", and older
-// than everything. Done.Before of a repetition is the release's own value; Undo to that leaves the tag alone, and says so.
+// A channel's value is "1.4.0@sha256:…", on the beta channel "1.4.0-beta@sha256:…". A registry tells a tag's digest and not its
+// version, so that is looked up among the tags of versions, newest first; an image that none of the first 64 points to is
+// "unknown@sha256:…", and older than everything. Done.Before of a repetition is the release's own value; Undo to that leaves the tag
+// alone, and says so.
 //
 // # What fails and what then
 //

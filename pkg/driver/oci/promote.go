@@ -115,7 +115,9 @@ func (p *promoter) soaked(ctx context.Context, to *session, m manifest, version 
 // seen the old image, and the older one may be the last to write. So each looks again after a while that is several times
 // as long as its own look and write took, up to a minute, and the newer one takes the channel back. One that is slower still goes
 // unnoticed. That none promotes at the same time is for the lane to ensure; this is the second line.
-func (p *promoter) move(ctx context.Context, to *session, m manifest, f driver.Facts, version string, done driver.Done) (driver.Done, error) {
+func (p *promoter) move(
+	ctx context.Context, to *session, m manifest, f driver.Facts, version string, done driver.Done,
+) (driver.Done, error) {
 	const tries, slower, longest = 4, 5, time.Minute
 	wrote := false
 	for range tries {

@@ -55,7 +55,9 @@ func (l *line) repeat(req *http.Request) (*http.Response, error) {
 		return nil, errPlain
 	}
 	ctx := req.Context()
-	growing := &backoff.ExponentialBackOff{InitialInterval: l.waits.first, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 10 * time.Second}
+	growing := &backoff.ExponentialBackOff{
+		InitialInterval: l.waits.first, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 10 * time.Second,
+	}
 	growing.Reset()
 	for try := 1; ; try++ {
 		// After an attempt's end another instance may be at work.
