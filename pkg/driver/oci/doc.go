@@ -40,9 +40,9 @@
 // # Values
 //
 // A channel's value is "1.4.0@sha256:…", on the beta channel "1.4.0-beta@sha256:…". A registry tells a tag's digest and not its
-// version, so that is looked up among the tags of versions, newest first; an image that none of the first 64 points to is
-// "unknown@sha256:…", and older than everything. Done.Before of a repetition is the release's own value; Undo to that leaves the tag
-// alone, and says so.
+// version, so that is looked up among the tags of versions, newest first and pre-releases last; an image that none of the first 64
+// points to is "unknown@sha256:…", and older than everything. Done.Before of a repetition is the release's own value; Undo to that
+// leaves the tag alone, and says so.
 //
 // # What fails and what then
 //

@@ -90,7 +90,7 @@ func faulty(t *testing.T, w waits) (*front, driver.Driver, driver.Facts) {
 func TestRetryAfter(t *testing.T) {
 	for _, c := range []struct{ method, part string }{
 		{http.MethodGet, "/v2/"}, {http.MethodHead, "/manifests/1.4.0-beta"}, {http.MethodGet, "/manifests/"},
-		{http.MethodHead, "/blobs/"}, {http.MethodPost, "/blobs/uploads/"}, {http.MethodPatch, "/blobs/uploads/"},
+		{http.MethodHead, "/blobs/"}, {http.MethodGet, "/blobs/"}, {http.MethodPost, "/blobs/uploads/"}, {http.MethodPatch, "/blobs/uploads/"},
 		{http.MethodPut, "/blobs/uploads/"}, {http.MethodPut, "/manifests/sha256:"}, {http.MethodPut, "/manifests/1.4.0"},
 		{http.MethodPut, "/manifests/latest"},
 	} {

@@ -16,7 +16,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// mostLooked bounds how many tags are looked at to find a digest's version. The first of them nearly always has it.
+// mostLooked bounds how many tags are looked at to find a digest's version. One of the first nearly always has it.
 const mostLooked = 64
 
 // repository is one repository of a registry, and how to get there.

@@ -82,7 +82,8 @@ func parseValue(value string) (name, digest string, err error) {
 // candidate is a tag that may say which version an image is.
 type candidate struct{ tag, name, version string }
 
-// candidates picks the tags of versions, or of betas when ofBetas is set, the newest first.
+// candidates picks the tags of versions, or of betas when ofBetas is set, the newest first, and pre-releases after all others: some
+// repositories have a tag of that kind for every commit.
 func candidates(tags []string, from template, ofBetas, anyVersion bool) []candidate {
 	var found []candidate
 	for _, tag := range tags {
@@ -96,7 +97,11 @@ func candidates(tags []string, from template, ofBetas, anyVersion bool) []candid
 		}
 	}
 	slices.SortFunc(found, func(a, b candidate) int {
-		switch {
+		switch pre := preRelease(a.version); {
+		case pre && !preRelease(b.version):
+			return 1
+		case !pre && preRelease(b.version):
+			return -1
 		case driver.Newer(a.version, b.version):
 			return -1
 		case driver.Newer(b.version, a.version):
@@ -105,6 +110,11 @@ func candidates(tags []string, from template, ofBetas, anyVersion bool) []candid
 		return cmp.Compare(b.version, a.version)
 	})
 	return found
+}
+
+func preRelease(version string) bool {
+	core, _, _ := strings.Cut(version, "+")
+	return strings.Contains(core, "-")
 }
 
 // isVersion tells versions from channels and other names: where versions need not be semantic ones, by a digit.

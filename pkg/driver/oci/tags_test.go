@@ -27,10 +27,10 @@ func TestCandidates(t *testing.T) {
 		betas, anything bool
 		want            string
 	}{
-		{from, false, false, "1.10.0_b 1.10.0 1.10.0-rc.1 1.9.0"},
+		{from, false, false, "1.10.0_b 1.10.0 1.9.0 1.10.0-rc.1"},
 		{from, true, false, "1.11.0-beta 1.10.0-beta"},
-		{template{}, false, false, "1.11.0-beta 1.10.0_b 1.10.0 1.10.0-rc.1 1.10.0-beta 1.9.0"},
-		{from, false, true, "1.10.0_b 1.10.0 1.10.0-rc.1 1.9.0 v1.12.0 sha-7f3a 2026-11-23 1.2"},
+		{template{}, false, false, "1.10.0_b 1.10.0 1.9.0 1.11.0-beta 1.10.0-rc.1 1.10.0-beta"},
+		{from, false, true, "1.10.0_b 1.10.0 1.9.0 v1.12.0 1.2 1.10.0-rc.1 sha-7f3a 2026-11-23"},
 	} {
 		var got []string
 		for _, found := range candidates(tags, c.from, c.betas, c.anything) {
