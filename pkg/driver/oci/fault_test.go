@@ -355,3 +355,29 @@ func TestMovedMeanwhile(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 }
+
+// An older release that saw the old image writes after the newer one has. The newer one takes the channel back.
+func TestTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		front, d, f := faulty(t, defaultWaits())
+		opts := (&peer{server: front.server}).options()
+		to, older := parse(t, "registry.example/public/app"), imageOf(t, "older")
+		push(t, to, older, opts, "1.3.0")
+		puts := 0
+		front.fault = func(r *http.Request) http.Handler {
+			if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifests/latest") {
+				if puts++; puts == 1 {
+					time.AfterFunc(500*time.Millisecond, func() { push(t, to, older, opts, "latest") })
+				}
+			}
+			return nil
+		}
+		done, err := d.Do(t.Context(), f)
+		if err != nil || puts != 2 {
+			t.Errorf("%+v, %v, after %d writes", done, err, puts)
+		}
+		if seen, err := d.Look(t.Context(), f); err != nil || !seen.Mine {
+			t.Errorf("%+v, %v", seen, err)
+		}
+	})
+}

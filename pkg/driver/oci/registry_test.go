@@ -199,6 +199,18 @@ func testMovedTag(t *testing.T, r *ocitest.Registry) {
 	_, err = b.promote.Do(t.Context(), gone)
 	wantRefused(t, err, "it was never pushed there, or is gone")
 	b.wantTags(b.image, "latest", good.Artifact.Digest, "1.6.0", "")
+
+	// CI may push the same version again, after a cancel: then that is what soaks.
+	b.open()
+	first := b.beta("1.7.0", someImage(t))
+	second := b.beta("1.7.0", someImage(t))
+	_, err = b.promote.Do(t.Context(), second)
+	if err != nil {
+		t.Error(err)
+	}
+	_, err = b.promote.Do(t.Context(), first)
+	wantRefused(t, err, "version 1.7.0 is taken: ")
+	b.wantTags(b.image, "latest", second.Artifact.Digest, "1.7.0", second.Artifact.Digest, "beta", second.Artifact.Digest)
 }
 
 func testTaken(t *testing.T, r *ocitest.Registry) {
