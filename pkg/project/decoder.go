@@ -198,6 +198,19 @@ func (s section) number(name string, unset, least, most int) int {
 	return n
 }
 
+// flag is the field as true or false, or false when there is none.
+func (s section) flag(name string) bool {
+	if !s.has(name) {
+		return false
+	}
+	node, ok := s.values[name].(*ast.BoolNode)
+	if !ok {
+		s.fail(s.at(name), "must be true or false; it is %s", kindOf(s.values[name]))
+		return false
+	}
+	return node.Value
+}
+
 // list is the field's items, or nil when there are none.
 func (s section) list(name string, most int) []ast.Node {
 	if !s.has(name) {

@@ -13,6 +13,7 @@
 //	version: from-artifact                   # or next-patch: for a merge that names no version
 //	publish:
 //	  npm: { registry: "https://…", package: "@a/tracer", tag: beta, mode: republish, access: public, token_env: NPM_TOKEN }
+//	  oci: { image: registry.example/team/app, from: "{{version}}-beta", tag: beta, username: ci, token_env: REGISTRY_TOKEN }
 //	stage:   { exec: { command: ["./deploy-staging"], env: {K: v}, env_from: [HOME], dir: ".", timeout: 10m }, on_cancel: restore }
 //	soak:    { delay: 2h, collision: newest, max_overdue: 6h }
 //	watch:
@@ -21,12 +22,12 @@
 //	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m }
 //	promote: { npm: { tag: latest } }
 //
-// An action (publish, stage, promote) has exactly one driver: npm (not for stage), files or exec. `timeout` stands beside
+// An action (publish, stage, promote) has exactly one driver: npm or oci (not for stage), files or exec. `timeout` stands beside
 // the driver's settings and bounds one attempt.
 //
 // What stage and promote do not say, they take from publish where it has the same driver: npm's registry, package, mode and
-// token, and the directory of files. The token is taken only together with the registry, so that no token goes to a
-// registry it was not meant for. The channel of files is beta, the stage's name, or latest.
+// token; oci's image, tags of betas, and credentials; the directory of files. Credentials are taken only together with the
+// registry, so that none goes to a registry it was not meant for. The channel of files is beta, the stage's name, or latest.
 //
 // # What a larger project adds
 //

@@ -14,6 +14,7 @@ const (
 	ofAction  kind = "publish or promote"
 	ofStage   kind = "stage"
 	ofNPM     kind = "npm"
+	ofOCI     kind = "oci"
 	ofFiles   kind = "files"
 	ofExec    kind = "exec"
 	ofSoak    kind = "soak"
@@ -29,7 +30,8 @@ const (
 
 func kinds() []kind {
 	return []kind{
-		ofFile, ofAction, ofStage, ofNPM, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange, ofBake, ofLimits,
+		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
+		ofBake, ofLimits,
 	}
 }
 
@@ -42,11 +44,13 @@ func (k kind) fields() []string {
 			"bake", "limits",
 		}
 	case ofAction:
-		return []string{"npm", "files", "exec"}
+		return []string{"npm", "oci", "files", "exec"}
 	case ofStage:
 		return []string{"files", "exec", "on_cancel"}
 	case ofNPM:
 		return []string{"registry", "package", "tag", "mode", "access", "token_env", "token_file", "timeout"}
+	case ofOCI:
+		return []string{"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"}
 	case ofFiles:
 		return []string{"dir", "channel", "timeout"}
 	case ofExec:
@@ -82,9 +86,11 @@ func unknownField(k kind, name string) string {
 		return "is not supported in this version: remove it; " + allowed
 	case (k == ofStage || k == ofStages) && name == "npm":
 		return "can not stage: install and start the package with exec; " + allowed
+	case (k == ofStage || k == ofStages) && name == "oci":
+		return "can not stage: deploy the image, by its digest, with exec; " + allowed
 	case len(homesOf(name, k)) > 0:
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
-	case k == ofNPM && secretField.MatchString(name):
+	case (k == ofNPM || k == ofOCI) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case k == ofExec && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"

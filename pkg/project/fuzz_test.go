@@ -96,11 +96,14 @@ func checkProject(t *testing.T, p *project.Project) {
 		if a == nil {
 			continue
 		}
-		if count(a.NPM != nil, a.Files != nil, a.Exec != nil) != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
+		if count(a.NPM != nil, a.OCI != nil, a.Files != nil, a.Exec != nil) != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
 			t.Errorf("action %+v", a)
 		}
 		if a.Files != nil && (a.Files.Dir == "" || a.Files.Channel == "") {
 			t.Errorf("files %+v", a.Files)
+		}
+		if a.OCI != nil && (a.OCI.Image == "" || a.OCI.Tag == "") {
+			t.Errorf("oci %+v", a.OCI)
 		}
 	}
 	if s := p.Soak; s.MaxOverdue <= 0 || s.Collision == "" || s.SupersedeLimit < 1 || s.SupersedeLimit > 100 || s.MaxWait <= 0 {

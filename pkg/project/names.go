@@ -16,13 +16,21 @@ var (
 	channelName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
 	versionLike = regexp.MustCompile(`^([vV]?[0-9xX*]+(\..*)?)$`)
 	packageName = regexp.MustCompile(`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$`)
+	imageName   = regexp.MustCompile(
+		`^((localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)(:[0-9]{1,5})?|[A-Za-z0-9-]+:[0-9]{1,5})(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$`)
+	betaTag     = regexp.MustCompile(`^([A-Za-z0-9.-]+\{\{version\}\}[A-Za-z0-9.-]*|\{\{version\}\}[A-Za-z0-9.-]+)$`)
 	variable    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+	userName    = regexp.MustCompile(`^[!-9;-~]{1,255}$`)
 	tokenName   = regexp.MustCompile(`^[A-Z_][A-Z0-9_]{0,127}$`)
 	webAddress  = regexp.MustCompile(`^https?://[^\s]+$`)
 	secretField = regexp.MustCompile(`(?i)(token|secret|passw(or)?d|passphrase|credential|api_?key|private_?key|access_?key)`)
 )
 
-const maxPackageName = 214 // npm's own limit
+const (
+	maxPackageName = 214 // npm's own limit
+	maxImageName   = 255 // that of the distribution specification
+	maxBetaTag     = 64  // of 128, which a version has to fit into too
+)
 
 // Safe tells whether name may be the name of a project, a lane or a check: lower-case letters, digits and dashes, no dash
 // first, at most 63 characters. Such a name is one token of a subject, one key and one file name.
@@ -62,6 +70,39 @@ func checkChannel(channel string) error {
 	if !channelName.MatchString(channel) {
 		return fmt.Errorf("%s is not a channel: allowed are a letter and then letters, digits, dot, dash and underscore, at most 64",
 			quote(channel))
+	}
+	return nil
+}
+
+// checkImageTag keeps channels out of the way of the tags of versions, which never move.
+func checkImageTag(tag string) error {
+	if err := checkChannel(tag); err != nil {
+		return err
+	}
+	if versionLike.MatchString(tag) {
+		return fmt.Errorf("%s reads as a version, whose tag never moves: name it like beta or latest", quote(tag))
+	}
+	return nil
+}
+
+func checkImage(image string) error {
+	if len(image) > maxImageName || !imageName.MatchString(image) {
+		return errors.New("must be a registry and a repository without a tag, lower case, such as registry.example/team/app")
+	}
+	return nil
+}
+
+func checkBetaTag(from string) error {
+	if len(from) > maxBetaTag || !betaTag.MatchString(from) {
+		return fmt.Errorf("%s is not how a beta is tagged: {{version}} once, and letters, digits, dots or dashes around it, such as %s",
+			quote(from), DefaultFrom)
+	}
+	return nil
+}
+
+func checkUser(name string) error {
+	if !userName.MatchString(name) {
+		return errors.New("must be a user name: printable characters without a space or a colon, at most 255")
 	}
 	return nil
 }

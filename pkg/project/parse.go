@@ -60,7 +60,7 @@ func (d *decoder) action(s section, name string) *Action {
 	if !ok {
 		return nil
 	}
-	block.exactlyOne("npm", "files", "exec")
+	block.exactlyOne("npm", "oci", "files", "exec")
 	a := d.driver(block)
 	return &a
 }
@@ -71,6 +71,10 @@ func (d *decoder) driver(block section) Action {
 	timeout := between(minActionTimeout, maxActionTimeout)
 	if s, ok := block.child("npm", ofNPM); ok {
 		a.NPM = d.npm(s)
+		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
+	}
+	if s, ok := block.child("oci", ofOCI); ok {
+		a.OCI = d.oci(s)
 		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
 	}
 	if s, ok := block.child("files", ofFiles); ok {

@@ -68,6 +68,7 @@ type Need struct {
 // Action names one driver and its settings: exactly one of the pointers is set.
 type Action struct {
 	NPM     *NPM
+	OCI     *OCI
 	Files   *Files
 	Exec    *Exec
 	Timeout time.Duration // bound of one attempt
@@ -92,6 +93,21 @@ const (
 	Retag     NPMMode = "retag"
 	Republish NPMMode = "republish"
 )
+
+// DefaultFrom is how betas are tagged unless the file says otherwise.
+const DefaultFrom = "{{version}}-beta"
+
+// OCI publishes to and promotes on an OCI registry: images, indexes of images, Helm charts.
+type OCI struct {
+	Image     string // the repository that CI pushes to, registry.example/team/app; promote takes that of publish
+	From      string // the tag of a beta, with {{version}}; DefaultFrom (publish), that of publish (promote) unless set
+	Tag       string // the tag to move: beta (publish), latest (promote) unless set
+	To        string // the repository that promote copies to; that of Image when empty
+	Username  string // of whom the token is the password; a token without is the registry's own
+	TokenEnv  string // name of the environment variable that holds the token; or
+	TokenFile string // path of the file that holds it; without either, docker's configuration is asked
+	Insecure  bool   // plain HTTP is allowed to other machines too
+}
 
 // Files is a directory of immutable artifacts by digest, with a file per channel.
 type Files struct {

@@ -17,6 +17,7 @@ func (p *Project) inherit() {
 			}
 		}
 	}
+	p.inheritOCI()
 	if p.Promote == nil || p.Promote.NPM == nil || p.Publish.NPM == nil {
 		return
 	}
@@ -103,6 +104,9 @@ func (a *Action) fillIn(channel string) {
 		setUnset(&a.NPM.Tag, channel)
 		setUnset(&a.NPM.Mode, Republish)
 	}
+	if a.OCI != nil {
+		setUnset(&a.OCI.Tag, channel)
+	}
 	if a.Files != nil {
 		setUnset(&a.Files.Channel, channel)
 	}
@@ -130,6 +134,9 @@ func setUnset[T comparable](field *T, value T) {
 func (d *decoder) agree(p *Project) {
 	if d.clean("publish.npm", "promote.npm") {
 		d.agreeNPM(p)
+	}
+	if d.clean("publish.oci", "promote.oci") {
+		d.agreeOCI(p)
 	}
 	d.agreeFiles(p)
 	for i, stage := range p.Stages {

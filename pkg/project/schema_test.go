@@ -69,6 +69,33 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, publish: {npm: {}}, promote: {npm: {mode: retag}}}`, parser},
 		{`{project: a, publish: {npm: {tag: latest}}, promote: {npm: {}}}`, parser},
 
+		{`{project: a, publish: {oci: {image: r.example/a/b}}, promote: {oci: {to: "r.example:5000/c"}}}`, both},
+		{`{project: a, publish: {oci: {image: localhost/a-b__c, username: ci, token_env: A, insecure: true, timeout: 1m}}}`, both},
+		{`{project: a, publish: {oci: {image: "registry:5000/a"}}}`, both},
+		{`{project: a, publish: {oci: {image: a/b}}}`, none},
+		{`{project: a, publish: {oci: {image: "r.example/a:1"}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/A}}}`, none},
+		{`{project: a, publish: {oci: {image: "https://r.example/a"}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/` + strings.Repeat("a", 255) + `}}}`, none},
+		{`{project: a, publish: {oci: {}}}`, parser},
+		{`{project: a, publish: {oci: {image: r.example/a, to: r.example/b}}}`, parser},
+		{`{project: a, publish: {oci: {image: r.example/a, from: "b-{{version}}.x"}}}`, both},
+		{`{project: a, publish: {oci: {image: r.example/a, from: "{{version}}"}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, from: "{{version}}_b"}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, from: beta}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, tag: v1.2}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, insecure: "yes"}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, username: ci}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, username: "a:b", token_env: A}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, token_env: A, token_file: b}}}`, none},
+		{`{project: a, publish: {oci: {image: r.example/a, password: b}}}`, none},
+		{`{project: a, promote: {oci: {image: r.example/a}}}`, both},
+		{`{project: a, promote: {oci: {}}}`, parser},
+		{`{project: a, publish: {oci: {image: r.example/a, tag: latest}}, promote: {oci: {}}}`, parser},
+		{`{project: a, publish: {oci: {image: r.example/a}}, promote: {oci: {image: r.example/b}}}`, parser},
+		{`{project: a, stage: {oci: {image: r.example/a}}}`, none},
+
 		{`{project: a, publish: {files: {dir: x}}, stage: {files: {}}, promote: {files: {}}}`, both},
 		{`{project: a, publish: {files: {dir: ""}}}`, none},
 		{`{project: a, publish: {files: {dir: x, channel: ../y}}}`, none},
@@ -249,9 +276,12 @@ func TestSchemaAgrees(t *testing.T) {
 
 func TestSchemaAcceptsTheExamples(t *testing.T) {
 	schema := compile(t)
-	for _, path := range files(t, "testdata/accept/*.yaml") {
+	for _, path := range append(files(t, "testdata/accept/*.yaml"), files(t, "../../deploy/examples/*.yaml")...) {
 		if !schema.accepts(t, read(t, path)) {
 			t.Errorf("%s: refused", path)
+		}
+		if _, err := project.Parse(path, read(t, path)); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -267,6 +297,7 @@ func TestSchemaHasTheFields(t *testing.T) {
 		"action": `{project: a, publish: {%: 1}}`,
 		"stage":  `{project: a, stage: {%: 1}}`,
 		"npm":    `{project: a, publish: {npm: {%: 1}}}`,
+		"oci":    `{project: a, publish: {oci: {%: 1}}}`,
 		"files":  `{project: a, publish: {files: {%: 1}}}`,
 		"exec":   `{project: a, publish: {exec: {%: 1}}}`,
 		"soak":   `{project: a, soak: {%: 1}}`,

@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
 	"github.com/sluice-gate/sluice/pkg/driver/files"
 	"github.com/sluice-gate/sluice/pkg/driver/npm"
+	"github.com/sluice-gate/sluice/pkg/driver/oci"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -14,10 +15,12 @@ import (
 // that role is refused, with what is wrong.
 func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	var d driver.Driver
-	err := driver.Refusef("names no driver: allowed are npm, files and exec")
+	err := driver.Refusef("names no driver: allowed are npm, oci, files and exec")
 	switch {
 	case a.NPM != nil:
 		d, err = openNPM(p, *a.NPM, role)
+	case a.OCI != nil:
+		d, err = openOCI(p, *a.OCI, role)
 	case a.Files != nil:
 		d, err = files.New(*a.Files, role)
 	case a.Exec != nil:
@@ -42,4 +45,19 @@ func openNPM(p *project.Project, cfg project.NPM, role driver.Role) (driver.Driv
 	case driver.Deploy:
 	}
 	return nil, driver.Refusef("npm: a registry can publish and promote, not %s", role)
+}
+
+func openOCI(p *project.Project, cfg project.OCI, role driver.Role) (driver.Driver, error) {
+	switch role {
+	case driver.Publish:
+		var options []oci.Option
+		if p.Promote != nil && p.Promote.OCI != nil {
+			options = append(options, oci.WithPromote(*p.Promote.OCI))
+		}
+		return oci.Publish(cfg, options...)
+	case driver.Promote:
+		return oci.Promote(cfg)
+	case driver.Deploy:
+	}
+	return nil, driver.Refusef("oci: a registry can publish and promote, not %s", role)
 }
