@@ -168,7 +168,7 @@ func composeGateway(t *testing.T, s types.ServiceConfig, image string) {
 		t.Errorf("it listens on %s and publishes %+v: without TLS only loopback may be", listens, s.Ports)
 	}
 	// Every secret that the example names is handed on.
-	example, err := os.ReadFile(filepath.Join(repository, "deploy/examples/gateway.yaml"))
+	example, err := os.ReadFile(filepath.Join(repository, "deploy/gateway.example.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

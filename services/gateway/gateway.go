@@ -37,7 +37,7 @@ import (
 
 // Config is what a gateway is made with.
 type Config struct {
-	File   string // the hooks; see deploy/examples/gateway.yaml
+	File   string // the hooks; see deploy/gateway.example.yaml
 	Listen string // address that webhooks come in at
 }
 

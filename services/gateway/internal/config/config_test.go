@@ -13,7 +13,7 @@ import (
 
 // TestExample holds the example that is shipped to what the gateway takes: every source, and nothing else.
 func TestExample(t *testing.T) {
-	src, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "deploy", "examples", "gateway.yaml"))
+	src, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "deploy", "gateway.example.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestTemplate(t *testing.T) {
 
 // FuzzParse: whatever the file is, it is a configuration that can be used, or errors with their places.
 func FuzzParse(f *testing.F) {
-	src, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "deploy", "examples", "gateway.yaml"))
+	src, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "deploy", "gateway.example.yaml"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -107,9 +107,11 @@ func (j *judgement) ended() {
 	}
 }
 
-// waits tells whether a release may stay as it is: a person has to say something, or its time has not come.
+// waits tells whether a release may stay as it is: a person has to say something, its time has not come, or it was expedited and
+// no watcher has seen its checks pass.
 func (j *judgement) waits(s release.State) bool {
-	return s.Phase == release.Held || s.Phase == release.Soaking && s.Expedited == nil && s.Due.After(j.last)
+	unseen := s.Expedited == nil || len(j.beats[j.id]) == 0
+	return s.Phase == release.Held || s.Phase == release.Soaking && s.Due.After(j.last) && unseen
 }
 
 // acknowledged: what the broker acknowledged is stored.

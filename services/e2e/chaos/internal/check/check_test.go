@@ -253,7 +253,7 @@ func TestViolations(t *testing.T) {
 		"I13 stuck":   func(s *story) { s.soaking() },
 		"I13 expedited and forgotten": func(s *story) {
 			s.h.Waits = true
-			s.soaking()
+			s.soaking().watched(time.Second)
 			s.then(release.WasExpedited{Said: said(s.now), Seq: s.ask("expedite", "q1")})
 		},
 		"I13 overdue and forgotten": func(s *story) {
