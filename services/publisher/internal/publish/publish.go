@@ -64,7 +64,10 @@ func (p *Publisher) publish(ctx context.Context, h react.Hint, e journal.Entry) 
 	if err != nil {
 		return p.unless(ctx, h, e, err)
 	}
-	plan, err := p.plan(ctx, e.State, tools.Driver)
+	// Planning reads the artifact, and a read whose broker was lost may never come to an end.
+	planning, cancel := context.WithTimeout(ctx, tools.Timeout)
+	plan, err := p.plan(planning, e.State, tools.Driver)
+	cancel()
 	if err != nil {
 		return p.unless(ctx, h, e, err)
 	}
