@@ -60,7 +60,7 @@ func (d *decoder) action(s section, name string) *Action {
 	if !ok {
 		return nil
 	}
-	block.exactlyOne("npm", "files", "exec")
+	block.exactlyOne(ofAction.fields()...)
 	a := d.driver(block)
 	return &a
 }
@@ -81,6 +81,7 @@ func (d *decoder) driver(block section) Action {
 		a.Exec = d.exec(s)
 		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
 	}
+	d.triggers(block, &a)
 	return a
 }
 

@@ -67,10 +67,14 @@ type Need struct {
 
 // Action names one driver and its settings: exactly one of the pointers is set.
 type Action struct {
-	NPM     *NPM
-	Files   *Files
-	Exec    *Exec
-	Timeout time.Duration // bound of one attempt
+	NPM      *NPM
+	Files    *Files
+	Exec     *Exec
+	HTTP     *Request
+	CircleCI *CircleCI
+	GitHub   *GitHub
+	GitLab   *GitLab
+	Timeout  time.Duration // bound of one attempt
 }
 
 // NPM publishes to and promotes on an npm registry.
