@@ -310,8 +310,8 @@ func TestSchemaHasTheFields(t *testing.T) {
 		"github":   `{project: a, publish: {github: {%: 1}}}`,
 		"gitlab":   `{project: a, publish: {gitlab: {%: 1}}}`,
 
-		"soak":   `{project: a, soak: {%: 1}}`,
-		"check":  `{project: a, watch: [{%: 1}]}`,
+		"soak":  `{project: a, soak: {%: 1}}`,
+		"check": `{project: a, watch: [{%: 1}]}`,
 
 		"stageOfMany": `{project: a, stages: [{%: 1}]}`,
 		"windows":     `{project: a, windows: {%: 1}}`,

@@ -22,6 +22,9 @@ const restore = "restore"
 // mostValue bounds a field of the facts, in bytes.
 const mostValue = 8 << 10
 
+// clockError is how wrong the clock of who made a release's id may be.
+const clockError = 2 * time.Hour
+
 // job is one action to be triggered.
 type job struct {
 	release string
@@ -89,7 +92,7 @@ func newJob(role driver.Role, action string, f driver.Facts, to *driver.Facts) (
 	}
 	if id.Version() == 7 { // made by whoever merged, whose clock may be wrong by a while
 		sec, nsec := id.Time().UnixTime()
-		j.since = time.Unix(sec, nsec).Add(-time.Hour)
+		j.since = time.Unix(sec, nsec).Add(-clockError)
 	}
 	var facts driver.Facts
 	if to != nil {

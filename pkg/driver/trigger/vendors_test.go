@@ -124,13 +124,20 @@ func (c *ci) githubRoutes() {
 	// .../rest/actions/workflow-runs#list-workflow-runs-for-a-workflow: event, created, per_page, page; workflow_runs
 	c.handle("GET /repos/acme/tracer/actions/workflows/deploy.yml/runs", header, scheme, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		if _, err := time.Parse(time.RFC3339, strings.TrimPrefix(q.Get("created"), ">=")); err != nil || q.Get("event") != "workflow_dispatch" {
+		var since time.Time
+		var err error
+		if q.Has("created") { // https://docs.github.com/en/search-github/getting-started-with-searching-on-github/understanding-the-search-syntax#query-for-dates
+			since, err = time.Parse(time.RFC3339, strings.TrimPrefix(q.Get("created"), ">="))
+		}
+		if err != nil || q.Get("event") != "workflow_dispatch" {
 			reply(w, http.StatusUnprocessableEntity, map[string]any{"message": "what filter is that?"})
 			return
 		}
 		runs := []any{}
 		for _, p := range c.newest() {
-			runs = append(runs, show(p))
+			if !p.created.Before(since) {
+				runs = append(runs, show(p))
+			}
 		}
 		reply(w, http.StatusOK, map[string]any{"total_count": len(runs), "workflow_runs": runs})
 	})
