@@ -22,6 +22,13 @@ promote: { %[1]s }
 		"npm":   {`npm: { registry: "http://127.0.0.1:1" }`, `exec: { command: ["true"] }`},
 		"files": {`files: { dir: site }`, `files: {}`},
 		"exec":  {`exec: { command: ["true"] }`, `exec: { command: ["true"] }`},
+		"http": {
+			`http: { url: "https://a.example/${release.project}" }`,
+			`http: { url: "https://a.example", body: { a: ["${key}"] }, poll: { url: body.u, done: "status == 200" } }`,
+		},
+		"circleci": {`circleci: { project: gh/a/b }`, `circleci: { project: gh/a/b, parameters: { v: "${release.version}" } }`},
+		"github":   {`github: { repo: a/b, workflow: c.yml }`, `github: { repo: a/b, workflow: c.yml, inputs: { v: "${release.version}" } }`},
+		"gitlab":   {`gitlab: { project: a/b }`, `gitlab: { project: a/b, variables: { V: "${release.version}" } }`},
 	} {
 		p, err := project.Parse(name, fmt.Appendf(nil, src, c[0], c[1]))
 		if err != nil {
@@ -51,6 +58,11 @@ func TestRefusals(t *testing.T) {
 		"no driver":  {project.Action{}, driver.Publish, "names no driver"},
 		"npm stages": {project.Action{NPM: &project.NPM{}}, driver.Deploy, "not deploy"},
 		"no dir":     {project.Action{Files: &project.Files{}}, driver.Publish, "no directory"},
+		"plain http": {project.Action{HTTP: &project.Request{URL: "http://a.example"}}, driver.Deploy, "must be https"},
+		"no slug":    {project.Action{CircleCI: &project.CircleCI{URL: "https://a.example", Project: "a/b"}}, driver.Deploy, "no slug"},
+		"no repo":    {project.Action{GitHub: &project.GitHub{URL: "https://a.example", Repo: "a"}}, driver.Promote, "acme/tracer"},
+		"no project": {project.Action{GitLab: &project.GitLab{URL: "https://a.example"}}, driver.Publish, "no project"},
+		"no role":    {project.Action{GitLab: &project.GitLab{URL: "https://a.example", Project: "a/b"}}, "other", "no role"},
 		"no command": {project.Action{Exec: &project.Exec{}}, driver.Publish, "command"},
 	} {
 		d, err := drivers.Open(p, c.a, c.role)

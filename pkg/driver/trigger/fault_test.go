@@ -317,9 +317,11 @@ func TestSettings(t *testing.T) {
 	} {
 		for name, open := range map[string]func() (*Driver, error){
 			"circleci": func() (*Driver, error) { return CircleCI(project.CircleCI{URL: u, Project: "gh/a/b"}, driver.Deploy) },
-			"github":   func() (*Driver, error) { return GitHub(project.GitHub{URL: u, Repo: "a/b", Workflow: "c"}, driver.Deploy) },
-			"gitlab":   func() (*Driver, error) { return GitLab(project.GitLab{URL: u, Project: "a/b"}, driver.Deploy) },
-			"http":     func() (*Driver, error) { return HTTP(project.Request{URL: u}, driver.Deploy) },
+			"github": func() (*Driver, error) {
+				return GitHub(project.GitHub{URL: u, Repo: "a/b", Workflow: "c"}, driver.Deploy)
+			},
+			"gitlab": func() (*Driver, error) { return GitLab(project.GitLab{URL: u, Project: "a/b"}, driver.Deploy) },
+			"http":   func() (*Driver, error) { return HTTP(project.Request{URL: u}, driver.Deploy) },
 		} {
 			if d, err := open(); d != nil || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter22") {
 				t.Errorf("%s, %s: %v", name, want, err)
