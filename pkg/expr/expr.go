@@ -29,6 +29,15 @@ func texts() []string {
 	}
 }
 
+// known lists the names for whoever misspelt one.
+func known(answer bool) string {
+	names := append(texts(), "release.attempt")
+	if answer {
+		names = append(names, "status", "header", "body")
+	}
+	return strings.Join(names, ", ")
+}
+
 // environment declares the variables; those of an answer where there is one.
 func environment(answer bool) (*cel.Env, error) {
 	options := []cel.EnvOption{cel.Variable("release.attempt", cel.IntType), ext.Strings()}
@@ -57,6 +66,9 @@ func compile(source string, answer bool, kinds ...*cel.Type) (cel.Program, error
 	ast, issues := env.Compile(source)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
+		if strings.HasPrefix(first.Message, "undeclared reference") {
+			return nil, fmt.Errorf("at character %d of the expression: there is no such name; known are %s", first.Location.Column()+1, known(answer))
+		}
 		return nil, fmt.Errorf("at character %d of the expression: %s", first.Location.Column()+1, oneLine(first.Message))
 	}
 	if err := oneOf(ast.OutputType(), kinds); err != nil {

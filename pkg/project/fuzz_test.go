@@ -14,7 +14,8 @@ import (
 // Whatever the bytes: no panic; every error stands in the file, on one line, in order; what is accepted is complete, is read
 // the same again, and fits the schema.
 func FuzzParse(f *testing.F) {
-	for _, path := range append(files(f, "testdata/accept/*.yaml"), files(f, "testdata/refuse/*.yaml")...) {
+	seeds := append(files(f, "testdata/accept/*.yaml"), files(f, "testdata/refuse/*.yaml")...)
+	for _, path := range append(seeds, files(f, "../../deploy/examples/*/project.yaml")...) {
 		f.Add(read(f, path))
 	}
 	schema := compile(f)

@@ -284,7 +284,7 @@ func TestSchemaAgrees(t *testing.T) {
 
 func TestSchemaAcceptsTheExamples(t *testing.T) {
 	schema := compile(t)
-	for _, path := range files(t, "testdata/accept/*.yaml") {
+	for _, path := range append(files(t, "testdata/accept/*.yaml"), files(t, "../../deploy/examples/*/project.yaml")...) {
 		if !schema.accepts(t, read(t, path)) {
 			t.Errorf("%s: refused", path)
 		}

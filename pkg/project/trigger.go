@@ -173,9 +173,7 @@ func (d *decoder) body(path string, node ast.Node) any {
 		return list
 	case *ast.MappingNode:
 		fields := map[string]any{}
-		d.each(path, node, func(string) error { return nil }, func(name, field string, value ast.Node) {
-			fields[name] = d.body(field, value)
-		})
+		d.each(path, node, checkField, func(name, field string, value ast.Node) { fields[name] = d.body(field, value) })
 		return fields
 	default:
 		return d.scalar(path, node, checkTemplate)
@@ -265,6 +263,14 @@ func checkInput(name string) error {
 		return errors.New("is set by Sluice: choose another name")
 	case secretField.MatchString(name):
 		return errors.New("looks like a secret, which is never written here: keep it among the CI's own secrets")
+	}
+	return nil
+}
+
+// checkField is for the names in a body. What goes there is what the file says, so there can be no secret.
+func checkField(name string) error {
+	if secretField.MatchString(name) {
+		return errors.New("looks like a secret, which is never written here: name it with token_env or token_file, it goes in a header")
 	}
 	return nil
 }
