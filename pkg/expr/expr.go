@@ -105,7 +105,7 @@ func evaluate(ctx context.Context, program cel.Program, vars Vars) (any, error) 
 // oneLine cuts a message from outside to a line that can be shown.
 func oneLine(text string) string {
 	const most = 200
-	text, _, _ = strings.Cut(text, "\n") //nolint:revive // shorter only
+	text, _, _ = strings.Cut(text, "\n")
 	if len(text) > most {
 		return strings.ToValidUTF8(text[:most], "") + "…"
 	}

@@ -97,7 +97,8 @@ func checkProject(t *testing.T, p *project.Project) {
 		if a == nil {
 			continue
 		}
-		if count(a.NPM != nil, a.Files != nil, a.Exec != nil) != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
+		drivers := count(a.NPM != nil, a.Files != nil, a.Exec != nil, a.HTTP != nil, a.CircleCI != nil, a.GitHub != nil, a.GitLab != nil)
+		if drivers != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
 			t.Errorf("action %+v", a)
 		}
 		if a.Files != nil && (a.Files.Dir == "" || a.Files.Channel == "") {

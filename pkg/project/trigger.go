@@ -3,7 +3,6 @@ package project
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -130,11 +129,14 @@ func (d *decoder) triggers(block section, a *Action) {
 func (d *decoder) request(s section) *Request {
 	s.require("url", "the address that the request goes to")
 	r := &Request{
-		Method: s.text("method", oneOf("POST", "PUT", "PATCH")), URL: s.text("url", checkURLTemplate), Headers: s.templates("headers", checkHeader),
-		Success: s.text("success", checkCondition), Token: s.token(),
-		Header: s.text("token_header", matches(headerName, "the name of a header, such as X-Api-Key")),
+		Method:  s.text("method", oneOf("POST", "PUT", "PATCH")),
+		URL:     s.text("url", checkURLTemplate),
+		Headers: s.templates("headers", checkHeader),
+		Success: s.text("success", checkCondition),
+		Token:   s.token(),
+		Header:  s.text("token_header", matches(headerName, "the name of a header, such as X-Api-Key")),
 	}
-	setUnset(&r.Method, http.MethodPost)
+	setUnset(&r.Method, "POST")
 	if s.has("body") {
 		r.Body = d.body(s.at("body"), s.values["body"])
 	}
@@ -148,7 +150,10 @@ func (d *decoder) request(s section) *Request {
 	poll.require("url", "an expression for the address to ask, as in url: body.status_url")
 	poll.require("done", "a condition, as in done: body.state == 'success'")
 	r.Poll = &Poll{
-		URL: poll.text("url", checkText), Interval: poll.interval(), Done: poll.text("done", checkCondition), Failed: poll.text("failed", checkCondition),
+		URL:      poll.text("url", checkText),
+		Interval: poll.interval(),
+		Done:     poll.text("done", checkCondition),
+		Failed:   poll.text("failed", checkCondition),
 	}
 	return r
 }
@@ -279,7 +284,8 @@ func checkHeader(name string) error {
 	switch {
 	case !headerName.MatchString(name):
 		return errors.New("must be the name of a header: letters, digits and -")
-	case strings.EqualFold(name, "authorization"), strings.EqualFold(name, "cookie"), secretField.MatchString(strings.ReplaceAll(name, "-", "_")):
+	case strings.EqualFold(name, "authorization"), strings.EqualFold(name, "cookie"),
+		secretField.MatchString(strings.ReplaceAll(name, "-", "_")):
 		return errors.New("looks like a secret, which is never written here: name it with token_env or token_file, and its header with token_header")
 	case strings.EqualFold(name, "idempotency-key"), strings.EqualFold(name, "content-length"), strings.EqualFold(name, "host"),
 		strings.EqualFold(name, "content-type"):

@@ -38,8 +38,8 @@
 // created since the release was, are listed. A dispatch that is accepted and then never shows is refused with that advice.
 //
 // GitLab: GET /projects/:id/pipelines/:pipeline_id/variables tells the variables that a pipeline was created with; SLUICE_KEY is one.
-// Pipelines of the source api, updated since the release began, are looked at. The token is one that may do that: a project access token with the scope api
-// and the role of a maintainer, or a developer's where the project lets developers use pipeline variables.
+// Pipelines of the source api, updated since the release began, are looked at. The token is one that may do that: a project access
+// token with the scope api and the role of a maintainer, or a developer's where the project lets developers use pipeline variables.
 //
 // http: nothing is known of the other side. It gets the key as Idempotency-Key; a request whose answer is lost is made again with the
 // same key. Another attempt has another key: a side that must not begin twice looks at ${release.id} too.

@@ -123,7 +123,7 @@ func (d *Driver) value(f driver.Facts) string {
 }
 
 // run finds or triggers the job's run, and follows it to its end. It tells whether it found it.
-func (d *Driver) run(ctx context.Context, j job) (run, bool, error) { //nolint:revive // j is a copy
+func (d *Driver) run(ctx context.Context, j job) (run, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return run{}, false, err
 	}

@@ -58,12 +58,12 @@ type readCloser struct{ *strings.Reader }
 func (readCloser) Close() error { return nil }
 
 // eachVendor runs a test on each vendor, in simulated time.
-func eachVendor(t *testing.T, test func(t *testing.T, name string, make maker, c *ci)) {
+func eachVendor(t *testing.T, test func(t *testing.T, name string, open maker, c *ci)) {
 	t.Helper()
 	t.Setenv(tokenEnv, goodToken)
-	for name, make := range vendors() {
+	for name, open := range vendors() {
 		t.Logf("%s", name)
-		synctest.Test(t, func(t *testing.T) { test(t, name, make, newCI()) })
+		synctest.Test(t, func(t *testing.T) { test(t, name, open, newCI()) })
 	}
 }
 
@@ -71,35 +71,35 @@ func next(f driver.Facts) driver.Facts { f.Attempt++; return f }
 
 // A second attempt follows what the first one began, while it runs and after it succeeded; it begins another only after a failure.
 func TestTakeover(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		if name == "http" {
 			return // nothing can be found there: the other side knows by the release
 		}
 		f := c.facts("1.4.0")
 		c.hold = 1_000_000
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err := make(t, driver.Deploy, tokenEnv, c).Do(ctx, f)
+		_, err := open(t, driver.Deploy, tokenEnv, c).Do(ctx, f)
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) || driver.IsRefused(err) || !strings.Contains(err.Error(), "/acme/tracer/") {
 			t.Errorf("%s: the time is over: %v, want where the run is", name, err)
 		}
 		c.hold = 1
-		done, err := make(t, driver.Deploy, tokenEnv, c).Do(t.Context(), next(f))
+		done, err := open(t, driver.Deploy, tokenEnv, c).Do(t.Context(), next(f))
 		if err != nil || !done.Existed || c.count() != 1 || done.Value != "1.4.0-beta.0" || !strings.Contains(done.Note, "https://") {
 			t.Errorf("%s: taken over: %+v, %v, %d pipelines", name, done, err, c.count())
 		}
-		if done, err = make(t, driver.Promote, tokenEnv, c).Do(t.Context(), f); err != nil || done.Existed || c.count() != 2 {
+		if done, err = open(t, driver.Promote, tokenEnv, c).Do(t.Context(), f); err != nil || done.Existed || c.count() != 2 {
 			t.Errorf("%s: another action: %+v, %v, %d pipelines", name, done, err, c.count())
 		}
 		other := f
 		other.Stage = "canary"
-		if done, err = make(t, driver.Deploy, tokenEnv, c).Do(t.Context(), other); err != nil || done.Existed || c.count() != 3 {
+		if done, err = open(t, driver.Deploy, tokenEnv, c).Do(t.Context(), other); err != nil || done.Existed || c.count() != 3 {
 			t.Errorf("%s: another stage: %+v, %v, %d pipelines", name, done, err, c.count())
 		}
 
 		g := c.facts("1.5.0")
 		c.fail[g.Key()+"-deploy-staging"] = true
-		d := make(t, driver.Deploy, tokenEnv, c)
+		d := open(t, driver.Deploy, tokenEnv, c)
 		for range 2 { // the second time it is found, and is the result of this attempt
 			if _, err = d.Do(t.Context(), g); !driver.IsRefused(err) || !strings.Contains(err.Error(), "/acme/tracer/") || c.count() != 4 {
 				t.Errorf("%s: a job that fails: %v, %d pipelines", name, err, c.count())
@@ -116,12 +116,12 @@ func TestTakeover(t *testing.T) {
 
 // An undo waits for what still runs, is done once, and makes a later Do begin again.
 func TestUndoOfWhatRuns(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		if name == "http" {
 			return // what runs there is the other side's to know
 		}
 		f := c.facts("1.4.0")
-		d := make(t, driver.Deploy, tokenEnv, c)
+		d := open(t, driver.Deploy, tokenEnv, c)
 		c.hold = 1_000_000
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		if _, err := d.Do(ctx, f); !errors.Is(err, context.DeadlineExceeded) {
@@ -146,12 +146,12 @@ func TestUndoOfWhatRuns(t *testing.T) {
 
 // Whichever answer is lost, one pipeline is begun.
 func TestLostAnswers(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		for n := 1; n < 20; n++ {
 			f := c.facts(fmt.Sprintf("1.4.%d", n))
 			before := c.count()
 			line := &drivertest.Transport{Base: c, LoseAt: n, Writes: func(*http.Request) bool { return true }}
-			if _, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f); err != nil || c.count() != before+1 {
+			if _, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f); err != nil || c.count() != before+1 {
 				t.Errorf("%s, answer %d lost: %v, %d pipelines", name, n, err, c.count()-before)
 			}
 		}
@@ -160,7 +160,7 @@ func TestLostAnswers(t *testing.T) {
 
 // 429 is waited out for as long as the answer asks, 5xx with growing pauses; a pause longer than the attempt lasts ends it at once.
 func TestPauses(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		n := 0
 		for header, value := range map[string]func() string{
 			"Retry-After":     func() string { return "90" },
@@ -181,7 +181,7 @@ func TestPauses(t *testing.T) {
 					}
 					return status(http.StatusForbidden, "slow down", header+"-Remaining", "0", header+"-Reset", value())
 				}}
-				_, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f)
+				_, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f)
 				if took := time.Since(begun); err != nil || took < 89*time.Second || took > 95*time.Second || c.count() != before+1 {
 					t.Errorf("%s, %s %s: %v within %s, %d pipelines", name, method, header, err, took, c.count()-before)
 				}
@@ -192,7 +192,7 @@ func TestPauses(t *testing.T) {
 			return status(http.StatusTooManyRequests, "", "Retry-After", "3600")
 		}}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-		_, err := make(t, driver.Deploy, tokenEnv, line).Do(ctx, f)
+		_, err := open(t, driver.Deploy, tokenEnv, line).Do(ctx, f)
 		cancel()
 		if err == nil || driver.IsRefused(err) || time.Since(begun) > time.Minute || !strings.Contains(err.Error(), "429") {
 			t.Errorf("%s: %v within %s", name, err, time.Since(begun))
@@ -202,7 +202,7 @@ func TestPauses(t *testing.T) {
 
 // Servers that fail a while are asked again; those that fail for good are an error to try again, soon enough.
 func TestServerErrors(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		f, failing := c.facts("1.4.0"), map[string]int{}
 		line := &front{RoundTripper: c, answer: func(r *http.Request) *http.Response {
 			if failing[r.Method+r.URL.Path]++; failing[r.Method+r.URL.Path] <= 2 {
@@ -210,12 +210,12 @@ func TestServerErrors(t *testing.T) {
 			}
 			return nil
 		}}
-		if _, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f); err != nil || c.count() != 1 {
+		if _, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f); err != nil || c.count() != 1 {
 			t.Errorf("%s: %v, %d pipelines", name, err, c.count())
 		}
 		line.answer = func(*http.Request) *http.Response { return status(http.StatusServiceUnavailable, "") }
 		line.asked = nil
-		if _, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.5.0")); err == nil || driver.IsRefused(err) || len(line.asked) != 4 {
+		if _, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.5.0")); err == nil || driver.IsRefused(err) || len(line.asked) != 4 {
 			t.Errorf("%s: %v after %d tries", name, err, len(line.asked))
 		}
 	})
@@ -223,13 +223,13 @@ func TestServerErrors(t *testing.T) {
 
 // Wrong tokens are one clear line, without the token, at the first request and at a later one.
 func TestTokens(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		t.Setenv("SLUICE_TEST_CI_WRONG", "hunter22")
 		for env, want := range map[string]string{
 			"SLUICE_TEST_CI_WRONG": `does not accept the token in the environment variable "SLUICE_TEST_CI_WRONG"`,
 			"SLUICE_TEST_CI_UNSET": `environment variable "SLUICE_TEST_CI_UNSET", which should hold a secret, is empty or not set`,
 		} {
-			_, err := make(t, driver.Deploy, env, c).Do(t.Context(), c.facts("1.4.0"))
+			_, err := open(t, driver.Deploy, env, c).Do(t.Context(), c.facts("1.4.0"))
 			if !driver.IsRefused(err) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", name, err)
 			} else if strings.Contains(err.Error(), "hunter22") || strings.ContainsAny(err.Error(), "\n\x1b") {
@@ -242,7 +242,7 @@ func TestTokens(t *testing.T) {
 			}
 			return nil
 		}}
-		_, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.4.0"))
+		_, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.4.0"))
 		if !driver.IsRefused(err) || !strings.Contains(err.Error(), "*** may not; the token in the environment variable") || c.count() != 0 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -251,7 +251,7 @@ func TestTokens(t *testing.T) {
 
 // Nothing is redirected with a token or a body, and no answer is read without a bound.
 func TestRedirectsAndSizes(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			line := &front{RoundTripper: c}
 			line.answer = func(r *http.Request) *http.Response {
@@ -263,12 +263,12 @@ func TestRedirectsAndSizes(t *testing.T) {
 				}
 				return nil
 			}
-			if _, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.4.0")); !driver.IsRefused(err) || !strings.Contains(err.Error(), "redirects") {
+			if _, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.4.0")); !driver.IsRefused(err) || !strings.Contains(err.Error(), "redirects") {
 				t.Errorf("%s, %s: %v", name, method, err)
 			}
 		}
 		line := &front{RoundTripper: c, answer: func(*http.Request) *http.Response { return status(http.StatusOK, strings.Repeat(" ", mostAnswer+1)) }}
-		if _, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.5.0")); !driver.IsRefused(err) || !strings.Contains(err.Error(), "larger than") {
+		if _, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.5.0")); !driver.IsRefused(err) || !strings.Contains(err.Error(), "larger than") {
 			t.Errorf("%s: %v", name, err)
 		}
 	})
@@ -276,7 +276,7 @@ func TestRedirectsAndSizes(t *testing.T) {
 
 // Somebody cancels in the CI: the release fails with the run's address.
 func TestCancelledThere(t *testing.T) {
-	eachVendor(t, func(t *testing.T, name string, make maker, c *ci) {
+	eachVendor(t, func(t *testing.T, name string, open maker, c *ci) {
 		c.hold = 1_000_000
 		line := &front{RoundTripper: c}
 		line.answer = func(*http.Request) *http.Response {
@@ -285,7 +285,7 @@ func TestCancelledThere(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := make(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.4.0"))
+		_, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.4.0"))
 		if !driver.IsRefused(err) || !strings.Contains(err.Error(), "cancel") || !strings.Contains(err.Error(), "https://") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -93,27 +93,33 @@ func TestHostileValues(t *testing.T) {
 	}
 }
 
+// heard is an answer.
+type heard struct {
+	code int
+	body string
+}
+
 // Whatever an answer says, it does not lead elsewhere, and what can not be judged is said.
 func TestAnswers(t *testing.T) {
 	t.Setenv(tokenEnv, goodToken)
 	poll := &project.Poll{URL: "body.next", Done: "body.ok", Failed: "status == 410"}
 	for name, c := range map[string]struct {
 		c       project.Request
-		answers []*http.Response
+		answers []heard
 		want    string // in the refusal; empty for success
 	}{
-		"2xx":            {project.Request{}, []*http.Response{status(204, "")}, ""},
-		"4xx":            {project.Request{}, []*http.Response{status(422, `{"message":"no such\nproject"}`)}, "with 422: no such project"},
-		"success":        {project.Request{Success: "status == 409 && body == 'there'"}, []*http.Response{status(409, "there")}, ""},
-		"no success":     {project.Request{Success: "body.ok"}, []*http.Response{status(200, `{"ok":false}`)}, "does not hold"},
-		"lacking":        {project.Request{Success: "body.ok"}, []*http.Response{status(200, `{}`)}, "no such key"},
-		"no address":     {project.Request{Poll: poll}, []*http.Response{status(200, `{}`)}, "the address to ask is not in it"},
-		"elsewhere":      {project.Request{Poll: poll}, []*http.Response{status(200, `{"next":"https://evil.example/x?a=b"}`)}, "not an address on ci.example"},
-		"other scheme":   {project.Request{Poll: poll}, []*http.Response{status(200, `{"next":"http://ci.example/x"}`)}, "not an address on ci.example"},
-		"file":           {project.Request{Poll: poll}, []*http.Response{status(200, `{"next":"file:///etc/passwd"}`)}, "not an address on ci.example"},
-		"done":           {project.Request{Poll: poll}, []*http.Response{status(200, `{"next":"x"}`), status(200, `{"ok":false}`), status(200, `{"ok":true}`)}, ""},
-		"failed":         {project.Request{Poll: poll}, []*http.Response{status(200, `{"next":"/x?sig=1"}`), status(410, "gone\x1b[2J")}, "https://ci.example/x ended"},
-		"busy meanwhile": {project.Request{Poll: poll}, []*http.Response{status(200, `{"next":"x"}`), status(503, ""), status(429, ""), status(200, `{"ok":true}`)}, ""},
+		"2xx":            {project.Request{}, []heard{{204, ""}}, ""},
+		"4xx":            {project.Request{}, []heard{{422, `{"message":"no such\nproject"}`}}, "with 422: no such project"},
+		"success":        {project.Request{Success: "status == 409 && body == 'there'"}, []heard{{409, "there"}}, ""},
+		"no success":     {project.Request{Success: "body.ok"}, []heard{{200, `{"ok":false}`}}, "does not hold"},
+		"lacking":        {project.Request{Success: "body.ok"}, []heard{{200, `{}`}}, "no such key"},
+		"no address":     {project.Request{Poll: poll}, []heard{{200, `{}`}}, "the address to ask is not in it"},
+		"elsewhere":      {project.Request{Poll: poll}, []heard{{200, `{"next":"https://evil.example/x?a=b"}`}}, "not an address on ci.example"},
+		"other scheme":   {project.Request{Poll: poll}, []heard{{200, `{"next":"http://ci.example/x"}`}}, "not an address on ci.example"},
+		"file":           {project.Request{Poll: poll}, []heard{{200, `{"next":"file:///etc/passwd"}`}}, "not an address on ci.example"},
+		"done":           {project.Request{Poll: poll}, []heard{{200, `{"next":"x"}`}, {200, `{"ok":false}`}, {200, `{"ok":true}`}}, ""},
+		"failed":         {project.Request{Poll: poll}, []heard{{200, `{"next":"/x?sig=1"}`}, {410, "gone\x1b[2J"}}, "https://ci.example/x ended"},
+		"busy meanwhile": {project.Request{Poll: poll}, []heard{{200, `{"next":"x"}`}, {503, ""}, {429, ""}, {200, `{"ok":true}`}}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			n := 0
@@ -122,7 +128,7 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("%s: %s with %v", name, r.URL, r.Header)
 				}
 				n++
-				return c.answers[n-1]
+				return status(c.answers[n-1].code, c.answers[n-1].body)
 			}}
 			c.c.URL, c.c.Method, c.c.Token = origin+"/hook", http.MethodPut, project.Token{Env: tokenEnv}
 			d, err := HTTP(c.c, driver.Promote, WithTransport(line), withWaits(quick()))

@@ -73,7 +73,7 @@ func (j job) find(text string) (mark, bool) {
 				return mark{attempt, back}, true
 			}
 		}
-		text = after //nolint:revive // what is left of it
+		text = after
 	}
 }
 

@@ -195,7 +195,7 @@ func quick() waits {
 // maker makes a vendor's driver through a transport, with the token in an environment variable.
 type maker func(t *testing.T, role driver.Role, env string, rt http.RoundTripper) *Driver
 
-func peer(role driver.Role, c *ci, make maker, write func(r *http.Request) bool) drivertest.Peer {
+func peer(role driver.Role, c *ci, open maker, write func(r *http.Request) bool) drivertest.Peer {
 	const env, wrong = "SLUICE_TEST_CI_TOKEN", "SLUICE_TEST_CI_TOKEN_WRONG"
 	through := func(t *testing.T, rt *drivertest.Transport) driver.Driver {
 		t.Helper()
@@ -204,7 +204,7 @@ func peer(role driver.Role, c *ci, make maker, write func(r *http.Request) bool)
 		if rt.Writes == nil {
 			rt.Writes = write
 		}
-		return make(t, role, env, rt)
+		return open(t, role, env, rt)
 	}
 	return drivertest.Peer{
 		Open:  func(t *testing.T) driver.Driver { t.Helper(); return through(t, &drivertest.Transport{}) },
@@ -236,7 +236,7 @@ func peer(role driver.Role, c *ci, make maker, write func(r *http.Request) bool)
 		WrongSecret: func(t *testing.T) (driver.Driver, string) {
 			t.Helper()
 			t.Setenv(wrong, "the-wrong-one")
-			return make(t, role, wrong, c), "the-wrong-one"
+			return open(t, role, wrong, c), "the-wrong-one"
 		},
 		Outage: func(t *testing.T) driver.Driver {
 			t.Helper()

@@ -263,7 +263,7 @@ func TestConformance(t *testing.T) {
 		drivertest.Look:        "a CI can not be asked what is deployed",
 		drivertest.WrongDigest: "the artifact's bytes do not go through the trigger: the job gets the digest and checks them",
 	}
-	for name, make := range vendors() {
+	for name, open := range vendors() {
 		roles := []driver.Role{driver.Deploy, driver.Promote}
 		if name == "http" || name == "circleci" {
 			roles = append(roles, driver.Publish)
@@ -276,7 +276,7 @@ func TestConformance(t *testing.T) {
 					if name == "http" { // what is asked again and changes nothing is no write
 						write = func(r *http.Request) bool { return r.Method == http.MethodPost && c.would(sent(r)) }
 					}
-					return peer(role, c, make, write)
+					return peer(role, c, open, write)
 				}})
 			})
 		}
