@@ -111,27 +111,48 @@ func (v *circleci) mine(ctx context.Context, j job, p circlePipeline) (run, bool
 	if p.Trigger.Type != "api" {
 		return run{}, false, nil
 	}
-	a, err := v.get(ctx, v.api(nil, "pipeline", p.ID, "config"))
+	config, err := v.compiled(ctx, p)
 	if err != nil {
 		return run{}, false, err
 	}
-	var config struct {
-		Compiled string `json:"compiled"`
-		Setup    string `json:"compiled-setup-config"`
-	}
-	if a.status == http.StatusNotFound { // it never had one
-		return run{}, false, nil
-	}
-	if err := decode(a, "GET the configuration of pipeline "+p.ID, &config); err != nil {
-		return run{}, false, err
-	}
-	m, ok := j.find(config.Compiled + "\n" + config.Setup)
+	m, ok := j.find(config)
 	if !ok {
 		return run{}, false, nil
 	}
 	r, err := v.judged(ctx, p)
 	r.mark = m
 	return r, true, err
+}
+
+// compiled is the configuration of a pipeline with the values of its parameters in it; empty when there is none. That of a pipeline
+// which has just been triggered is waited for: it may be the one that is looked for.
+func (v *circleci) compiled(ctx context.Context, p circlePipeline) (string, error) {
+	now := p
+	for end := time.Now().Add(v.waits.show); ; {
+		a, err := v.get(ctx, v.api(nil, "pipeline", p.ID, "config"))
+		if err != nil {
+			return "", err
+		}
+		var config struct {
+			Compiled string `json:"compiled"`
+			Setup    string `json:"compiled-setup-config"`
+		}
+		if a.status != http.StatusNotFound {
+			if err := decode(a, "GET the configuration of pipeline "+driver.Quote(p.ID), &config); err != nil {
+				return "", err
+			}
+		}
+		text := config.Compiled + "\n" + config.Setup
+		if strings.TrimSpace(text) != "" || !strings.HasSuffix(now.State, "pending") || time.Now().After(end) {
+			return text, nil
+		}
+		if err := sleep(ctx, 2*v.waits.first); err != nil {
+			return "", err
+		}
+		if err := v.getJSON(ctx, v.api(nil, "pipeline", p.ID), &now); err != nil {
+			return "", err
+		}
+	}
 }
 
 func (v *circleci) start(ctx context.Context, j job) (run, error) {

@@ -177,6 +177,7 @@ func (v *request) start(ctx context.Context, j job) (run, error) {
 	return run{id: address, url: plain(address), state: running, says: "begun"}, nil
 }
 
+// look refuses an answer that its conditions can not be asked of: it would be no better in the next attempt, which would begin anew.
 func (v *request) look(ctx context.Context, j job, r run) (run, error) {
 	a, err := v.get(ctx, r.id)
 	if err != nil {
@@ -188,7 +189,7 @@ func (v *request) look(ctx context.Context, j job, r run) (run, error) {
 	if v.hasFailed != nil {
 		bad, err := v.hasFailed.Holds(ctx, seen)
 		if err != nil {
-			return r, fmt.Errorf("%w; the condition for a failure can not be asked: %w", said(a, "GET "+r.url), err)
+			return r, driver.Refusef("%w; the condition for a failure can not be asked: %w", said(a, "GET "+r.url), err)
 		}
 		if bad {
 			now.state = failed
@@ -197,7 +198,7 @@ func (v *request) look(ctx context.Context, j job, r run) (run, error) {
 	}
 	good, err := v.done.Holds(ctx, seen)
 	if err != nil {
-		return r, fmt.Errorf("%w; the condition for the end can not be asked: %w", said(a, "GET "+r.url), err)
+		return r, driver.Refusef("%w; the condition for the end can not be asked: %w", said(a, "GET "+r.url), err)
 	}
 	if good {
 		now.state = succeeded

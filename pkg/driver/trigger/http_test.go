@@ -119,6 +119,7 @@ func TestAnswers(t *testing.T) {
 		"file":           {project.Request{Poll: poll}, []heard{{200, `{"next":"file:///etc/passwd"}`}}, "not an address on ci.example"},
 		"done":           {project.Request{Poll: poll}, []heard{{200, `{"next":"x"}`}, {200, `{"ok":false}`}, {200, `{"ok":true}`}}, ""},
 		"failed":         {project.Request{Poll: poll}, []heard{{200, `{"next":"/x?sig=1"}`}, {410, "gone\x1b[2J"}}, "https://ci.example/x ended"},
+		"lacking later":  {project.Request{Poll: poll}, []heard{{200, `{"next":"x"}`}, {200, `{}`}}, "the condition for the end can not be asked"},
 		"busy meanwhile": {project.Request{Poll: poll}, []heard{{200, `{"next":"x"}`}, {503, ""}, {429, ""}, {200, `{"ok":true}`}}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {

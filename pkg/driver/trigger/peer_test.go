@@ -31,6 +31,7 @@ type ci struct {
 	now       *deployed
 	pipelines []*pipeline     // oldest first
 	hold      int             // how many looks a pipeline is under way for
+	pending   int             // how many times the configuration of a new pipeline is asked for in vain
 	fail      map[string]bool // keys whose job fails
 	seen      map[string]int  // requests to the http hook that were answered by their key
 }
@@ -44,6 +45,7 @@ type pipeline struct {
 	params  map[string]string
 	ok      bool
 	looks   int
+	asked   int    // for its configuration
 	state   string // "canceled" and the like, when a test says so
 }
 

@@ -28,8 +28,12 @@ func text(values map[string]any) map[string]string {
 func (c *ci) circleRoutes() {
 	const header = "Circle-Token" // https://circleci.com/docs/api-developers-guide/#add-an-api-token
 	show := func(p *pipeline) map[string]any {
+		state := "created"
+		if p.asked < c.pending {
+			state = "pending"
+		}
 		return map[string]any{ // .../api/v2/#tag/Pipeline/operation/getPipelineById: id, number, state, errors, created_at, trigger.type
-			"id": strconv.Itoa(p.id), "number": p.id, "state": "created", "errors": []any{}, "created_at": p.created,
+			"id": strconv.Itoa(p.id), "number": p.id, "state": state, "errors": []any{}, "created_at": p.created,
 			"trigger": map[string]any{"type": "api"},
 		}
 	}
@@ -70,9 +74,14 @@ func (c *ci) circleRoutes() {
 	})
 	// .../#tag/Pipeline/operation/getPipelineConfigById: source, compiled, compiled-setup-config
 	c.handle("GET /api/v2/pipeline/{id}/config", header, "", func(w http.ResponseWriter, r *http.Request) {
+		p := c.pipeline(r.PathValue("id"))
+		if p.asked++; p.asked <= c.pending {
+			reply(w, http.StatusNotFound, map[string]any{"message": "Config not found"})
+			return
+		}
 		reply(w, http.StatusOK, map[string]any{
 			"source":   "environment: { SLUICE_KEY: << pipeline.parameters.sluice_key >> }",
-			"compiled": "environment: { SLUICE_KEY: " + c.pipeline(r.PathValue("id")).params[keyName] + " }",
+			"compiled": "environment: { SLUICE_KEY: " + p.params[keyName] + " }",
 		})
 	})
 	// .../#tag/Pipeline/operation/listWorkflowsByPipelineId: items of id, name, status, created_at
