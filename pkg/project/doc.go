@@ -22,8 +22,15 @@
 //	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m }
 //	promote: { npm: { tag: latest } }
 //
-// An action (publish, stage, promote) has exactly one driver: npm or oci (not for stage), files or exec. `timeout` stands beside
-// the driver's settings and bounds one attempt.
+// An action (publish, stage, promote) has exactly one driver: npm or oci (not for stage), files, exec, http, circleci, github or
+// gitlab. `timeout` stands beside the driver's settings and bounds one attempt. The last four trigger something elsewhere; package trigger,
+// among the drivers, says what it must do. Their texts may have ${release.version} and the like in them, and their conditions
+// are CEL: package expr.
+//
+//	http: { url: "https://…/hooks/${release.project}", body: { v: "${release.beta}" }, poll: { url: body.url, done: "body.state == 'ok'" } }
+//	circleci: { project: gh/acme/tracer, branch: main, parameters: { beta: "${release.beta}" }, token_env: CIRCLE_TOKEN }
+//	github: { repo: acme/tracer, workflow: deploy.yml, ref: main, inputs: { beta: "${release.beta}" }, token_env: GITHUB_TOKEN }
+//	gitlab: { project: acme/tracer, ref: main, variables: { BETA: "${release.beta}" }, token_env: GITLAB_TOKEN }
 //
 // What stage and promote do not say, they take from publish where it has the same driver: npm's registry, package, mode and
 // token; oci's image, tags of betas, and credentials; the directory of files. Credentials are taken only together with the

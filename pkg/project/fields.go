@@ -26,12 +26,18 @@ const (
 	ofRange   kind = "open or freeze"
 	ofBake    kind = "bake"
 	ofLimits  kind = "limits"
+
+	ofRequest  kind = "http of an action"
+	ofPoll     kind = "poll"
+	ofCircleCI kind = "circleci"
+	ofGitHub   kind = "github"
+	ofGitLab   kind = "gitlab"
 )
 
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
-		ofBake, ofLimits,
+		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab,
 	}
 }
 
@@ -44,9 +50,9 @@ func (k kind) fields() []string {
 			"bake", "limits",
 		}
 	case ofAction:
-		return []string{"npm", "oci", "files", "exec"}
+		return append([]string{"npm", "oci"}, deployers()...)
 	case ofStage:
-		return []string{"files", "exec", "on_cancel"}
+		return append(deployers(), "on_cancel")
 	case ofNPM:
 		return []string{"registry", "package", "tag", "mode", "access", "token_env", "token_file", "timeout"}
 	case ofOCI:
@@ -64,7 +70,7 @@ func (k kind) fields() []string {
 	case ofHTTP:
 		return []string{"url", "status", "timeout"}
 	case ofStages:
-		return []string{"name", "files", "exec", "timeout", "on_cancel", "delay", "watch", "approvals"}
+		return slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"})
 	case ofWindows:
 		return []string{"zone", "open", "freeze"}
 	case ofRange:
@@ -73,10 +79,23 @@ func (k kind) fields() []string {
 		return []string{"for", "watch"}
 	case ofLimits:
 		return []string{"phase", "hold"}
+	case ofRequest:
+		return []string{"method", "url", "headers", "body", "success", "poll", "token_env", "token_file", "token_header", "timeout"}
+	case ofPoll:
+		return []string{"url", "interval", "done", "failed"}
+	case ofCircleCI:
+		return []string{"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"}
+	case ofGitHub:
+		return []string{"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"}
+	case ofGitLab:
+		return []string{"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"}
 	default:
 		return nil
 	}
 }
+
+// deployers are the drivers that can do every kind of action.
+func deployers() []string { return []string{"files", "exec", "http", "circleci", "github", "gitlab"} }
 
 // unknownField says what to write instead of a field that this kind does not have.
 func unknownField(k kind, name string) string {
@@ -91,6 +110,8 @@ func unknownField(k kind, name string) string {
 	case len(homesOf(name, k)) > 0:
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
 	case (k == ofNPM || k == ofOCI) && secretField.MatchString(name):
+		return "secrets are never written here: name the variable with token_env, or the file with token_file"
+	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab}, k) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case k == ofExec && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"

@@ -14,7 +14,8 @@ import (
 // Whatever the bytes: no panic; every error stands in the file, on one line, in order; what is accepted is complete, is read
 // the same again, and fits the schema.
 func FuzzParse(f *testing.F) {
-	for _, path := range append(files(f, "testdata/accept/*.yaml"), files(f, "testdata/refuse/*.yaml")...) {
+	seeds := append(files(f, "testdata/accept/*.yaml"), files(f, "testdata/refuse/*.yaml")...)
+	for _, path := range append(seeds, files(f, "../../deploy/examples/*/project.yaml")...) {
 		f.Add(read(f, path))
 	}
 	schema := compile(f)
@@ -96,7 +97,9 @@ func checkProject(t *testing.T, p *project.Project) {
 		if a == nil {
 			continue
 		}
-		if count(a.NPM != nil, a.OCI != nil, a.Files != nil, a.Exec != nil) != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
+		drivers := count(a.NPM != nil, a.OCI != nil, a.Files != nil, a.Exec != nil,
+			a.HTTP != nil, a.CircleCI != nil, a.GitHub != nil, a.GitLab != nil)
+		if drivers != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
 			t.Errorf("action %+v", a)
 		}
 		if a.Files != nil && (a.Files.Dir == "" || a.Files.Channel == "") {

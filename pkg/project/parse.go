@@ -60,7 +60,7 @@ func (d *decoder) action(s section, name string) *Action {
 	if !ok {
 		return nil
 	}
-	block.exactlyOne("npm", "oci", "files", "exec")
+	block.exactlyOne(ofAction.fields()...)
 	a := d.driver(block)
 	return &a
 }
@@ -85,6 +85,7 @@ func (d *decoder) driver(block section) Action {
 		a.Exec = d.exec(s)
 		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
 	}
+	d.triggers(block, &a)
 	return a
 }
 

@@ -67,11 +67,15 @@ type Need struct {
 
 // Action names one driver and its settings: exactly one of the pointers is set.
 type Action struct {
-	NPM     *NPM
-	OCI     *OCI
-	Files   *Files
-	Exec    *Exec
-	Timeout time.Duration // bound of one attempt
+	NPM      *NPM
+	OCI      *OCI
+	Files    *Files
+	Exec     *Exec
+	HTTP     *Request
+	CircleCI *CircleCI
+	GitHub   *GitHub
+	GitLab   *GitLab
+	Timeout  time.Duration // bound of one attempt
 }
 
 // NPM publishes to and promotes on an npm registry.

@@ -128,6 +128,41 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, stage: {npm: {}}}`, none},
 		{`{project: a, stage: {files: {dir: x}, exec: {command: [x]}}}`, none},
 
+		{`{project: a, stage: {http: {url: "https://a.example/${release.project}", body: {v: "${release.beta}", n: [1, 1.5, true, null]}}}}`, both},
+		{`{project: a, stage: {http: {url: "https://a.example/x", headers: {X-Team: web}, token_env: T, token_header: X-Key}}}`, both},
+		{`{project: a, stage: {http: {}}}`, none},
+		{`{project: a, stage: {http: {url: "https://a.example", method: GET}}}`, none},
+		{`{project: a, stage: {http: {url: "ftp://a.example"}}}`, none},
+		{`{project: a, stage: {http: {url: "https://${release.project}.example/"}}}`, parser},
+		{`{project: a, stage: {http: {url: "https://a.example${release.project}/"}}}`, parser},
+		{`{project: a, stage: {http: {url: "https://u:p@a.example/"}}}`, parser},
+		{`{project: a, stage: {http: {url: "https://a.example/", token_header: X-Key}}}`, none},
+		{`{project: a, stage: {http: {url: "https://a.example/", headers: {Authorization: x}}}}`, parser},
+		{`{project: a, stage: {http: {url: "https://a.example/", headers: {"X Y": x}}}}`, none},
+		{`{project: a, stage: {http: {url: "https://a.example/", body: "${release.verison}"}}}`, parser},
+		{`{project: a, stage: {http: {url: "https://a.example/", body: "${release.version"}}}`, parser},
+		{`{project: a, stage: {http: {url: "https://a.example/", success: "status"}}}`, parser},
+		{`{project: a, stage: {http: {url: "https://a.example/", success: ""}}}`, none},
+		{`{project: a, stage: {http: {url: "https://a.example/", poll: {url: body.u, done: "body.s == 'x'", failed: "status > 300", interval: 1s}}}}`, both},
+		{`{project: a, stage: {http: {url: "https://a.example/", poll: {url: body.u}}}}`, none},
+		{`{project: a, stage: {http: {url: "https://a.example/", poll: {url: body.u, done: "body.s == 'x'", interval: 10ms}}}}`, parser},
+		{`{project: a, stage: {circleci: {project: gh/acme/tracer, branch: main, parameters: {beta: "${release.beta}"}, token_env: C}}}`, both},
+		{`{project: a, stage: {circleci: {project: gh/acme}}}`, none},
+		{`{project: a, stage: {circleci: {project: gh/../tracer}}}`, parser},
+		{`{project: a, stage: {circleci: {project: gh/a/b, parameters: {sluice_key: x}}}}`, parser},
+		{`{project: a, stage: {circleci: {project: gh/a/b, parameters: {npm_token: x}}}}`, parser},
+		{`{project: a, stage: {circleci: {project: gh/a/b, parameters: {"a b": x}}}}`, none},
+		{`{project: a, stage: {circleci: {project: gh/a/b, token_env: A, token_file: b}}}`, none},
+		{`{project: a, stage: {github: {url: "https://git.example/api/v3", repo: a/b, workflow: d.yml, ref: main, inputs: {v: x}, timeout: 1m}}}`, both},
+		{`{project: a, stage: {github: {repo: a/b}}}`, none},
+		{`{project: a, stage: {github: {repo: b, workflow: d.yml}}}`, none},
+		{`{project: a, promote: {gitlab: {project: a/b/c, ref: main, variables: {V: x}, interval: 5s}}}`, both},
+		{`{project: a, promote: {gitlab: {project: "42"}}}`, both},
+		{`{project: a, promote: {gitlab: {project: b}}}`, none},
+		{`{project: a, promote: {gitlab: {project: a/b}, github: {repo: a/b, workflow: d.yml}}}`, none},
+		{`{project: a, stages: [{name: s, http: {url: "https://a.example/"}, timeout: 1m}]}`, both},
+		{`{project: a, stages: [{name: s, http: {url: "https://a.example/"}, exec: {command: [x]}}]}`, none},
+
 		{`{project: a, soak: {}}`, both},
 		{`{project: a, soak: 2h}`, none},
 		{`{project: a, soak: {delay: 0s}}`, both},
@@ -276,7 +311,7 @@ func TestSchemaAgrees(t *testing.T) {
 
 func TestSchemaAcceptsTheExamples(t *testing.T) {
 	schema := compile(t)
-	for _, path := range append(files(t, "testdata/accept/*.yaml"), files(t, "../../deploy/examples/*.yaml")...) {
+	for _, path := range append(files(t, "testdata/accept/*.yaml"), files(t, "../../deploy/examples/*/project.yaml")...) {
 		if !schema.accepts(t, read(t, path)) {
 			t.Errorf("%s: refused", path)
 		}
@@ -300,8 +335,14 @@ func TestSchemaHasTheFields(t *testing.T) {
 		"oci":    `{project: a, publish: {oci: {%: 1}}}`,
 		"files":  `{project: a, publish: {files: {%: 1}}}`,
 		"exec":   `{project: a, publish: {exec: {%: 1}}}`,
-		"soak":   `{project: a, soak: {%: 1}}`,
-		"check":  `{project: a, watch: [{%: 1}]}`,
+
+		"request":  `{project: a, publish: {http: {%: 1}}}`,
+		"circleci": `{project: a, publish: {circleci: {%: 1}}}`,
+		"github":   `{project: a, publish: {github: {%: 1}}}`,
+		"gitlab":   `{project: a, publish: {gitlab: {%: 1}}}`,
+
+		"soak":  `{project: a, soak: {%: 1}}`,
+		"check": `{project: a, watch: [{%: 1}]}`,
 
 		"stageOfMany": `{project: a, stages: [{%: 1}]}`,
 		"windows":     `{project: a, windows: {%: 1}}`,

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -50,7 +51,7 @@ func (d *decoder) onlyStage(s section, delay time.Duration, approvals int) Stage
 	if !ok {
 		return stage
 	}
-	block.exactlyOne("files", "exec")
+	block.exactlyOne(deployers()...)
 	action := d.driver(block)
 	stage.Action, stage.OnCancel = &action, OnCancel(block.text("on_cancel", oneOf(Restore, Leave)))
 	return stage
@@ -77,18 +78,18 @@ func (d *decoder) oneStage(names map[string]string, path string, item ast.Node, 
 
 // stageAction reads a stage's driver, if it has one. Its timeout may stand beside the driver or among its settings.
 func (d *decoder) stageAction(s section) *Action {
-	if !s.has("files") && !s.has("exec") {
+	if !slices.ContainsFunc(deployers(), s.has) {
 		if s.has("timeout") {
-			d.fail(s.at("timeout"), "has no meaning without files or exec: remove it")
+			d.fail(s.at("timeout"), "has no meaning without a driver such as exec: remove it")
 		}
 		return nil
 	}
-	s.exactlyOne("files", "exec")
+	s.exactlyOne(deployers()...)
 	a := d.driver(s)
 	if !s.has("timeout") {
 		return &a
 	}
-	for _, driver := range []string{"files", "exec"} {
+	for _, driver := range deployers() {
 		if _, both := d.at[s.at(driver)+".timeout"]; both {
 			d.fail(s.at("timeout"), "stands beside %s.timeout: allowed is one of the two", driver)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver/files"
 	"github.com/sluice-gate/sluice/pkg/driver/npm"
 	"github.com/sluice-gate/sluice/pkg/driver/oci"
+	"github.com/sluice-gate/sluice/pkg/driver/trigger"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -15,7 +16,7 @@ import (
 // that role is refused, with what is wrong.
 func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	var d driver.Driver
-	err := driver.Refusef("names no driver: allowed are npm, oci, files and exec")
+	err := driver.Refusef("names no driver: allowed are npm, oci, files, exec, http, circleci, github and gitlab")
 	switch {
 	case a.NPM != nil:
 		d, err = openNPM(p, *a.NPM, role)
@@ -25,6 +26,14 @@ func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver
 		d, err = files.New(*a.Files, role)
 	case a.Exec != nil:
 		d, err = exec.New(*a.Exec, role)
+	case a.HTTP != nil:
+		d, err = trigger.HTTP(*a.HTTP, role)
+	case a.CircleCI != nil:
+		d, err = trigger.CircleCI(*a.CircleCI, role)
+	case a.GitHub != nil:
+		d, err = trigger.GitHub(*a.GitHub, role)
+	case a.GitLab != nil:
+		d, err = trigger.GitLab(*a.GitLab, role)
 	}
 	if err != nil {
 		return nil, driver.Refusef("%w", err) // a mistake in the project file does not mend itself

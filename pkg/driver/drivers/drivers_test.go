@@ -2,8 +2,6 @@ package drivers_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,6 +23,13 @@ promote: { %[1]s }
 		"oci":   {`oci: { image: "127.0.0.1:1/team/app" }`, `exec: { command: ["true"] }`},
 		"files": {`files: { dir: site }`, `files: {}`},
 		"exec":  {`exec: { command: ["true"] }`, `exec: { command: ["true"] }`},
+		"http": {
+			`http: { url: "https://a.example/${release.project}" }`,
+			`http: { url: "https://a.example", body: { a: ["${key}"] }, poll: { url: body.u, done: "status == 200" } }`,
+		},
+		"circleci": {`circleci: { project: gh/a/b }`, `circleci: { project: gh/a/b, parameters: { v: "${release.version}" } }`},
+		"github":   {`github: { repo: a/b, workflow: c.yml }`, `github: { repo: a/b, workflow: c.yml, inputs: { v: "${release.version}" } }`},
+		"gitlab":   {`gitlab: { project: a/b }`, `gitlab: { project: a/b, variables: { V: "${release.version}" } }`},
 	} {
 		p, err := project.Parse(name, fmt.Appendf(nil, src, c[0], c[1]))
 		if err != nil {
@@ -44,34 +49,6 @@ promote: { %[1]s }
 	}
 }
 
-// The examples that are shipped are project files that work.
-func TestExamples(t *testing.T) {
-	paths, err := filepath.Glob("../../../deploy/examples/*.yaml")
-	if err != nil || len(paths) < 2 {
-		t.Fatalf("%q, %v", paths, err)
-	}
-	for _, path := range paths {
-		src, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := project.Parse(path, src)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		for role, a := range map[driver.Role]*project.Action{
-			driver.Publish: p.Publish, driver.Deploy: p.Stages[0].Action, driver.Promote: p.Promote,
-		} {
-			if a == nil {
-				t.Errorf("%s: no action to %s", path, role)
-			} else if _, err := drivers.Open(p, *a, role); err != nil {
-				t.Errorf("%s: %s: %v", path, role, err)
-			}
-		}
-	}
-}
-
 func TestRefusals(t *testing.T) {
 	p := &project.Project{Name: "tracer"}
 	for name, c := range map[string]struct {
@@ -84,6 +61,11 @@ func TestRefusals(t *testing.T) {
 		"oci stages": {project.Action{OCI: &project.OCI{}}, driver.Deploy, "not deploy"},
 		"no image":   {project.Action{OCI: &project.OCI{}}, driver.Promote, "image"},
 		"no dir":     {project.Action{Files: &project.Files{}}, driver.Publish, "no directory"},
+		"plain http": {project.Action{HTTP: &project.Request{URL: "http://a.example"}}, driver.Deploy, "must be https"},
+		"no slug":    {project.Action{CircleCI: &project.CircleCI{URL: "https://a.example", Project: "a/b"}}, driver.Deploy, "no slug"},
+		"no repo":    {project.Action{GitHub: &project.GitHub{URL: "https://a.example", Repo: "a"}}, driver.Promote, "acme/tracer"},
+		"no project": {project.Action{GitLab: &project.GitLab{URL: "https://a.example"}}, driver.Publish, "no project"},
+		"no role":    {project.Action{GitLab: &project.GitLab{URL: "https://a.example", Project: "a/b"}}, "other", "no role"},
 		"no command": {project.Action{Exec: &project.Exec{}}, driver.Publish, "command"},
 	} {
 		d, err := drivers.Open(p, c.a, c.role)

@@ -93,9 +93,10 @@ func (a *arena) raceOne(ctx context.Context, project, revision string) {
 	}
 }
 
-// waitsLong tells of a release that is not due before all this is over. Expedited it waits as well: for a watcher, and there is none.
+// waitsLong tells of a release that is not due before all this is over, or that was expedited and waits for a watcher to see its
+// checks pass: here there is none.
 func waitsLong(s release.State) bool {
-	return s.Phase == release.Soaking && time.Until(s.Due) > longDelay/2
+	return s.Phase == release.Soaking && (s.Expedited != nil && s.Delay() > 0 || time.Until(s.Due) > longDelay/2)
 }
 
 // seed begins the journal of a release that soaks: one is due now, one in a moment, one in a long while, unless it is expedited.

@@ -110,8 +110,15 @@ func (j *judgement) ended() {
 // waits tells whether a release may stay as it is: a person has to say something, its time has not come, or it was expedited and
 // no watcher has seen its checks pass.
 func (j *judgement) waits(s release.State) bool {
-	unseen := s.Expedited == nil || len(j.beats[j.id]) == 0
-	return s.Phase == release.Held || s.Phase == release.Soaking && s.Due.After(j.last) && unseen
+	switch {
+	case s.Phase == release.Held:
+		return true
+	case s.Phase != release.Soaking:
+		return false
+	case s.Expedited != nil:
+		return s.Delay() > 0 && len(j.beats[j.id]) == 0
+	}
+	return s.Due.After(j.last)
 }
 
 // acknowledged: what the broker acknowledged is stored.

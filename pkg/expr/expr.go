@@ -1,0 +1,163 @@
+package expr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/ext"
+)
+
+// Bounds of an expression: its length in bytes, and the steps that its evaluation may take, by CEL's own count.
+const (
+	maxSource = 4 << 10
+	maxSteps  = 1_000_000
+	askEvery  = 100 // iterations of a comprehension between two looks at the context
+)
+
+// Vars is what an expression sees, by the names of the package comment.
+type Vars map[string]any
+
+// texts are the variables that every expression has and that are text.
+func texts() []string {
+	return []string{
+		"release.id", "release.project", "release.commit", "release.ref", "release.url", "release.actor", "release.version", "release.beta",
+		"release.stage", "release.artifact", "release.digest", "undo.id", "undo.version", "undo.beta", "undo.digest", "action", "key",
+	}
+}
+
+// known lists the names for whoever misspelt one.
+func known(answer bool) string {
+	names := append(texts(), "release.attempt")
+	if answer {
+		names = append(names, "status", "header", "body")
+	}
+	return strings.Join(names, ", ")
+}
+
+// environment declares the variables; those of an answer where there is one.
+func environment(answer bool) (*cel.Env, error) {
+	options := []cel.EnvOption{cel.Variable("release.attempt", cel.IntType), ext.Strings()}
+	for _, name := range texts() {
+		options = append(options, cel.Variable(name, cel.StringType))
+	}
+	if answer {
+		options = append(options, cel.Variable("status", cel.IntType), cel.Variable("body", cel.DynType),
+			cel.Variable("header", cel.MapType(cel.StringType, cel.StringType)))
+	}
+	return cel.NewEnv(options...)
+}
+
+// compile makes a program of an expression whose value has one of the kinds, as far as that can be known.
+func compile(source string, answer bool, kinds ...*cel.Type) (cel.Program, error) {
+	if strings.TrimSpace(source) == "" {
+		return nil, errors.New("the expression is empty")
+	}
+	if len(source) > maxSource {
+		return nil, fmt.Errorf("the expression has %d bytes; allowed are %d", len(source), maxSource)
+	}
+	env, err := environment(answer)
+	if err != nil {
+		return nil, err
+	}
+	ast, issues := env.Compile(source)
+	if issues.Err() != nil {
+		first := issues.Errors()[0]
+		if strings.HasPrefix(first.Message, "undeclared reference") {
+			return nil, fmt.Errorf("at character %d of the expression: there is no such name; known are %s", first.Location.Column()+1, known(answer))
+		}
+		return nil, fmt.Errorf("at character %d of the expression: %s", first.Location.Column()+1, oneLine(first.Message))
+	}
+	if err := oneOf(ast.OutputType(), kinds); err != nil {
+		return nil, err
+	}
+	return env.Program(ast, cel.CostLimit(maxSteps), cel.InterruptCheckFrequency(askEvery))
+}
+
+func oneOf(got *cel.Type, kinds []*cel.Type) error {
+	names := make([]string, 0, len(kinds))
+	for _, kind := range kinds {
+		if got.IsExactType(kind) {
+			return nil
+		}
+		names = append(names, kind.String())
+	}
+	if got.IsExactType(cel.DynType) && len(kinds) == 1 {
+		return nil // known only when it is asked
+	}
+	return fmt.Errorf("the expression is of type %s; it must be %s", got, strings.Join(names, ", "))
+}
+
+func evaluate(ctx context.Context, program cel.Program, vars Vars) (any, error) {
+	value, _, err := program.ContextEval(ctx, map[string]any(vars))
+	if err != nil {
+		return nil, fmt.Errorf("%s", oneLine(err.Error()))
+	}
+	if types.IsUnknownOrError(value) {
+		return nil, fmt.Errorf("the expression has no value: %v", value)
+	}
+	return value.Value(), nil
+}
+
+// oneLine cuts a message from outside to a line that can be shown.
+func oneLine(text string) string {
+	const most = 200
+	text, _, _ = strings.Cut(text, "\n")
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// Condition is true or false of an answer.
+type Condition struct{ program cel.Program }
+
+// ParseCondition compiles a condition.
+func ParseCondition(source string) (*Condition, error) {
+	program, err := compile(source, true, cel.BoolType)
+	if err != nil {
+		return nil, err
+	}
+	return &Condition{program}, nil
+}
+
+// Holds tells whether the condition is true. An error is a value that the answer lacks, or one that is not true or false.
+func (c *Condition) Holds(ctx context.Context, vars Vars) (bool, error) {
+	value, err := evaluate(ctx, c.program, vars)
+	if err != nil {
+		return false, err
+	}
+	yes, ok := value.(bool)
+	if !ok {
+		return false, fmt.Errorf("the condition is of type %T, not true or false", value)
+	}
+	return yes, nil
+}
+
+// Text is a text taken from an answer.
+type Text struct{ program cel.Program }
+
+// ParseText compiles an expression whose value is text.
+func ParseText(source string) (*Text, error) {
+	program, err := compile(source, true, cel.StringType)
+	if err != nil {
+		return nil, err
+	}
+	return &Text{program}, nil
+}
+
+// Of is the text. An error is a value that the answer lacks, or one that is no text.
+func (t *Text) Of(ctx context.Context, vars Vars) (string, error) {
+	value, err := evaluate(ctx, t.program, vars)
+	if err != nil {
+		return "", err
+	}
+	text, ok := value.(string)
+	if !ok {
+		return "", fmt.Errorf("the value is of type %T, not text", value)
+	}
+	return text, nil
+}
