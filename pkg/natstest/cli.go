@@ -2,13 +2,14 @@ package natstest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-gate/sluice/pkg/internal/fetched"
 )
 
 // CLIVersion is the version of the nats command that the tests use. The Makefile pins the same one.
@@ -18,7 +19,7 @@ const CLIVersion = "v0.5.1"
 // when it is missing or has another version; that takes about a minute. It fails the test when it can not be installed.
 func CLI(t testing.TB) string {
 	t.Helper()
-	root, err := repository()
+	root, err := fetched.Root()
 	if err != nil {
 		t.Fatalf("natstest: %v", err)
 	}
@@ -53,22 +54,4 @@ func CLI(t testing.TB) string {
 func have(ctx context.Context, path string) bool {
 	out, err := exec.CommandContext(ctx, "go", "version", "-m", path).Output()
 	return err == nil && strings.Contains(string(out), "github.com/nats-io/natscli\t"+CLIVersion)
-}
-
-// repository finds the root: the folder with go.work, above the package under test.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			return dir, nil
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return "", fmt.Errorf("no go.work above the working directory")
-		}
-		dir = up
-	}
 }

@@ -5,13 +5,13 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
+
+	"github.com/sluice-gate/sluice/pkg/internal/fetched"
 )
 
 //go:embed package.json
@@ -38,7 +38,7 @@ func Install(t testing.TB) string {
 }
 
 func install(ctx context.Context) (string, error) {
-	root, err := root()
+	root, err := fetched.Root()
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +46,7 @@ func install(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(tmp, "verdaccio.lock"))
+	unlock, err := fetched.Lock(filepath.Join(tmp, "verdaccio.lock"))
 	if err != nil {
 		return "", err
 	}
@@ -87,34 +87,4 @@ func stampOf() string {
 		h.Write([]byte{0})
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// lock takes an exclusive lock on a file, which ends with the process that holds it, and returns what gives it back.
-func lock(path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { _ = f.Close() }, nil // closing unlocks
-}
-
-// root finds the repository's root: the folder with go.work above the test's working directory.
-func root() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("no go.work above the working directory: tests run inside the repository")
-		}
-		dir = parent
-	}
 }

@@ -7,8 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
+
+	"github.com/sluice-gate/sluice/pkg/internal/fetched"
 )
 
 // Install makes sure that the registry server is there and returns its path. The first time takes some seconds, where it has to be
@@ -26,7 +27,7 @@ func install(ctx context.Context) (string, error) {
 	if path, err := exec.LookPath("docker-registry"); err == nil {
 		return path, nil
 	}
-	root, err := root()
+	root, err := fetched.Root()
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +35,7 @@ func install(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(dir + ".lock")
+	unlock, err := fetched.Lock(dir + ".lock")
 	if err != nil {
 		return "", err
 	}
@@ -74,34 +75,4 @@ func run(ctx context.Context, dir, name string, args ...string) error {
 		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
 	}
 	return nil
-}
-
-// lock takes an exclusive lock on a file, which ends with the process that holds it, and returns what gives it back.
-func lock(path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { _ = f.Close() }, nil // closing unlocks
-}
-
-// root finds the repository's root: the folder with go.work above the test's working directory.
-func root() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("no go.work above the working directory: tests run inside the repository")
-		}
-		dir = parent
-	}
 }
