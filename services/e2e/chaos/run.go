@@ -35,6 +35,14 @@ const (
 	both     = "both"
 )
 
+// kinds are the services that a play needs.
+func kinds(play string) []string {
+	if play == protocol {
+		return []string{"promoter"}
+	}
+	return rig.Services()
+}
+
 // endWithin is the default of config.End.
 const endWithin = 3 * time.Minute
 
@@ -61,7 +69,7 @@ func run(ctx context.Context, cfg config) (r report, err error) {
 	if err != nil {
 		return report{}, err
 	}
-	bin, err := rig.Build(ctx, root, cfg.Tags)
+	bin, err := rig.Build(ctx, root, cfg.Tags, kinds(cfg.Play))
 	if err != nil {
 		return report{}, err
 	}
@@ -75,14 +83,10 @@ func run(ctx context.Context, cfg config) (r report, err error) {
 		if cfg.Play != both && cfg.Play != name {
 			continue
 		}
-		kinds := rig.Services()
-		if name == protocol {
-			kinds = []string{"promoter"}
-		}
 		dir := filepath.Join(cfg.Dir, name)
 		a, err := newArena(ctx, name, rig.Setup{
 			Bin: bin, Dir: dir, Number: i, Loopback: cfg.Loopback, Disk: 128<<20 + int64(cfg.For.Seconds())*(2<<20),
-		}, kinds)
+		}, kinds(name))
 		c.arenas = append(c.arenas, a)
 		if err != nil {
 			return report{}, err

@@ -24,40 +24,52 @@ func Root(ctx context.Context) (string, error) {
 	return filepath.Dir(work), nil
 }
 
-// Binaries is a directory with the real programs: nats-server, sluice, the services, and effect.
-type Binaries string
+// Binaries are the real programs: nats-server, sluice and effect, and the services, which are built with tags.
+type Binaries struct{ sound, services string }
 
 // Path is where a program is.
-func (b Binaries) Path(name string) string { return filepath.Join(string(b), name) }
+func (b Binaries) Path(name string) string {
+	if strings.HasPrefix(name, servicePrefix) {
+		return filepath.Join(b.services, name)
+	}
+	return filepath.Join(b.sound, name)
+}
 
-// Build builds all programs into .tmp below the workspace: the broker of the module that go.mod pins, and the services with
-// these build tags ("" for none) and with a wall clock that [ClockEnv] moves.
-func Build(ctx context.Context, root, tags string) (Binaries, error) {
-	dir := filepath.Join(root, ".tmp", "chaos", "bin-"+tags)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+const servicePrefix = "sluice-"
+
+// Build builds what a run needs into .tmp below the workspace: the broker of the module that go.mod pins, the command line, and
+// these services with these build tags ("" for none) and with a wall clock that [ClockEnv] moves.
+func Build(ctx context.Context, root, tags string, services []string) (Binaries, error) {
+	dir := filepath.Join(root, ".tmp", "chaos")
+	b := Binaries{sound: filepath.Join(dir, "bin"), services: filepath.Join(dir, "bin-"+tags)}
+	for _, bin := range []string{b.sound, b.services} {
+		if err := os.MkdirAll(bin, 0o755); err != nil {
+			return Binaries{}, err
+		}
 	}
-	overlay, err := clockOverlay(ctx, filepath.Join(root, ".tmp", "chaos"))
+	overlay, err := clockOverlay(ctx, dir)
 	if err != nil {
-		return "", err
+		return Binaries{}, err
 	}
-	out := dir + string(filepath.Separator)
-	services := []string{"build", "-overlay=" + overlay, "-tags=" + tags, "-o", out, "./services/sluice/cmd/sluice"}
-	for _, name := range Services() {
-		services = append(services, "./services/"+name+"/cmd/sluice-"+name)
+	moved := []string{"build", "-overlay=" + overlay, "-tags=" + tags, "-o", b.services + string(filepath.Separator)}
+	for _, name := range services {
+		moved = append(moved, "./services/"+name+"/cmd/"+servicePrefix+name)
 	}
 	for _, args := range [][]string{
-		services,
-		{"build", "-o", out, "./services/e2e/chaos/effect", "github.com/nats-io/nats-server/v2"},
+		{
+			"build", "-o", b.sound + string(filepath.Separator),
+			"./services/e2e/chaos/effect", "./services/sluice/cmd/sluice", "github.com/nats-io/nats-server/v2",
+		},
+		moved,
 	} {
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir = root
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if said, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, said)
+			return Binaries{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, said)
 		}
 	}
-	return Binaries(dir), nil
+	return b, nil
 }
 
 // Services are the services that have a process of their own.

@@ -34,7 +34,7 @@ func (c *Cluster) NewService(kind string, number int) (*Service, error) {
 	}
 	var err error
 	s.Process, err = newProcess(s.Instance, filepath.Join(c.dir, s.Instance+".log"), func() *exec.Cmd {
-		cmd := exec.Command(c.bin.Path("sluice-"+kind), "--server", strings.Join(urls, ","), "--user", kind, "--instance", s.Instance)
+		cmd := exec.Command(c.bin.Path(servicePrefix+kind), "--server", strings.Join(urls, ","), "--user", kind, "--instance", s.Instance)
 		cmd.Env = append(os.Environ(), "NATS_PASSWORD="+Password, fmt.Sprintf("%s=%d", ClockEnv, s.offset.Load()))
 		return cmd
 	})
