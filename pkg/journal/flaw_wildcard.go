@@ -17,8 +17,8 @@ const flawed, unsettled = true, true
 type flaw struct{ sound }
 
 func (*flaw) guard(_ context.Context, _ *Journal, m *nats.Msg, e Entry, ev release.Event) uint64 {
-	if begun, ok := ev.(release.WasBegun); !ok || begun.Work != release.Promote {
-		return e.Seq
+	if begun, ok := ev.(release.WasBegun); !ok || begun.Work != release.Promote || e.State.Phase == release.Promoting {
+		return e.Seq // no claim, or a further attempt of what is claimed
 	}
 	m.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", "sluice.*."+e.State.Release)
 	return max(e.Seq, e.State.Folded)

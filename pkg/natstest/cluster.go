@@ -218,15 +218,16 @@ func (c *Nodes) Leader(ctx context.Context, nc *nats.Conn, stream string) int {
 	return -1
 }
 
-// StepDown makes a stream's leader give up leading and returns when the stream has another leader. It asks again if the
-// same node is elected again, which happens while the others have not caught up.
+// StepDown makes a stream's leader give up leading and returns when the stream has another leader. The same node is elected again
+// while the others have not caught up, which takes a leader: so it asks again after a while, and after twice that while the next
+// time.
 func (c *Nodes) StepDown(ctx context.Context, nc *nats.Conn, stream string) error {
 	before := c.Leader(ctx, nc, stream)
-	for {
+	for patience := 2 * time.Second; ; patience *= 2 {
 		if err := poll(ctx, func() error { return stepDown(ctx, nc, stream) }); err != nil {
 			return fmt.Errorf("natstest: step-down of %s: %w", stream, err)
 		}
-		within, cancel := context.WithTimeout(ctx, 2*time.Second)
+		within, cancel := context.WithTimeout(ctx, patience)
 		err := poll(within, func() error {
 			if now := c.Leader(within, nc, stream); now < 0 || now == before {
 				return fmt.Errorf("natstest: %s has no new leader yet", stream)
