@@ -55,7 +55,7 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
 # What is run without the race detector, too: large, or about programs that it does not reach into.
-FAST := TestChaosCatches TestRace TestKilledAtEveryStep TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
+FAST := TestChaosCatches TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
 	TestSupersedeStormWithCrashes TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol
 
 empty :=

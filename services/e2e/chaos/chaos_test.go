@@ -58,8 +58,8 @@ type flaw struct {
 	play       time.Duration
 }
 
-// flaws are those that some seconds of racing show. flaw_ack needs luck, and is played by hand (-tags). flaw_stale and flaw_wildcard are services/promoter's (TestRaceCatches), and
-// flaw_deadline is for simulated time (services/e2e, TestStoppedForAnHourCatches).
+// flaws are those that some seconds of racing show. flaw_stale and flaw_wildcard are services/promoter's (TestRaceCatches), and
+// flaw_deadline and flaw_ack are for simulated time (services/e2e, TestStoppedForAnHourCatches and TestKilledAtEveryAckCatches).
 func flaws() []flaw {
 	return []flaw{
 		{"flaw_settle", "I2", []string{"step-down"}, 10 * time.Second},

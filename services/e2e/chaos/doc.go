@@ -63,7 +63,6 @@
 // # That it would find something
 //
 // The builds flaw_… of packages journal, react and work leave out one protection each. TestChaosCatches wants a violation of
-// flaw_settle, flaw_append and flaw_clock, services/promoter (TestRaceCatches) of flaw_stale and flaw_wildcard, and
-// services/e2e (TestStoppedForAnHourCatches) of flaw_deadline. -tags plays any of them by
-// hand; flaw_ack needs luck: chaos -tags flaw_ack -only kill.
+// flaw_settle, flaw_append and flaw_clock, services/promoter (TestRaceCatches) of flaw_stale and flaw_wildcard, and services/e2e of
+// flaw_deadline (TestStoppedForAnHourCatches) and flaw_ack (TestKilledAtEveryAckCatches). -tags plays any of them by hand.
 package main
