@@ -71,6 +71,10 @@ test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the lon
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory
 	SLUICE_MODEL=large go test -count=1 -timeout=60m -v -run='^TestProtocol$$' ./pkg/release/exhaustive
 
+.PHONY: watch-sim
+watch-sim: ## Draw soaks and print how often each way of judging is wrong, and how soon it sees a regression
+	go run ./services/e2e/watchsim
+
 .PHONY: scale
 scale: ## Restart everything while 10,000 releases soak
 	SLUICE_SCALE_RELEASES=10000 go test -count=1 -timeout=30m -run='^TestRestartWithManyReleases$$' -v ./services/e2e

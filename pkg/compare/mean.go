@@ -19,9 +19,9 @@ type Mean struct {
 	Base      float64 `json:"base"`    // sum of the baseline's
 }
 
-// prior is how many pairs the prior belief weighs that the release is no different: an effect of a third of the spread is
-// expected when there is one.
-const prior = 9
+// priors are mixed, with the same weight: how many pairs the belief weighs that the release is no different. One pair goes with an
+// effect as large as the spread, a hundred with a tenth of it.
+func priors() [3]float64 { return [...]float64{1, 10, 100} }
 
 // leastPairs is how many pairs there are before anything is said: two may be alike by rounding, and are then no spread at all.
 const leastPairs = 5
@@ -48,8 +48,12 @@ func (m Mean) logE() float64 {
 		return 0
 	}
 	n := float64(m.N)
-	unexplained := m.Squares - m.Sum*m.Sum/(n+prior)
-	return (math.Log(prior/(n+prior)) + n*math.Log(m.Squares/unexplained)) / 2
+	var logs []float64
+	for _, prior := range priors() {
+		unexplained := m.Squares - m.Sum*m.Sum/(n+prior)
+		logs = append(logs, (math.Log(prior/(n+prior))+n*math.Log(m.Squares/unexplained))/2)
+	}
+	return logSum(logs) - math.Log(float64(len(logs)))
 }
 
 // Worse tells whether the mean is higher than tolerated, at the level alpha.
