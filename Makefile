@@ -58,12 +58,15 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 FAST := TestChaosCatches TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
 	TestSupersedeStormWithCrashes TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol
 
+# What is begun first, so that it does not run alone in the end.
+LONGEST := ./services/e2e ./services/e2e/chaos ./pkg/driver/npm
+
 empty :=
 space := $(empty) $(empty)
 
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
-	.ci/race -timeout=15m work
+	.ci/race -timeout=15m $(LONGEST) work
 	go test -count=1 -timeout=15m -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
 		./services/e2e ./services/watcher ./pkg/release/exhaustive
 
