@@ -108,27 +108,33 @@ func (r *Registry) User(t testing.TB, name string) string {
 }
 
 // NPM runs the npm command line in dir, against this registry and logged in as "ci", and returns what it printed on its
-// standard output. Settings of the machine do not reach it.
+// standard output.
 func (r *Registry) NPM(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "npm", args...)
 	cmd.Dir = dir
-	for _, kv := range os.Environ() {
-		if name, _, _ := strings.Cut(strings.ToLower(kv), "="); !strings.HasPrefix(name, "npm_") && !strings.HasSuffix(name, "_proxy") {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
-	cmd.Env = append(cmd.Env,
-		"npm_config_registry="+r.URL+"/",
-		"npm_config_userconfig="+r.settings(),
-		"npm_config_globalconfig="+filepath.Join(r.home, "none"),
-		"npm_config_cache="+filepath.Join(r.home, "cache"),
-	)
+	cmd.Env = r.Env()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("npm %s: %w\n%s%s", strings.Join(args, " "), err, stdout.Bytes(), stderr.Bytes())
 	}
 	return stdout.String(), nil
+}
+
+// Env is the environment in which npm uses this registry as "ci". Settings of the machine do not reach it.
+func (r *Registry) Env() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(strings.ToLower(kv), "="); !strings.HasPrefix(name, "npm_") && !strings.HasSuffix(name, "_proxy") {
+			env = append(env, kv)
+		}
+	}
+	return append(env,
+		"npm_config_registry="+r.URL+"/",
+		"npm_config_userconfig="+r.settings(),
+		"npm_config_globalconfig="+filepath.Join(r.home, "none"),
+		"npm_config_cache="+filepath.Join(r.home, "cache"),
+	)
 }
 
 // Packument is what the registry shows of a package.
