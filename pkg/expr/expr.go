@@ -18,10 +18,20 @@ const (
 	askEvery  = 100 // iterations of a comprehension between two looks at the context
 )
 
+// Scope is where an expression stands, and so what it may name.
+type Scope int
+
+// The scopes, with the names that the package comment says.
+const (
+	Action   Scope = iota // what is done outside for a release
+	Answer                // the same, and the answer to it
+	Delivery              // what was sent to us, of which there is no release yet
+)
+
 // Vars is what an expression sees, by the names of the package comment.
 type Vars map[string]any
 
-// texts are the variables that every expression has and that are text.
+// texts are the variables of an action that are text.
 func texts() []string {
 	return []string{
 		"release.id", "release.project", "release.commit", "release.ref", "release.url", "release.actor", "release.version", "release.beta",
@@ -29,37 +39,58 @@ func texts() []string {
 	}
 }
 
+// variable is a name and what it stands for.
+type variable struct {
+	name string
+	kind *cel.Type
+}
+
+// variables are what may be named in a scope.
+func (s Scope) variables() []variable {
+	var vars []variable
+	if s != Delivery {
+		for _, name := range texts() {
+			vars = append(vars, variable{name, cel.StringType})
+		}
+		vars = append(vars, variable{"release.attempt", cel.IntType})
+	}
+	table := cel.MapType(cel.StringType, cel.StringType)
+	switch s {
+	case Answer:
+		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType})
+	case Delivery:
+		vars = append(vars, variable{"header", table}, variable{"body", cel.DynType}, variable{"purl", table})
+	case Action:
+	}
+	return vars
+}
+
 // known lists the names for whoever misspelt one.
-func known(answer bool) string {
-	names := append(texts(), "release.attempt")
-	if answer {
-		names = append(names, "status", "header", "body")
+func (s Scope) known() string {
+	var names []string
+	for _, v := range s.variables() {
+		names = append(names, v.name)
 	}
 	return strings.Join(names, ", ")
 }
 
-// environment declares the variables; those of an answer where there is one.
-func environment(answer bool) (*cel.Env, error) {
-	options := []cel.EnvOption{cel.Variable("release.attempt", cel.IntType), ext.Strings()}
-	for _, name := range texts() {
-		options = append(options, cel.Variable(name, cel.StringType))
-	}
-	if answer {
-		options = append(options, cel.Variable("status", cel.IntType), cel.Variable("body", cel.DynType),
-			cel.Variable("header", cel.MapType(cel.StringType, cel.StringType)))
+func (s Scope) environment() (*cel.Env, error) {
+	options := []cel.EnvOption{ext.Strings()}
+	for _, v := range s.variables() {
+		options = append(options, cel.Variable(v.name, v.kind))
 	}
 	return cel.NewEnv(options...)
 }
 
 // compile makes a program of an expression whose value has one of the kinds, as far as that can be known.
-func compile(source string, answer bool, kinds ...*cel.Type) (cel.Program, error) {
+func compile(scope Scope, source string, kinds ...*cel.Type) (cel.Program, error) {
 	if strings.TrimSpace(source) == "" {
 		return nil, errors.New("the expression is empty")
 	}
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("the expression has %d bytes; allowed are %d", len(source), maxSource)
 	}
-	env, err := environment(answer)
+	env, err := scope.environment()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +98,7 @@ func compile(source string, answer bool, kinds ...*cel.Type) (cel.Program, error
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
 		if strings.HasPrefix(first.Message, "undeclared reference") {
-			return nil, fmt.Errorf("at character %d of the expression: there is no such name; known are %s", first.Location.Column()+1, known(answer))
+			return nil, fmt.Errorf("at character %d of the expression: there is no such name; known are %s", first.Location.Column()+1, scope.known())
 		}
 		return nil, fmt.Errorf("at character %d of the expression: %s", first.Location.Column()+1, oneLine(first.Message))
 	}
@@ -112,52 +143,58 @@ func oneLine(text string) string {
 	return text
 }
 
-// Condition is true or false of an answer.
+// Condition is an expression that is true or false; nil is true.
 type Condition struct{ program cel.Program }
 
 // ParseCondition compiles a condition.
-func ParseCondition(source string) (*Condition, error) {
-	program, err := compile(source, true, cel.BoolType)
+func ParseCondition(scope Scope, source string) (*Condition, error) {
+	program, err := compile(scope, source, cel.BoolType)
 	if err != nil {
 		return nil, err
 	}
 	return &Condition{program}, nil
 }
 
-// Holds tells whether the condition is true. An error is a value that the answer lacks, or one that is not true or false.
+// Holds tells whether the condition is true. An error is a value that is not there, or one that is not true or false.
 func (c *Condition) Holds(ctx context.Context, vars Vars) (bool, error) {
+	if c == nil {
+		return true, nil
+	}
 	value, err := evaluate(ctx, c.program, vars)
 	if err != nil {
 		return false, err
 	}
 	yes, ok := value.(bool)
 	if !ok {
-		return false, fmt.Errorf("the condition is of type %T, not true or false", value)
+		return false, fmt.Errorf("it is of type %T, not true or false", value)
 	}
 	return yes, nil
 }
 
-// Text is a text taken from an answer.
+// Text is an expression whose value is text; nil is the empty one.
 type Text struct{ program cel.Program }
 
 // ParseText compiles an expression whose value is text.
-func ParseText(source string) (*Text, error) {
-	program, err := compile(source, true, cel.StringType)
+func ParseText(scope Scope, source string) (*Text, error) {
+	program, err := compile(scope, source, cel.StringType)
 	if err != nil {
 		return nil, err
 	}
 	return &Text{program}, nil
 }
 
-// Of is the text. An error is a value that the answer lacks, or one that is no text.
+// Of is the text. An error is a value that is not there, or one that is no text.
 func (t *Text) Of(ctx context.Context, vars Vars) (string, error) {
+	if t == nil {
+		return "", nil
+	}
 	value, err := evaluate(ctx, t.program, vars)
 	if err != nil {
 		return "", err
 	}
 	text, ok := value.(string)
 	if !ok {
-		return "", fmt.Errorf("the value is of type %T, not text", value)
+		return "", fmt.Errorf("it is of type %T, not text: wrap it as in string(body.number)", value)
 	}
 	return text, nil
 }

@@ -98,7 +98,7 @@ func TestConditions(t *testing.T) {
 		"status == 200": true, "status / 100 == 5": false, "header['x-state'] == 'ok'": true, "body.state == 'done' && body.n > 1.0": true,
 		"has(body.missing) && body.missing": false, "body.list.exists(x, x.k == 'b')": true, "release.version == 'the version'": true,
 	} {
-		c, err := expr.ParseCondition(source)
+		c, err := expr.ParseCondition(expr.Answer, source)
 		if err != nil {
 			t.Errorf("%s: %v", source, err)
 			continue
@@ -108,12 +108,12 @@ func TestConditions(t *testing.T) {
 		}
 	}
 	for _, source := range []string{"status", "'yes'", "", "body.state ==", "nothing"} {
-		if _, err := expr.ParseCondition(source); err == nil {
+		if _, err := expr.ParseCondition(expr.Answer, source); err == nil {
 			t.Errorf("%q is accepted", source)
 		}
 	}
 	for _, source := range []string{"body.missing == 1", "body.state", "header['x'] == ''", "body.list[7].k == ''"} {
-		c, err := expr.ParseCondition(source)
+		c, err := expr.ParseCondition(expr.Answer, source)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestTexts(t *testing.T) {
 	v := vars()
 	v["status"], v["header"], v["body"] = int64(201), map[string]string{"location": "/a"}, map[string]any{"url": "/b", "n": 1.0}
 	for source, want := range map[string]string{"header.location": "/a", "body.url": "/b", "'/c/' + release.commit": "/c/the commit"} {
-		text, err := expr.ParseText(source)
+		text, err := expr.ParseText(expr.Answer, source)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	for _, source := range []string{"body.n", "body.missing"} {
-		text, err := expr.ParseText(source)
+		text, err := expr.ParseText(expr.Answer, source)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%s: %q", source, got)
 		}
 	}
-	if _, err := expr.ParseText("status"); err == nil {
+	if _, err := expr.ParseText(expr.Answer, "status"); err == nil {
 		t.Error("a number is accepted as text")
 	}
 }
@@ -157,7 +157,7 @@ func TestBounds(t *testing.T) {
 		list[i] = float64(i)
 	}
 	v["status"], v["header"], v["body"] = int64(200), map[string]string{}, list
-	c, err := expr.ParseCondition("body.all(a, body.all(b, body.all(c, a + b + c >= 0.0)))")
+	c, err := expr.ParseCondition(expr.Answer, "body.all(a, body.all(b, body.all(c, a + b + c >= 0.0)))")
 	if err != nil {
 		t.Fatal(err)
 	}

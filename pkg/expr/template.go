@@ -38,7 +38,7 @@ func ParseTemplate(source string) (*Template, error) {
 		if end < 0 {
 			return nil, errors.New("an expression that begins with ${ has no } at its end; a plain ${ is written $${")
 		}
-		program, err := compile(after[:end], false, cel.StringType, cel.IntType, cel.UintType, cel.DoubleType, cel.BoolType)
+		program, err := compile(Action, after[:end], cel.StringType, cel.IntType, cel.UintType, cel.DoubleType, cel.BoolType)
 		if err != nil {
 			return nil, fmt.Errorf("${%s}: %w", oneLine(after[:end]), err)
 		}

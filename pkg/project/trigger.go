@@ -300,12 +300,12 @@ func checkTemplate(text string) error {
 }
 
 func checkCondition(text string) error {
-	_, err := expr.ParseCondition(text)
+	_, err := expr.ParseCondition(expr.Answer, text)
 	return err
 }
 
 func checkText(text string) error {
-	_, err := expr.ParseText(text)
+	_, err := expr.ParseText(expr.Answer, text)
 	return err
 }
 

@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -51,25 +52,63 @@ func (c *Config) Flags(set *flag.FlagSet) {
 // leastSecret is the fewest characters of a secret: with the body and the signature at hand, shorter ones can be guessed.
 const leastSecret = 16
 
-// Run works until ctx ends. It refuses a configuration with every error in it, and one whose secrets are not there.
-func Run(ctx context.Context, env service.Env, cfg Config) error {
+// Gateway is one that has its settings, and is to listen and to be run.
+type Gateway struct {
+	hooks  *config.Config
+	listen string
+	ln     net.Listener
+}
+
+// Read reads the file. It refuses a configuration with every error in it, and one whose secrets are not there.
+func Read(cfg Config) (*Gateway, error) {
 	hooks, err := load(cfg.File)
+	if err != nil {
+		return nil, err
+	}
+	return &Gateway{hooks: hooks, listen: cfg.Listen}, nil
+}
+
+// Listen has whoever sends a webhook wait for Run instead of being sent away.
+func (g *Gateway) Listen(ctx context.Context) (err error) {
+	g.ln, err = new(net.ListenConfig).Listen(ctx, "tcp", g.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("webhooks: another program listens on %s: choose another address", g.listen)
+	}
+	if err != nil {
+		return fmt.Errorf("webhooks: listen on %s: %w", g.listen, err)
+	}
+	return nil
+}
+
+// Addr is where webhooks come in, after Listen.
+func (g *Gateway) Addr() net.Addr { return g.ln.Addr() }
+
+// Close ends Listen; a gateway that was run has done so by itself.
+func (g *Gateway) Close() error { return g.ln.Close() }
+
+// Run is [Read], [Gateway.Listen] and [Gateway.Run].
+func Run(ctx context.Context, env service.Env, cfg Config) error {
+	g, err := Read(cfg)
+	if err == nil {
+		err = g.Listen(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("webhooks: --listen %s: %w", cfg.Listen, err)
-	}
-	env.Log.Info("taking webhooks", zap.Stringer("address", ln.Addr()), zap.Int("hooks", len(hooks.Hooks)))
+	return g.Run(ctx, env)
+}
+
+// Run works until ctx ends, then answers what has begun to come in, within [service.DrainGrace].
+func (g *Gateway) Run(ctx context.Context, env service.Env) error {
+	env.Log.Info("taking webhooks", zap.Stringer("address", g.ln.Addr()), zap.Int("hooks", len(g.hooks.Hooks)))
 	server := &http.Server{
-		Handler:           serve.Handler{Store: serve.Broker(env), Log: env.Log, Count: env.Metrics.Webhook, Config: hooks}.Mux(),
+		Handler:           serve.Handler{Store: serve.Broker(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks}.Mux(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 64 << 10,
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(g.ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -89,11 +128,11 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 // load reads the file, and looks that every secret is there, so that a gateway that starts can take what comes.
 func load(file string) (*config.Config, error) {
 	if file == "" {
-		return nil, errors.New("which webhooks? name a file with --config or SLUICE_GATEWAY_CONFIG")
+		return nil, errors.New("which webhooks? name the gateway's file with --config or SLUICE_GATEWAY_CONFIG")
 	}
 	src, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("--config: %w", err)
+		return nil, fmt.Errorf("the gateway's file: %w", err)
 	}
 	hooks, err := config.Parse(file, src)
 	if err != nil {

@@ -40,7 +40,7 @@ const patience = 60 * time.Second
 
 // TestScripts runs testdata/script over the real binary. Scripts have these commands of their own:
 //
-//	start ARG...      runs `sluice up --data data` on free ports until it is up, and sets NATS_URL and HTTP_URL
+//	start ARG...      runs `sluice up --data data` on free ports until it is up, and sets NATS_URL, HTTP_URL and HOOKS_URL
 //	down [HOW]        sends it SIGTERM, or INT or KILL, or SIGTERM twice (TWICE), and waits for its end, which must be in
 //	                  order unless it was killed; its error output is then in up.err
 //	broker [KIND]     runs a broker without services: as `sluice up` has it, or "users" (nobody is let in without a password),
@@ -51,6 +51,7 @@ const patience = 60 * time.Second
 //	let NAME          sets a variable to what the last command printed
 //	later NAME TIME   sets a variable to the time after that duration
 //	get URL           prints what is there
+//	send URL FILE     sends a webhook signed with $WEBHOOK_SECRET, as the generic source is, and prints the answer
 //	watch ARG…        runs `sluice status --watch`
 //	saw REGEXP        waits until it has printed that
 //	unwatch           interrupts it, which must end it without an error
@@ -81,7 +82,7 @@ func TestScripts(t *testing.T) {
 
 			"becomes": becomes,
 
-			"get": get,
+			"get": get, "send": send,
 
 			"watch": watch, "saw": saw, "unwatch": unwatch,
 		},
@@ -191,10 +192,11 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	data, err := os.ReadFile(ts.MkAbs("data/up.json"))
 	ts.Check(err)
-	var at struct{ NATS, HTTP string }
+	var at struct{ NATS, HTTP, Hooks string }
 	ts.Check(json.Unmarshal(data, &at))
 	ts.Setenv("NATS_URL", at.NATS)
 	ts.Setenv("HTTP_URL", at.HTTP)
+	ts.Setenv("HOOKS_URL", at.Hooks)
 	ts.Setenv("PORT", strings.TrimPrefix(at.NATS, "nats://"))
 	ts.Setenv("UP_PID", strconv.Itoa(cmd.Process.Pid))
 }
@@ -203,7 +205,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 func command(ts *testscript.TestScript, path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"PATH", "HOME", "TZ", "USER", "TMPDIR", "GORACE", "NATS_URL"} {
+	for _, name := range []string{"PATH", "HOME", "TZ", "USER", "TMPDIR", "GORACE", "NATS_URL", "WEBHOOK_SECRET"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	return cmd

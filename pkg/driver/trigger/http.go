@@ -49,18 +49,18 @@ func HTTP(c project.Request, role driver.Role, opts ...Option) (*Driver, error) 
 	v.body, err = compileBody(c.Body)
 	read(err)
 	if c.Success != "" {
-		v.success, err = expr.ParseCondition(c.Success)
+		v.success, err = expr.ParseCondition(expr.Answer, c.Success)
 		read(err)
 	}
 	interval := project.DefaultPoll
 	if c.Poll != nil {
 		interval = c.Poll.Interval
-		v.poll, err = expr.ParseText(c.Poll.URL)
+		v.poll, err = expr.ParseText(expr.Answer, c.Poll.URL)
 		read(err)
-		v.done, err = expr.ParseCondition(c.Poll.Done)
+		v.done, err = expr.ParseCondition(expr.Answer, c.Poll.Done)
 		read(err)
 		if c.Poll.Failed != "" {
-			v.hasFailed, err = expr.ParseCondition(c.Poll.Failed)
+			v.hasFailed, err = expr.ParseCondition(expr.Answer, c.Poll.Failed)
 			read(err)
 		}
 	}

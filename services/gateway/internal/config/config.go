@@ -41,8 +41,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/services/gateway/internal/expr"
 )
 
 // Config is a parsed and validated file.
@@ -129,15 +129,15 @@ type Mapping struct {
 	Auth     Auth
 	Delivery string   // the header with the delivery's id, for the log; may be empty
 	Projects []string // what Project may give
-	When     expr.Program
-	Project  expr.Program
-	Commit   expr.Program
-	Artifact expr.Program
-	Version  expr.Program
-	Ref      expr.Program
-	URL      expr.Program
-	Actor    expr.Program
-	At       expr.Program // when it happened, as in 2026-03-02T15:00:00Z: releases are listed by age
+	When     *expr.Condition
+	Project  *expr.Text
+	Commit   *expr.Text
+	Artifact *expr.Text
+	Version  *expr.Text
+	Ref      *expr.Text
+	URL      *expr.Text
+	Actor    *expr.Text
+	At       *expr.Text // when it happened, as in 2026-03-02T15:00:00Z: releases are listed by age
 }
 
 const (
@@ -270,9 +270,9 @@ func (s section) mapping() Mapping {
 	}
 	m := Mapping{
 		Auth: Auth(s.text("auth", oneOf(Signature, Bearer))), Delivery: s.text("delivery", checkHeader),
-		When: s.program("when", expr.Condition), Project: s.program("project", expr.Text), Commit: s.program("commit", expr.Text),
-		Artifact: s.program("artifact", expr.Text), Version: s.program("version", expr.Text), Ref: s.program("ref", expr.Text),
-		URL: s.program("url", expr.Text), Actor: s.program("actor", expr.Text), At: s.program("at", expr.Text),
+		When: program(s, "when", expr.ParseCondition), Project: program(s, "project", expr.ParseText), Commit: program(s, "commit", expr.ParseText),
+		Artifact: program(s, "artifact", expr.ParseText), Version: program(s, "version", expr.ParseText), Ref: program(s, "ref", expr.ParseText),
+		URL: program(s, "url", expr.ParseText), Actor: program(s, "actor", expr.ParseText), At: program(s, "at", expr.ParseText),
 	}
 	if m.Auth == "" {
 		m.Auth = Signature
@@ -291,9 +291,9 @@ func (s section) template(name string) (t Template) {
 	return t
 }
 
-func (s section) program(name string, compile func(string) (expr.Program, error)) (p expr.Program) {
+func program[P any](s section, name string, parse func(expr.Scope, string) (*P, error)) (p *P) {
 	s.text(name, func(text string) (err error) {
-		p, err = compile(text)
+		p, err = parse(expr.Delivery, text)
 		return err
 	})
 	return p

@@ -37,7 +37,7 @@ func TestExample(t *testing.T) {
 	if m := c.Hooks[0].Merges[1]; m.Branch != "" {
 		t.Errorf("a release is on branch %s", m.Branch)
 	}
-	if m := c.Hooks[4].Generic; m.Auth != config.Signature || len(m.Projects) != 2 || !m.When.Set() || !m.Actor.Set() {
+	if m := c.Hooks[4].Generic; m.Auth != config.Signature || len(m.Projects) != 2 || m.When == nil || m.Actor == nil {
 		t.Errorf("%+v", m)
 	}
 }
@@ -107,9 +107,9 @@ func TestAllErrorsAtOnce(t *testing.T) {
 		`g.yaml:22:5: hooks[2].merges: is missing or empty`,
 		`g.yaml:23:5: hooks[2].merges: is there twice, first on line 22`,
 		`hooks[3].auth: "none" is unknown; allowed: signature, bearer`,
-		`hooks[3].when: not CEL`,
-		`hooks[3].project: gives int, want string`,
-		`hooks[3].commit: not CEL`,
+		`hooks[3].when: at character`,
+		`hooks[3].project: the expression is of type int; it must be string`,
+		`hooks[3].commit: at character`,
 		`hooks[3].artifact: is missing`,
 		`hooks[3].projects: is missing or empty`,
 		`g.yaml:30:5: hooks[3].unknown: unknown field; allowed: path,`,

@@ -33,7 +33,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, i int, kind string, body []byte) {
 		source := sources[uint(i)%uint(len(sources))]
-		out, err := hook.Read(hooks[source], secret, delivered(source, kind, body))
+		out, err := hook.Read(t.Context(), hooks[source], secret, delivered(source, kind, body))
 		switch {
 		case errors.Is(err, hook.ErrUnsigned):
 			t.Errorf("it is signed: %v", err)

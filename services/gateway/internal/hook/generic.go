@@ -1,25 +1,26 @@
 package hook
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
-	"github.com/sluice-gate/sluice/services/gateway/internal/expr"
 )
 
 // readGeneric asks the hook's expressions. An expression that fails refuses the delivery, naming itself: "no" is what a
 // condition says, not what a misspelt field means.
-func readGeneric(m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
+func readGeneric(ctx context.Context, m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
 	var body any
 	if err := decode(d.Body, &body); err != nil {
 		return out, err
 	}
-	header := headers(d.Header)
-	yes, err := m.When.True(body, header)
+	vars := expr.Vars{"body": body, "header": headers(d.Header), "purl": map[string]string{}}
+	yes, err := m.When.Holds(ctx, vars)
 	if err != nil {
 		return out, fmt.Errorf("%w: when: %w", ErrRefused, err)
 	}
@@ -32,7 +33,7 @@ func readGeneric(m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
 	for _, field := range []struct {
 		name  string
 		value *string
-		from  expr.Program
+		from  *expr.Text
 	}{
 		{"project", &project, m.Project},
 		{"commit", &e.Commit, m.Commit},
@@ -43,7 +44,7 @@ func readGeneric(m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
 		{"actor", &e.Actor, m.Actor},
 		{"at", &at, m.At},
 	} {
-		if *field.value, err = field.from.Text(body, header); err != nil {
+		if *field.value, err = field.from.Of(ctx, vars); err != nil {
 			return out, fmt.Errorf("%w: %s: %w", ErrRefused, field.name, err)
 		}
 	}

@@ -48,7 +48,7 @@ func generic(t testing.TB, fields ...string) config.Hook {
 }
 
 func TestGeneric(t *testing.T) {
-	out, err := hook.Read(generic(t), secret, delivered(config.Generic, "build", []byte(genericBody)))
+	out, err := hook.Read(t.Context(), generic(t), secret, delivered(config.Generic, "build", []byte(genericBody)))
 	if err != nil || len(out.Merges) != 1 || out.Delivery != "r-1" {
 		t.Fatalf("%+v %v", out, err)
 	}
@@ -62,7 +62,7 @@ func TestGeneric(t *testing.T) {
 	if sec, _ := uuid.MustParse(want.ID).Time().UnixTime(); time.Unix(sec, 0).UTC().Format(time.RFC3339) != "2021-09-01T23:00:00Z" {
 		t.Errorf("its id is of %s", time.Unix(sec, 0).UTC())
 	}
-	out, err = hook.Read(generic(t), secret, delivered(config.Generic, "lint", []byte(genericBody)))
+	out, err = hook.Read(t.Context(), generic(t), secret, delivered(config.Generic, "lint", []byte(genericBody)))
 	if err != nil || len(out.Merges) != 0 || !strings.Contains(out.Ignored, "condition") {
 		t.Errorf("another event: %+v %v", out, err)
 	}
@@ -72,8 +72,8 @@ func TestGeneric(t *testing.T) {
 func TestGenericRefused(t *testing.T) {
 	for field, want := range map[string]string{
 		"when: body.misspelt == 1":       "when: no such key: misspelt",
-		"when: body.status":              "when: gives string, want true or false",
-		"commit: body.number":            "commit: gives float64, want text",
+		"when: body.status":              "when: it is of type string, not true or false",
+		"commit: body.number":            "commit: it is of type float64, not text",
 		"project: '\"other\"'":           `project "other" is none of this hook's`,
 		"artifact: '\"../\" + body.sha'": "artifact",
 		"version: '\"1.0.0\\n\"'":        "version",
@@ -82,13 +82,13 @@ func TestGenericRefused(t *testing.T) {
 	} {
 		d := delivered(config.Generic, "build", []byte(genericBody))
 		d.Header.Set("Authorization", "Bearer x")
-		out, err := hook.Read(generic(t, field), secret, d)
+		out, err := hook.Read(t.Context(), generic(t, field), secret, d)
 		if !errors.Is(err, hook.ErrRefused) || !strings.Contains(err.Error(), want) || len(out.Merges) != 0 {
 			t.Errorf("%.60s: %+v %v, want %s", field, out, err, want)
 		}
 	}
 	for _, body := range []string{"", "{", "[1", genericBody + "x"} {
-		if _, err := hook.Read(generic(t), secret, delivered(config.Generic, "build", []byte(body))); !errors.Is(err, hook.ErrMalformed) {
+		if _, err := hook.Read(t.Context(), generic(t), secret, delivered(config.Generic, "build", []byte(body))); !errors.Is(err, hook.ErrMalformed) {
 			t.Errorf("%q: %v", body, err)
 		}
 	}

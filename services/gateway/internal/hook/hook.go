@@ -23,6 +23,7 @@
 package hook
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,13 +91,13 @@ func ignore(format string, args ...any) (told, error) {
 }
 
 // Read decides what a delivery is. Its error wraps one of this package's, and is one line that repeats no secret.
-func Read(h config.Hook, secret string, d Delivery) (Outcome, error) {
+func Read(ctx context.Context, h config.Hook, secret string, d Delivery) (Outcome, error) {
 	if err := verify(h, secret, d); err != nil {
 		return Outcome{}, err
 	}
 	out := Outcome{Delivery: deliveryID(h, d)}
 	if h.Source == config.Generic {
-		return readGeneric(h.Generic, d, out)
+		return readGeneric(ctx, h.Generic, d, out)
 	}
 	t, err := read(h.Source, d)
 	if err != nil {

@@ -225,7 +225,7 @@ func TestMerges(t *testing.T) {
 				body = edit(t, body, c.edit)
 			}
 			h, d := parsed(t, c.source, c.merge), delivered(c.source, c.kind, body)
-			out, err := hook.Read(h, secret, d)
+			out, err := hook.Read(t.Context(), h, secret, d)
 			if err != nil || len(out.Merges) != 1 || out.Ignored != "" {
 				t.Fatalf("%+v %v", out, err)
 			}
@@ -241,7 +241,7 @@ func TestMerges(t *testing.T) {
 			if out.Delivery != c.delivery {
 				t.Errorf("delivery %q", out.Delivery)
 			}
-			again, err := hook.Read(h, secret, hook.Delivery{Header: d.Header, Body: d.Body, At: now.Add(time.Hour)})
+			again, err := hook.Read(t.Context(), h, secret, hook.Delivery{Header: d.Header, Body: d.Body, At: now.Add(time.Hour)})
 			if err != nil || again.Merges[0].Event.ID != got.Event.ID {
 				t.Errorf("delivered again it is release %+v %v", again, err)
 			}
@@ -305,7 +305,7 @@ func TestIgnored(t *testing.T) {
 			if c.edit != nil {
 				body = edit(t, body, c.edit)
 			}
-			out, err := hook.Read(parsed(t, c.source, c.merge), secret, delivered(c.source, c.kind, body))
+			out, err := hook.Read(t.Context(), parsed(t, c.source, c.merge), secret, delivered(c.source, c.kind, body))
 			if err != nil || len(out.Merges) != 0 || !strings.Contains(out.Ignored, c.why) {
 				t.Errorf("%+v %v, want ignored: …%s…", out, err, c.why)
 			}
@@ -319,7 +319,7 @@ func TestOneRepositoryOfSeveralProjects(t *testing.T) {
 		`{ repository: Codertocat/Hello-World, project: api, on: push, branch: master, artifact: "api-{short}" }`,
 		`{ repository: Codertocat/Hello-World, project: old, on: push, branch: legacy, artifact: "old-{short}" }`,
 		`{ repository: Codertocat/Hello-World, project: web, on: push, branch: master, artifact: "web-{short}" }`)
-	out, err := hook.Read(h, secret, delivered(config.GitHub, "push", example(t, "github_push")))
+	out, err := hook.Read(t.Context(), h, secret, delivered(config.GitHub, "push", example(t, "github_push")))
 	if err != nil || len(out.Merges) != 2 || out.Ignored != "" || out.Merges[0].Project != "api" || out.Merges[1].Project != "web" {
 		t.Fatalf("%+v %v", out, err)
 	}

@@ -22,7 +22,7 @@ func TestReleaseID(t *testing.T) {
 		t.Helper()
 		d := delivered(config.GitHub, "push", edit(t, body, fields))
 		d.Header.Set("X-GitHub-Delivery", fmt.Sprint(fields)) // which nobody signs
-		out, err := hook.Read(h, secret, d)
+		out, err := hook.Read(t.Context(), h, secret, d)
 		if err != nil || len(out.Merges) != 1 {
 			t.Fatalf("%+v %v", out, err)
 		}
@@ -76,7 +76,7 @@ func TestHostile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := edit(t, edit(t, example(t, "github_push"), good), c.fields)
-			out, err := hook.Read(h, secret, delivered(config.GitHub, "push", body))
+			out, err := hook.Read(t.Context(), h, secret, delivered(config.GitHub, "push", body))
 			if c.want != "" {
 				if !errors.Is(err, hook.ErrRefused) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 500 {
 					t.Errorf("%v", err)

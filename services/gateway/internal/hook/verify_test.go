@@ -56,12 +56,12 @@ func senders(t testing.TB) map[string]struct {
 func TestSignatures(t *testing.T) {
 	for name, s := range senders(t) {
 		t.Run(name, func(t *testing.T) {
-			if out, err := hook.Read(s.hook, secret, s.d); err != nil || len(out.Merges) != 1 {
+			if out, err := hook.Read(t.Context(), s.hook, secret, s.d); err != nil || len(out.Merges) != 1 {
 				t.Fatalf("signed: %+v %v", out, err)
 			}
 			refused := func(what string, secret string, d hook.Delivery) {
 				t.Helper()
-				out, err := hook.Read(s.hook, secret, d)
+				out, err := hook.Read(t.Context(), s.hook, secret, d)
 				if !errors.Is(err, hook.ErrUnsigned) || len(out.Merges) != 0 {
 					t.Errorf("%s: %+v %v", what, out, err)
 				}
@@ -109,7 +109,7 @@ func TestEmptySecret(t *testing.T) {
 		s.d.Header.Set(s.header, "sha256="+sum+",v1="+sum)
 		for _, value := range []string{s.d.Header.Get(s.header), "sha256=" + sum, "", "Bearer "} {
 			s.d.Header.Set(s.header, value)
-			if out, err := hook.Read(s.hook, "", s.d); !errors.Is(err, hook.ErrUnsigned) || len(out.Merges) != 0 {
+			if out, err := hook.Read(t.Context(), s.hook, "", s.d); !errors.Is(err, hook.ErrUnsigned) || len(out.Merges) != 0 {
 				t.Errorf("%s, signed with nothing: %+v %v", name, out, err)
 			}
 		}
@@ -120,7 +120,7 @@ func TestEmptySecret(t *testing.T) {
 func TestCircleCIListsSignatures(t *testing.T) {
 	s := senders(t)["circleci"]
 	s.d.Header.Set(s.header, "v0=abc, "+s.d.Header.Get(s.header)+",v2=def")
-	if out, err := hook.Read(s.hook, secret, s.d); err != nil || len(out.Merges) != 1 {
+	if out, err := hook.Read(t.Context(), s.hook, secret, s.d); err != nil || len(out.Merges) != 1 {
 		t.Errorf("%+v %v", out, err)
 	}
 }
@@ -133,12 +133,12 @@ func TestReplay(t *testing.T) {
 		-time.Hour: hook.ErrStale, -4 * time.Minute: nil, 23 * time.Hour: nil, 25 * time.Hour: hook.ErrStale, 1e6 * time.Hour: hook.ErrStale,
 	} {
 		s.d.At = happened.Add(after)
-		if _, err := hook.Read(s.hook, secret, s.d); !errors.Is(err, want) {
+		if _, err := hook.Read(t.Context(), s.hook, secret, s.d); !errors.Is(err, want) {
 			t.Errorf("%s after it happened: %v", after, err)
 		}
 	}
 	timeless := delivered(config.CircleCI, "", edit(t, s.d.Body, map[string]any{"happened_at": nil}))
-	if _, err := hook.Read(s.hook, secret, timeless); !errors.Is(err, hook.ErrStale) {
+	if _, err := hook.Read(t.Context(), s.hook, secret, timeless); !errors.Is(err, hook.ErrStale) {
 		t.Errorf("without a time: %v", err)
 	}
 }
@@ -150,7 +150,7 @@ func TestTimestamp(t *testing.T) {
 		d := delivered(config.Generic, "build", []byte(genericBody))
 		d.Header.Set(hook.HeaderTimestamp, stamp)
 		d.Header.Set(hook.HeaderSignature, sign("sha256=", []byte(signedStamp+"."+genericBody)))
-		_, err := hook.Read(h, secret, d)
+		_, err := hook.Read(t.Context(), h, secret, d)
 		return err
 	}
 	for _, c := range []struct {
@@ -178,7 +178,7 @@ func TestMalformed(t *testing.T) {
 		}
 		for _, body := range []string{"", "{", "[]", `"text"`, "null x", strings.Repeat("[", 1<<19), string(s.d.Body[:len(s.d.Body)/2])} {
 			d := delivered(s.hook.Source, kindOf(s.d.Header), []byte(body))
-			out, err := hook.Read(s.hook, secret, d)
+			out, err := hook.Read(t.Context(), s.hook, secret, d)
 			if !errors.Is(err, hook.ErrMalformed) || len(out.Merges) != 0 || len(err.Error()) > 300 {
 				t.Errorf("%s: %.20q: %+v %v", name, body, out, err)
 			}

@@ -109,7 +109,7 @@ func (h Handler) answer(w http.ResponseWriter, r *http.Request, one config.Hook)
 		log.Error("the hook's secret can not be read", zap.Error(err))
 		return answer{status: http.StatusServiceUnavailable, Error: "the hook's secret can not be read"}
 	}
-	out, err := hook.Read(one, secret, hook.Delivery{Header: r.Header, Body: body, At: time.Now()})
+	out, err := hook.Read(r.Context(), one, secret, hook.Delivery{Header: r.Header, Body: body, At: time.Now()})
 	log = log.With(zap.String("delivery", out.Delivery))
 	if err != nil {
 		log.Warn("webhook refused", zap.Error(err))

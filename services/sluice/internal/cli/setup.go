@@ -53,6 +53,8 @@ Ctrl-C stops it in order, a second one at once. Nothing that was acknowledged is
 	set.StringVar(&cfg.Listen, "listen", "127.0.0.1:4222", "`address` of the broker; port 0 takes a free one")
 	set.StringVar(&cfg.HTTP, "http", "127.0.0.1:0", "`address` of /healthz and /metrics")
 	set.StringArrayVar(&cfg.Projects, "project", nil, "a project `file` to apply; may be given several times")
+	set.StringVar(&cfg.Gateway.File, "gateway", "", "take webhooks, too: the gateway's `file`, see deploy/gateway.example.yaml")
+	set.StringVar(&cfg.Gateway.Listen, "gateway-listen", "127.0.0.1:8081", "`address` that webhooks come in at; port 0 takes a free one")
 	set.StringVar(&format, "log", "", "`format` of the log on standard error: text or json (text on a terminal, json otherwise)")
 	set.BoolVar(&quiet, "quiet", false, "log warnings and errors only, and no greeting")
 	return cmd

@@ -11,7 +11,8 @@ import (
 const bannerText = `Sluice is up.
 
   broker    {{.NATS}}{{if not .Open}}   (every client needs a user){{end}}
-  health    {{.HTTP}}/healthz, /metrics
+  health    {{.HTTP}}/healthz, /metrics{{if .Hooks}}
+  webhooks  {{.Hooks}}{{end}}
   data      {{.Data}}   (pid {{.PID}}, instance {{.Instance}})
   projects  {{.Projects}}
 

@@ -104,9 +104,10 @@ func instance(path string) (string, error) {
 
 // Address is where a running `sluice up` listens, as it stands in up.json.
 type Address struct {
-	PID  int    `json:"pid"`
-	NATS string `json:"nats"`
-	HTTP string `json:"http"`
+	PID   int    `json:"pid"`
+	NATS  string `json:"nats"`
+	HTTP  string `json:"http"`
+	Hooks string `json:"hooks,omitempty"` // where webhooks come in
 }
 
 // tell writes down where this process listens, for scripts.

@@ -13,6 +13,9 @@
 // that is made up at each start unless the environment has one (SLUICE_PUBLISHER_PASSWORD and so on). On a loopback address
 // a client without credentials is let into the account OPS; on any other address every client needs a user.
 //
+// With --gateway it takes webhooks, too. That service lives with the people in OPS, here as anywhere: it talks to the world.
+// Its address is listened on before the broker has read its store, because most sources send a webhook once only.
+//
 // # What fails
 //
 // When a service gives up, or the broker has switched JetStream off because it could not write, all of it stops with an
