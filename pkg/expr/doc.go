@@ -20,6 +20,10 @@
 //	purl                       of a CDEvent about an artifact: id (without version and qualifiers), type, namespace, name, version,
 //	                           digest ("sha256:" and hex); texts, empty where the package URL does not tell
 //
+// What a check of the watcher reads has no release either: its number is taken from status, header and body, and its condition sees
+//
+//	value                      the number
+//
 // A name that does not exist is an error when the file is read, with its place. What an answer or a delivery lacks is an
 // error when the condition is asked: has(body.state) asks first. An expression that costs more than a bounded number of steps is stopped.
 package expr

@@ -26,6 +26,8 @@ const (
 	Action   Scope = iota // what is done outside for a release
 	Answer                // the same, and the answer to it
 	Delivery              // what was sent to us, of which there is no release yet
+	Reading               // what a check read, of which a number is to be taken
+	Value                 // that number
 )
 
 // Vars is what an expression sees, by the names of the package comment.
@@ -48,7 +50,7 @@ type variable struct {
 // variables are what may be named in a scope.
 func (s Scope) variables() []variable {
 	var vars []variable
-	if s != Delivery {
+	if s == Action || s == Answer {
 		for _, name := range texts() {
 			vars = append(vars, variable{name, cel.StringType})
 		}
@@ -60,6 +62,10 @@ func (s Scope) variables() []variable {
 		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType})
 	case Delivery:
 		vars = append(vars, variable{"header", table}, variable{"body", cel.DynType}, variable{"purl", table})
+	case Reading:
+		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType})
+	case Value:
+		vars = append(vars, variable{"value", cel.DoubleType})
 	case Action:
 	}
 	return vars
@@ -197,4 +203,36 @@ func (t *Text) Of(ctx context.Context, vars Vars) (string, error) {
 		return "", fmt.Errorf("it is of type %T, not text: wrap it as in string(body.number)", value)
 	}
 	return text, nil
+}
+
+// Number is an expression whose value is a number.
+type Number struct{ program cel.Program }
+
+// ParseNumber compiles an expression whose value is a number.
+func ParseNumber(scope Scope, source string) (*Number, error) {
+	program, err := compile(scope, source, cel.DoubleType, cel.IntType, cel.UintType, cel.DynType)
+	if err != nil {
+		return nil, err
+	}
+	return &Number{program}, nil
+}
+
+// Of is the number; ok is false where there is null in its place. An error is a value that is not there, or one that is no number.
+func (n *Number) Of(ctx context.Context, vars Vars) (number float64, ok bool, err error) {
+	value, err := evaluate(ctx, n.program, vars)
+	if err != nil {
+		return 0, false, err
+	}
+	switch v := value.(type) {
+	case float64:
+		return v, true, nil
+	case int64:
+		return float64(v), true, nil
+	case uint64:
+		return float64(v), true, nil
+	}
+	if value == nil || value == types.NullValue.Value() {
+		return 0, false, nil
+	}
+	return 0, false, fmt.Errorf("it is of type %T, not a number: wrap it as in double(body.text)", value)
 }

@@ -20,7 +20,16 @@
 //	  - { name: errors, signal: { max: 0 }, grace: 1m }
 //	  - { name: health, http: { url: "http://127.0.0.1:9000/healthz", status: 200, timeout: 5s }, interval: 10s, failures: 3 }
 //	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m }
+//	  - { name: rate, prometheus: { url: "https://prometheus.example", query: "…" }, condition: value < 0.01, no_data: hold }
+//	  - { name: depth, json: { url: "https://queue.example/api", value: body.depth, token_env: QUEUE_TOKEN }, condition: value < 100.0 }
+//	  - name: errors                         # sequential: it may look as often as it likes; see package compare
+//	    prometheus:
+//	      url: "https://prometheus.example"
+//	      compare: { errors: "…", requests: "…", baseline_errors: "…", baseline_requests: "…", tolerated: 1.5, false_alarms: 0.01 }
 //	promote: { npm: { tag: latest } }
+//
+// A number that is not there, NaN, and a source that does not answer are no data: no_data says whether that holds the release, which
+// is the default, counts as a failure, or is ignored once something was measured. No data never passes.
 //
 // An action (publish, stage, promote) has exactly one driver: npm or oci (not for stage), files, exec, http, circleci, github or
 // gitlab. `timeout` stands beside the driver's settings and bounds one attempt. The last four trigger something elsewhere; package trigger,

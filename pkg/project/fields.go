@@ -32,12 +32,16 @@ const (
 	ofCircleCI kind = "circleci"
 	ofGitHub   kind = "github"
 	ofGitLab   kind = "gitlab"
+
+	ofPrometheus kind = "prometheus"
+	ofCompare    kind = "compare"
+	ofJSON       kind = "json"
 )
 
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
-		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab,
+		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON,
 	}
 }
 
@@ -64,7 +68,7 @@ func (k kind) fields() []string {
 	case ofSoak:
 		return []string{"delay", "collision", "max_overdue", "supersede_limit", "max_wait"}
 	case ofCheck:
-		return []string{"name", "signal", "http", "exec", "interval", "failures", "grace"}
+		return []string{"name", "signal", "http", "exec", "prometheus", "json", "interval", "failures", "grace", "condition", "no_data"}
 	case ofSignal:
 		return []string{"max"}
 	case ofHTTP:
@@ -89,6 +93,12 @@ func (k kind) fields() []string {
 		return []string{"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"}
 	case ofGitLab:
 		return []string{"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"}
+	case ofPrometheus:
+		return []string{"url", "query", "compare", "token_env", "token_file", "timeout"}
+	case ofCompare:
+		return []string{"errors", "requests", "baseline_errors", "baseline_requests", "tolerated", "false_alarms"}
+	case ofJSON:
+		return []string{"url", "value", "token_env", "token_file", "timeout"}
 	default:
 		return nil
 	}
@@ -111,7 +121,7 @@ func unknownField(k kind, name string) string {
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
 	case (k == ofNPM || k == ofOCI) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
-	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab}, k) && secretField.MatchString(name):
+	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofJSON}, k) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case k == ofExec && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"

@@ -259,7 +259,7 @@ func parseNeed(text string) (Need, error) {
 
 func (d *decoder) check(s section) Check {
 	s.require("name", "every check has one, for the evidence and the log")
-	s.exactlyOne("signal", "http", "exec")
+	s.exactlyOne("signal", "http", "exec", "prometheus", "json")
 	c := Check{
 		Name:     s.text("name", Safe),
 		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
@@ -284,6 +284,7 @@ func (d *decoder) check(s section) Check {
 		c.Exec = d.exec(block)
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
+	d.metric(s, &c)
 	return c
 }
 

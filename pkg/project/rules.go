@@ -119,6 +119,12 @@ func (c *Check) fillIn() {
 	}
 	setUnset(&c.Interval, DefaultProbeInterval)
 	setUnset(&c.Timeout, DefaultProbeTimeout)
+	if c.Metric != nil {
+		setUnset(&c.Metric.NoData, HoldOnNoData)
+		if p := c.Metric.Prometheus; p != nil && p.Compare != nil {
+			setUnset(&c.Failures, 1)
+		}
+	}
 	setUnset(&c.Failures, DefaultFailures)
 }
 

@@ -20,6 +20,8 @@ func TestSchemaAgrees(t *testing.T) {
 		both   = "both accept"
 		none   = "both refuse"
 		parser = "only the parser refuses"
+
+		comparison = "compare: {errors: a, requests: b, baseline_errors: c, baseline_requests: d, tolerated: 1.5, false_alarms: 0.001}"
 	)
 	schema := compile(t)
 	for _, c := range []struct{ src, want string }{
@@ -68,6 +70,25 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, promote: {npm: {mode: retag}}}`, both},
 		{`{project: a, publish: {npm: {}}, promote: {npm: {mode: retag}}}`, parser},
 		{`{project: a, publish: {npm: {tag: latest}}, promote: {npm: {}}}`, parser},
+
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", query: up}, condition: value > 0.0, no_data: fail}]}`, both},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", query: up}}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example"}, condition: value > 0.0}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", query: " "}, condition: value > 0.0}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", query: up, token: x}, condition: value > 0.0}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", query: up}, condition: value > x}]}`, parser},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", query: up}, condition: value > 0.0, no_data: pass}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", ` + comparison + `}}]}`, both},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", ` + comparison + `}, failures: 2}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", ` + comparison + `}, condition: value > 0.0}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", query: up, ` + comparison + `}}]}`, none},
+		{`{project: a, watch: [{name: x, prometheus: {url: "https://p.example", compare: {errors: a, requests: b}}}]}`, none},
+		{`{project: a, watch: [{name: x, json: {url: "https://p.example/x", value: body.n}, condition: value < 3.0}]}`, both},
+		{`{project: a, watch: [{name: x, json: {url: "https://p.example/x", value: body.n}}]}`, none},
+		{`{project: a, watch: [{name: x, json: {url: "https://p.example/x"}, condition: value < 3.0}]}`, none},
+		{`{project: a, watch: [{name: x, json: {url: "https://p.example/x", value: "'text'"}, condition: value < 3.0}]}`, parser},
+		{`{project: a, watch: [{name: x, http: {url: "https://p.example/x"}, condition: value < 3.0}]}`, none},
+		{`{project: a, watch: [{name: x, signal: {}, no_data: fail}]}`, none},
 
 		{`{project: a, publish: {oci: {image: r.example/a/b}}, promote: {oci: {to: "r.example:5000/c"}}}`, both},
 		{`{project: a, publish: {oci: {image: localhost/a-b__c, username: ci, token_env: A, insecure: true, timeout: 1m}}}`, both},

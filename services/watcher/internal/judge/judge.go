@@ -19,11 +19,13 @@ type Rule struct {
 	Limit  int       // so many failures that count fail the check; at least 1
 	InARow bool      // a success begins the count anew
 	From   time.Time // what was measured before this does not count
+	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
+	Compare *project.Compare
 }
 
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
-	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: from.Add(c.Grace)}
+	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: from.Add(c.Grace), Compare: comparing(c)}
 	if c.Signal != nil {
 		r.Limit, r.InARow = c.Signal.Max+1, false
 	}
@@ -35,6 +37,8 @@ type Measurement struct {
 	At   time.Time // when the look began, or the broker's timestamp of the signal
 	OK   bool
 	Said string // what was seen; one line without secrets
+
+	Counters *Counters // of a comparison, which decides by itself whether it is well
 }
 
 // MaxSamples is how many failures are kept as evidence: the first, and the newest.
@@ -48,12 +52,17 @@ type Tally struct {
 	Last     Measurement // First and Last of these failures, by their times
 	Samples  []Measurement
 	Failed   bool // for good
+
+	compared *comparison
 }
 
 // Add is the tally after one more measurement.
 func (r Rule) Add(t Tally, m Measurement) Tally {
 	if t.Failed || m.At.Before(r.From) {
 		return t
+	}
+	if m.Counters != nil && r.Compare != nil {
+		return r.compare(t, m)
 	}
 	t.Measured++
 	if m.OK {

@@ -23,17 +23,21 @@ func transport() http.RoundTripper {
 	}
 }
 
-// http asks once, with GET. Only the status counts. The body is not read: it may be endless. A redirect is not followed, it
-// is the answer: a health check that is sent to a login page, or to another host, says nothing good about staging.
-func (t Tools) http(c project.Check) Probe {
+func (t Tools) client() *http.Client {
 	through := t.Transport
 	if through == nil {
 		through = transport()
 	}
-	client := &http.Client{
+	return &http.Client{
 		Transport:     through,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// http asks once, with GET. Only the status counts. The body is not read: it may be endless. A redirect is not followed, it
+// is the answer: a health check that is sent to a login page, or to another host, says nothing good about staging.
+func (t Tools) http(c project.Check) Probe {
+	client := t.client()
 	what := "GET " + maskURL(c.HTTP.URL)
 	return func(ctx context.Context) (Seen, error) {
 		within, cancel := timed(ctx, c)

@@ -1,4 +1,5 @@
-// Package probe looks once at staging, or at production while a release bakes: by an HTTP request or by a command.
+// Package probe looks once at staging, or at production while a release bakes: by an HTTP request, by a command, or by reading a number
+// that somebody else measures.
 //
 // What a probe comes to is one of three things. Staging is well; staging is not well, and that is a failure, also when it
 // does not answer at all; or the probe could not look, and that says nothing about staging. The last is an error: a command
@@ -16,12 +17,16 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
 	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 // Seen is what a probe saw of staging.
 type Seen struct {
 	OK   bool
 	Said string // one line, no secret
+	// None says that there was nothing to see, and that the check's policy is to let that pass if something was seen before.
+	None     bool
+	Counters *judge.Counters // of a comparison, which the judge decides on
 }
 
 // Probe looks once, within its check's timeout. Its error says that it could not look; it is the context's when that ended.
@@ -39,6 +44,8 @@ func (t Tools) Open(c project.Check, f driver.Facts) Probe {
 		return t.http(c)
 	case c.Exec != nil:
 		return command(*c.Exec, c, f)
+	case c.Metric != nil:
+		return t.metric(c)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -64,8 +65,16 @@ func (p probing) run(ctx context.Context) {
 			return
 		case p.out <- measured{check: p.check, at: at, began: began, seen: seen, err: err}:
 		}
-		timer.Reset(max(0, p.every-time.Since(began)))
+		timer.Reset(max(0, p.every-time.Since(began), asked(err)))
 	}
+}
+
+// asked is how long a source wants to be left alone.
+func asked(err error) time.Duration {
+	if wait := new(probe.PauseError); errors.As(err, &wait) {
+		return wait.For
+	}
+	return 0
 }
 
 func outcome(seen probe.Seen, err error) string {
@@ -94,13 +103,22 @@ func (r *watch) collect() (news bool) {
 // take judges what a probe saw. It tells whether there is something to do about it at once.
 func (r *watch) take(m measured) bool {
 	c := r.on.checks[m.check]
+	if m.seen.None {
+		m.err = nil
+		if c.tally.Measured == 0 { // what was never measured is not watched
+			m.err = errors.New(m.seen.Said)
+		}
+	}
 	recovered := m.err == nil && c.err != nil
 	c.began, c.looked, c.err = m.began, time.Now(), m.err
 	if m.err != nil {
 		return !c.blind
 	}
-	c.blind, c.failing = false, !m.seen.OK
-	r.count(c, judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said})
+	c.blind = false
+	if !m.seen.None {
+		c.failing = !m.seen.OK
+		r.count(c, judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said, Counters: m.seen.Counters})
+	}
 	return !r.told && (recovered || r.verdict != nil || r.untilBeat() == 0)
 }
 

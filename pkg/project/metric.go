@@ -1,0 +1,166 @@
+package project
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/sluice-gate/sluice/pkg/expr"
+)
+
+// Metric is a number that a check reads: exactly one of the pointers is set. Either a condition is asked of it, or it is compared with a
+// baseline.
+type Metric struct {
+	Prometheus *Prometheus
+	JSON       *JSON
+	Condition  string // of value, in CEL; empty for a comparison
+	NoData     NoData // what it means that there is no number
+}
+
+// Prometheus is a server that answers the queries of Prometheus' HTTP API.
+type Prometheus struct {
+	URL     string // without /api/v1
+	Query   string // whose answer is one number; empty for a comparison
+	Compare *Compare
+	Token   Token
+}
+
+// JSON is an HTTP address that answers with JSON.
+type JSON struct {
+	URL   string
+	Value string // in CEL, of status, header and body: the number; null is none
+	Token Token
+}
+
+// Compare compares how many of what staging does go wrong with how many of what its baseline does. All are queries of counters, which
+// only grow: the watcher takes what they grew by from look to look, as package compare wants it.
+type Compare struct {
+	Errors, Requests                 string
+	BaselineErrors, BaselineRequests string
+	Tolerated                        float64 // how many times as many errors are no regression; 1 unless set
+	FalseAlarms                      float64 // the chance that a soak without a regression is cancelled; 0.01 unless set
+}
+
+// NoData is what it means that a source has no number, or does not answer.
+type NoData string
+
+const (
+	// HoldOnNoData is the default: nobody is watching, so there are no heartbeats, and the release is held.
+	HoldOnNoData NoData = "hold"
+	// FailOnNoData counts it as a failure of staging.
+	FailOnNoData NoData = "fail"
+	// IgnoreNoData lets it pass, but only after something was measured: what was never measured is not watched.
+	IgnoreNoData NoData = "ignore"
+)
+
+// What a comparison is set to.
+const (
+	defaultTolerated   = 1
+	defaultFalseAlarms = 0.01
+)
+
+// metric reads the checks that read a number.
+func (d *decoder) metric(s section, c *Check) {
+	timeout := between(minProbeTimeout, maxProbeTimeout)
+	m := &Metric{
+		Condition: s.text("condition", checkValue),
+		NoData:    NoData(s.text("no_data", oneOf(HoldOnNoData, FailOnNoData, IgnoreNoData))),
+	}
+	if block, ok := s.child("prometheus", ofPrometheus); ok {
+		block.require("url", "the server's address, without /api/v1")
+		m.Prometheus = &Prometheus{
+			URL: strings.TrimRight(block.text("url", checkRegistry), "/"), Query: block.text("query", checkQuery), Token: block.token(),
+		}
+		if compare, ok := block.child("compare", ofCompare); ok {
+			m.Prometheus.Compare = d.compare(compare)
+		}
+		block.exactlyOne("query", "compare")
+		c.Timeout = block.duration("timeout", 0, timeout)
+	}
+	if block, ok := s.child("json", ofJSON); ok {
+		block.require("url", "the address that answers with JSON")
+		block.require("value", "the number in the answer, as in value: body.queue.depth")
+		m.JSON = &JSON{URL: block.text("url", checkURL), Value: block.text("value", checkNumber), Token: block.token()}
+		c.Timeout = block.duration("timeout", 0, timeout)
+	}
+	compares := m.Prometheus != nil && m.Prometheus.Compare != nil
+	for _, name := range []string{"condition", "no_data"} {
+		switch has := s.has(name); {
+		case m.Prometheus == nil && m.JSON == nil && has:
+			d.fail(s.at(name), "has a meaning only for a number, of prometheus or json: remove it")
+		case name == "condition" && compares && has:
+			d.fail(s.at(name), "has no meaning beside compare, which asks whether the baseline does better: remove it")
+		}
+	}
+	if m.Prometheus == nil && m.JSON == nil {
+		return
+	}
+	if !compares {
+		s.require("condition", "what the number must be, as in condition: value < 0.01")
+	} else if s.has("failures") {
+		d.fail(s.at("failures"), "has no meaning for a comparison, which weighs all there is: set compare.false_alarms instead")
+	}
+	c.Metric = m
+}
+
+func (d *decoder) compare(s section) *Compare {
+	for _, name := range []string{"errors", "requests", "baseline_errors", "baseline_requests"} {
+		s.require(name, "a comparison is of four counters: errors and requests of staging, and of the baseline")
+	}
+	return &Compare{
+		Errors: s.text("errors", checkQuery), Requests: s.text("requests", checkQuery),
+		BaselineErrors: s.text("baseline_errors", checkQuery), BaselineRequests: s.text("baseline_requests", checkQuery),
+		Tolerated:   s.decimal("tolerated", defaultTolerated, 0.1, 1000),
+		FalseAlarms: s.decimal("false_alarms", defaultFalseAlarms, 1e-9, 0.5),
+	}
+}
+
+// decimal is the field as a number within bounds, or unset when there is none.
+func (s section) decimal(name string, unset, least, most float64) float64 {
+	if !s.has(name) {
+		return unset
+	}
+	var text string
+	switch node := s.values[name].(type) {
+	case *ast.IntegerNode:
+		text = node.GetToken().Value
+	case *ast.FloatNode:
+		text = node.GetToken().Value
+	default:
+		s.fail(s.at(name), "must be a number from %g to %g; it is %s", least, most, kindOf(s.values[name]))
+		return unset
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(n) || n < least || n > most {
+		s.fail(s.at(name), "%s is out of bounds: allowed are %g to %g", quote(text), least, most)
+		return unset
+	}
+	return n
+}
+
+// mostQuery bounds a query, in bytes.
+const mostQuery = 8 << 10
+
+// checkQuery wants a query to be there; what it means is the server's to say.
+func checkQuery(text string) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return errors.New("is empty")
+	case len(text) > mostQuery:
+		return errors.New("is longer than 8 KiB")
+	}
+	return nil
+}
+
+func checkValue(text string) error {
+	_, err := expr.ParseCondition(expr.Value, text)
+	return err
+}
+
+func checkNumber(text string) error {
+	_, err := expr.ParseNumber(expr.Reading, text)
+	return err
+}

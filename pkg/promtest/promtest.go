@@ -1,0 +1,127 @@
+// Package promtest gives tests a real Prometheus: Debian's, on a free port of the loopback, which scrapes what the test counts four
+// times a second. Where the machine has none, its package is downloaded with apt-get and unpacked into .tmp at the root of the
+// repository.
+package promtest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-gate/sluice/pkg/internal/fetched"
+)
+
+// Server is a running Prometheus.
+type Server struct {
+	URL string
+
+	mu     sync.Mutex
+	values map[string]float64 // by series: requests_total{env="staging"}
+}
+
+const config = `
+global: { scrape_interval: 250ms, scrape_timeout: 250ms }
+scrape_configs: [{ job_name: test, static_configs: [{ targets: [%q] }] }]
+`
+
+// guard runs the server for as long as somebody holds the guard's standard input open. So it ends with the test's process, however
+// that ends.
+const guard = `"$@" & server=$!; read -r _; kill "$server"; wait "$server"`
+
+// Start runs a server until the test ends. It takes about half a second.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	program, err := fetched.Deb(t.Context(), "prometheus", "prometheus")
+	if err != nil {
+		t.Fatalf("get Prometheus: %v", err)
+	}
+	s := &Server{values: map[string]float64{}}
+	target := httptest.NewServer(s)
+	t.Cleanup(target.Close)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, config, target.Listener.Addr()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 { // somebody else may have taken the port by then
+		address := free(t)
+		if s.URL = "http://" + address; serve(t, dir, program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+			"--web.listen-address="+address, "--log.level=error") {
+			return s
+		}
+	}
+	t.Fatal("Prometheus does not start")
+	return nil
+}
+
+// Add adds to a counter that is scraped, such as requests_total{env="staging"}, and makes it if it is not there.
+func (s *Server) Add(series string, n float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[series] += n
+}
+
+// ServeHTTP is what is scraped.
+func (s *Server) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for series, value := range s.values {
+		_, _ = fmt.Fprintf(w, "%s %v\n", series, value)
+	}
+}
+
+// serve starts the program and tells whether it became ready.
+func serve(t testing.TB, dir string, argv ...string) bool {
+	t.Helper()
+	cmd := exec.Command("sh", append([]string{"-c", guard, "sh"}, argv...)...)
+	cmd.Dir = dir
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() {
+		_ = stdin.Close() // it ends by itself; Kill is for one that hangs
+		hung := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait()
+		hung.Stop()
+	})
+	t.Cleanup(stop)
+	address, _ := strings.CutPrefix(argv[len(argv)-2], "--web.listen-address=")
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+		res, err := http.Get("http://" + address + "/-/ready")
+		if err != nil {
+			continue
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return true
+		}
+	}
+	stop()
+	t.Logf("Prometheus at %s:\n%s", address, &said)
+	return false
+}
+
+func free(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
