@@ -135,8 +135,9 @@ func (r *Registry) NPM(ctx context.Context, dir string, args ...string) (string,
 type Packument struct {
 	Tags     map[string]string `json:"dist-tags"`
 	Versions map[string]struct {
-		GitHead string
-		Dist    struct{ Integrity, Tarball string }
+		GitHead    string
+		Deprecated string
+		Dist       struct{ Integrity, Tarball string }
 	}
 }
 

@@ -46,6 +46,18 @@
 // is no way back: Undo then leaves the tag alone, and says so. A promotion never moves its tag to an older version, also not
 // from a beta that the registry put on latest. A publish moves its tag to any.
 //
+// # Rolling back
+//
+// A rollback puts the tag back and then deprecates the version, with a message that begins with "Rolled back by Sluice", so that those
+// who have it, or ask for it by its number, are told; a promotion of that version by force takes that away again. A version that
+// somebody else has deprecated stays as they left it. A registry that does not deprecate is no failure: Done.Note says what is left to do.
+//
+// Deprecating is putting back the package's whole document, as npm deprecate does. A registry that keeps to CouchDB's revisions refuses one
+// that is no longer the newest, and it is read anew. verdaccio 6.8 does not: it takes the tags from the document, and drops versions
+// that are not in it. So what somebody publishes or tags between that read and that write, some milliseconds, may be lost there;
+// that none publishes at the same time is for the lane to ensure. It also wants the permission to unpublish. The channel's tag is
+// looked at afterwards.
+//
 // # What fails and what then
 //
 // Reads are repeated a few times with growing pauses. A write that gets no answer or a doubtful one (429 excepted) is

@@ -22,6 +22,7 @@ type published struct {
 		Integrity string `json:"integrity"`
 		Tarball   string `json:"tarball"`
 	} `json:"dist"`
+	Deprecated any `json:"deprecated"`
 }
 
 // versions are the versions of a package that the registry has; none when it does not know the package.
@@ -105,8 +106,9 @@ func (r *registry) download(ctx context.Context, name, version string, of publis
 
 // write makes a request that changes something, and returns nil when the registry has what the request was for. The context is
 // asked right before each try. A request whose answer is lost or doubtful is not simply sent again: there is asked first,
-// right before the repetition. An error of there ends it; what it says of the registry's state counts more than the answer.
-func (r *registry) write(ctx context.Context, method, to string, body []byte, there func() (bool, error)) error {
+// right before the repetition. An error of there ends it; what it says of the registry's state counts more than the answer. The
+// body is made for each try.
+func (r *registry) write(ctx context.Context, method, to string, body func() ([]byte, error), there func() (bool, error)) error {
 	tries := 0
 	_, err := retry.Do(ctx, r.waits.Policy, func() (struct{}, error) {
 		if tries++; tries > 1 {
@@ -117,7 +119,11 @@ func (r *registry) write(ctx context.Context, method, to string, body []byte, th
 				return struct{}{}, nil
 			}
 		}
-		again, err := r.try(ctx, method, to, body, there)
+		sent, err := body()
+		if err != nil {
+			return struct{}{}, err
+		}
+		again, err := r.try(ctx, method, to, sent, there)
 		if err != nil && !again {
 			err = retry.Final(err)
 		}
@@ -134,6 +140,9 @@ func (r *registry) write(ctx context.Context, method, to string, body []byte, th
 	}
 	return err
 }
+
+// always is a body that is the same each time.
+func always(body []byte) func() ([]byte, error) { return func() ([]byte, error) { return body, nil } }
 
 // unanswered is the error of a write that may have gone through or may do so yet.
 type unanswered struct{ err error }
@@ -195,7 +204,7 @@ func (r *registry) publish(ctx context.Context, t *tarball, tag, access, commit 
 		}
 		return true, r.same(ctx, have, t)
 	}
-	if err := r.write(ctx, http.MethodPut, r.address(t.name), doc, there); err != nil {
+	if err := r.write(ctx, http.MethodPut, r.address(t.name), always(doc), there); err != nil {
 		return fmt.Errorf("publish %s@%s: %w", t.name, t.version, err)
 	}
 	shown, err := poll(ctx, r.waits, there)
@@ -227,7 +236,7 @@ func (r *registry) point(ctx context.Context, name, tag, version string, may fun
 		}
 		return false, may(tags[tag])
 	}
-	if err := r.write(ctx, method, r.address("-", "package", name, "dist-tags", tag), body, there); err != nil {
+	if err := r.write(ctx, method, r.address("-", "package", name, "dist-tags", tag), always(body), there); err != nil {
 		if version == "" {
 			return fmt.Errorf("remove the tag %s of %s: %w", tag, name, err)
 		}

@@ -247,5 +247,9 @@ func join(notes ...string) string {
 
 // Undo is driver.Driver's.
 func (p *publisher) Undo(ctx context.Context, f driver.Facts, back driver.Back) (driver.Done, error) {
-	return p.undo(ctx, f, f.Beta, back)
+	name, err := p.undoable(ctx, f, f.Beta, back)
+	if err != nil {
+		return driver.Done{}, err
+	}
+	return p.undo(ctx, name, f.Beta, back)
 }

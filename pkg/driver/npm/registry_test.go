@@ -39,6 +39,12 @@ func TestAgainstRegistry(t *testing.T) {
 		"moved meanwhile":   testMovedMeanwhile,
 		"redirects":         testRedirects,
 		"large":             testLarge,
+		"deprecate":         testDeprecate,
+		"deprecated":        testDeprecatedByOthers,
+		"not deprecated":    testNotDeprecated,
+		"deprecate faults":  testDeprecateFaults,
+		"deprecate killed":  testDeprecateKilled,
+		"deprecate keeps":   testDeprecateKeeps,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, registry) })
 	}
