@@ -86,7 +86,8 @@ type NPM struct {
 	Mode      NPMMode // republish unless set
 	Access    string  // who may read a new package with a scope: public or restricted; the registry decides when empty
 	TokenEnv  string  // name of the environment variable that holds the token; or
-	TokenFile string  // path of the file that holds it
+	TokenFile string  // path of the file that holds it; or
+	NPMRC     string  // path of npm's settings, with credentials, and with the registry when Registry is empty
 }
 
 // NPMMode says how one package becomes a beta and then a release.

@@ -31,8 +31,8 @@ func (p *Project) inherit() {
 	if to.Mode == "" {
 		to.Mode = from.Mode
 	}
-	if to.TokenEnv == "" && to.TokenFile == "" && sameRegistry(from, to) {
-		to.TokenEnv, to.TokenFile = from.TokenEnv, from.TokenFile
+	if to.TokenEnv+to.TokenFile+to.NPMRC == "" && sameRegistry(from, to) {
+		to.TokenEnv, to.TokenFile, to.NPMRC = from.TokenEnv, from.TokenFile, from.NPMRC
 	}
 }
 

@@ -97,6 +97,17 @@ func testNotDeprecated(t *testing.T, registry *npmtest.Registry) {
 	if done, err := b.promote.Undo(t.Context(), f, driver.Back{Value: "1.3.0"}); err != nil || !strings.Contains(done.Note, "left alone") {
 		t.Errorf("%+v, %v", done, err)
 	}
+	b.wantDeprecated("", "")
+	// The tag went back by somebody's hand, or by an attempt that died: the rest is done, and is said to have been done.
+	tag(t, registry, "kept", latest, "1.3.0")
+	if done, err := b.promote.Undo(t.Context(), f, driver.Back{Value: "1.3.0"}); err != nil || done.Existed || done.Note == "" {
+		t.Errorf("%+v, %v", done, err)
+	}
+	b.wantDeprecated("1.4.0", message)
+	if _, err := b.promote.Do(t.Context(), f); err != nil {
+		t.Error(err)
+	}
+	tag(t, registry, "kept", latest, "1.5.0")
 	if done, err := b.publish.Undo(t.Context(), f, driver.Back{Value: "1.3.0"}); err != nil || done.Note == "" { // a beta that is cancelled
 		t.Errorf("%+v, %v", done, err)
 	}

@@ -65,8 +65,11 @@
 // ("Failed to save packument"), and for publishes that went through (github.com/npm/cli/issues/7376); so these
 // are looked up too. Credentials that are not accepted, and whatever else repeating does not mend, are driver.Refused.
 //
-// The token is read by name for each request, goes to the registry's own origin only, and a write is never
-// redirected. publishConfig in package.json has no say: the project file decides; Done.Note mentions it.
+// The token is read by name for each request, goes to the registry's own origin only, and a write is never redirected. With npmrc it
+// comes from npm's settings, for the longest part of the registry's address that has one there: _authToken, _auth, or username and
+// _password, with ${NAME} for what the environment has. What is not taken from there are client certificates, proxies, and the rest. The
+// registry is that of the package's scope, or the one for all, unless the project file names one. publishConfig in package.json has no
+// say: the project file decides; Done.Note mentions it.
 //
 // Sources for the API: the npm command line's libnpmpublish 11 (the publish document, its attachment's name, and that
 // dist.tarball says http) and its "dist-tag" command; GET of a package in the abbreviated form is

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 	"unicode"
@@ -32,6 +33,7 @@ type registry struct {
 	base      string // no slash at the end
 	tokenEnv  string
 	tokenFile string
+	npmrc     string // npm's settings have the credentials
 	client    *http.Client
 	waits     waits
 }
@@ -47,6 +49,15 @@ type answer struct {
 func (a *answer) ok() bool { return a.status/100 == 2 }
 
 func newRegistry(cfg project.NPM, transport http.RoundTripper, w waits) (*registry, error) {
+	if cfg.Registry == "" && cfg.NPMRC != "" {
+		s, err := readSettings(cfg.NPMRC)
+		if err == nil {
+			cfg.Registry, err = s.registry(cfg.Package, os.LookupEnv)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("npmrc %s: %w", driver.Quote(cfg.NPMRC), err)
+		}
+	}
 	if cfg.Registry == "" {
 		return nil, errors.New("registry: say which one, by its URL")
 	}
@@ -61,7 +72,7 @@ func newRegistry(cfg project.NPM, transport http.RoundTripper, w waits) (*regist
 		return nil, fmt.Errorf("registry %s: it must be https, so that the token stays secret; http is for this machine only", driver.Quote(cfg.Registry))
 	}
 	return &registry{
-		base: strings.TrimRight(base.String(), "/"), tokenEnv: cfg.TokenEnv, tokenFile: cfg.TokenFile, waits: w,
+		base: strings.TrimRight(base.String(), "/"), tokenEnv: cfg.TokenEnv, tokenFile: cfg.TokenFile, npmrc: cfg.NPMRC, waits: w,
 		client: &http.Client{Transport: transport, CheckRedirect: redirect},
 	}, nil
 }
@@ -120,12 +131,12 @@ func (r *registry) send(ctx context.Context, method, to string, body []byte, acc
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	token, err := driver.Secret(r.tokenEnv, r.tokenFile)
+	authorization, secrets, err := r.authorization()
 	if err != nil {
 		return nil, err
 	}
-	if base, err := url.Parse(r.base); err == nil && sameOrigin(req.URL, base) && token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+	if base, err := url.Parse(r.base); err == nil && sameOrigin(req.URL, base) && authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
 	res, err := r.client.Do(req)
 	if err != nil {
@@ -136,8 +147,10 @@ func (r *registry) send(ctx context.Context, method, to string, body []byte, acc
 	a.oneTime = strings.Contains(strings.ToLower(res.Header.Get("Www-Authenticate")), "otp")
 	if !a.ok() {
 		a.body, _ = io.ReadAll(io.LimitReader(res.Body, maxReason)) // the status is what counts
-		if token != "" {
-			a.body = bytes.ReplaceAll(a.body, []byte(token), []byte("***"))
+		for _, secret := range secrets {
+			if secret != "" {
+				a.body = bytes.ReplaceAll(a.body, []byte(secret), []byte("***"))
+			}
 		}
 		return a, nil
 	}
@@ -237,6 +250,8 @@ func (r *registry) tokenName() string {
 		return "the environment variable " + driver.Quote(r.tokenEnv)
 	case r.tokenFile != "":
 		return "the file " + driver.Quote(r.tokenFile)
+	case r.npmrc != "":
+		return "the settings " + driver.Quote(r.npmrc) + ", if they have one for " + r.base
 	}
 	return "token_env or token_file (the project file names neither)"
 }
