@@ -16,6 +16,9 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
+// abbreviated asks for the form for installers: it is a fraction of the size, and has what is wanted here.
+const abbreviated = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
+
 // published is a version as the registry lists it.
 type published struct {
 	Dist struct {
@@ -30,9 +33,7 @@ func (r *registry) versions(ctx context.Context, name string) (map[string]publis
 	var packument struct {
 		Versions map[string]published `json:"versions"`
 	}
-	// The abbreviated form, for installers: it is a fraction of the size, and has what is wanted here.
-	const accept = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
-	err := r.readJSON(ctx, r.address(name), accept, &packument)
+	err := r.readJSON(ctx, r.address(name), abbreviated, &packument)
 	return packument.Versions, err
 }
 
