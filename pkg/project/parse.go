@@ -94,7 +94,7 @@ func (d *decoder) npm(s section) *NPM {
 		Registry:  s.text("registry", checkRegistry),
 		Package:   s.text("package", checkPackage),
 		Tag:       s.text("tag", checkTag),
-		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish))),
+		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish, Staged))),
 		Access:    s.text("access", oneOf("public", "restricted")),
 		TokenEnv:  s.text("token_env", checkTokenEnv),
 		TokenFile: s.text("token_file", checkPath),

@@ -93,10 +93,12 @@ type NPM struct {
 // NPMMode says how one package becomes a beta and then a release.
 type NPMMode string
 
-// The modes. Retag publishes x.y.z once and moves tags; Republish publishes x.y.z-beta.N and later x.y.z, alike but for the version.
+// The modes. Retag publishes x.y.z once and moves tags; Republish publishes x.y.z-beta.N and later x.y.z, alike but for the version. Staged
+// is Republish, but that x.y.z is staged, for a maintainer to approve.
 const (
 	Retag     NPMMode = "retag"
 	Republish NPMMode = "republish"
+	Staged    NPMMode = "staged"
 )
 
 // DefaultFrom is how betas are tagged unless the file says otherwise.

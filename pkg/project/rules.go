@@ -161,9 +161,9 @@ func (d *decoder) agreeNPM(p *Project) {
 	}
 	to := p.Promote.NPM
 	if p.Publish == nil || p.Publish.NPM == nil {
-		if to.Mode == Republish && d.clean("publish") {
-			d.fail("promote.npm", "republish makes the release from the beta that publish.npm published, and there is none: "+
-				"add publish: { npm: … }, or set mode: retag")
+		if to.Mode != Retag && d.clean("publish") {
+			d.fail("promote.npm", "%s makes the release from the beta that publish.npm published, and there is none: "+
+				"add publish: { npm: … }, or set mode: retag", to.Mode)
 		}
 		return
 	}

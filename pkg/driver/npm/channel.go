@@ -47,8 +47,9 @@ func open(cfg project.NPM, tag string, o options) (channel, error) {
 		return channel{}, fmt.Errorf("npm: %w", err)
 	}
 	switch {
-	case c.mode != project.Retag && c.mode != project.Republish:
-		return channel{}, fmt.Errorf("npm: mode %s: it must be %s or %s", driver.Quote(string(c.mode)), project.Republish, project.Retag)
+	case c.mode != project.Retag && c.mode != project.Republish && c.mode != project.Staged:
+		return channel{}, fmt.Errorf("npm: mode %s: it must be %s, %s or %s",
+			driver.Quote(string(c.mode)), project.Republish, project.Retag, project.Staged)
 	case c.access != "" && c.access != "public" && c.access != "restricted":
 		return channel{}, fmt.Errorf("npm: access %s: it must be public or restricted", driver.Quote(c.access))
 	case c.access == "restricted" && c.name != "" && !strings.HasPrefix(c.name, "@"):

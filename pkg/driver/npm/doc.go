@@ -29,8 +29,30 @@
 // everybody gets is what soaked. A package in which any file mentions the beta's version is refused with the names of these
 // files, since the one that soaked and the one that is promoted would differ in more than their version.
 //
+// Staged is Republish up to the promotion, which stages 1.4.0 (npm stage publish, since npm 11.15; docs.npmjs.com/staged-publishing): it
+// is uploaded, nobody can install it, and a maintainer approves it, with a second factor, on npmjs.com or by npm stage approve. That is
+// for people only, so this driver never tries: it waits for the version to be published, as long as the attempt lasts, says meanwhile
+// which stage id waits, and finds that again in the next attempt. Give the promotion a timeout that suits the people. What is rejected
+// fails the release. What somebody else has staged under that version, with other contents or for another tag, is refused: a staged
+// version takes the number, and its tag can not be changed. Staging works with any token; listing what is staged, which this needs, not
+// with the short-lived ones of trusted publishing. A registry without staged publishing is refused, and known by its 404.
+//
 // Rewriting is deterministic. Compression may change with the version of Go that Sluice is built with, so of rewritten packages
 // the unpacked bytes are compared where the integrity differs.
+//
+// # Trusted publishing and provenance
+//
+// npm's registry wants people or a CI's identity behind what is published: from January 2027 tokens that pass the second factor by can
+// no longer publish (docs.npmjs.com/about-access-tokens). Staged is for that, and trusted publishing; other registries are as they were.
+//
+// Tokens of npm's trusted publishing are got by the CI's own job, for its OIDC identity, and are good for npm publish and npm stage
+// publish (docs.npmjs.com/trusted-publishers): they can neither move tags nor deprecate, and nobody but that job can have one. So a
+// project that has no other token promotes by triggering that job: package trigger, and deploy/examples/npm-trusted.
+//
+// Provenance is an attestation that npm publish makes in that job, of the SHA-512 of the very package
+// (docs.npmjs.com/generating-provenance-statements); the registry keeps it with the version. It holds for bytes, so Retag of what the job
+// has published keeps it: the version and its integrity stay, the tag moves. Republish and Staged make packages of their own, which have
+// none; they say so in Done.Note when package.json asks for it (publishConfig.provenance).
 //
 // # A package's first version
 //

@@ -161,7 +161,7 @@ func (c channel) settled(ctx context.Context, name, version string, was shown, t
 // promotedSince is the newest version above this release's that was published after was; empty for none. Where promoting means
 // publishing, that one was promoted meanwhile; where it does not, this can not be told.
 func (c channel) promotedSince(ctx context.Context, name, version string, was shown) (string, error) {
-	if c.mode != project.Republish {
+	if c.mode == project.Retag {
 		return "", nil
 	}
 	versions, err := c.registry.versions(ctx, name)

@@ -71,8 +71,12 @@ func (p *promoter) Do(ctx context.Context, f driver.Facts) (driver.Done, error) 
 
 // give makes the channel point to t.
 func (p *promoter) give(ctx context.Context, t *tarball, f driver.Facts, was shown) (driver.Done, error) {
-	if p.mode == project.Republish {
+	switch p.mode {
+	case project.Staged:
+		return p.stage(ctx, t, f, was)
+	case project.Republish:
 		return p.publish(ctx, t, f.Commit, was, func() error { return p.soaked(ctx, t, f.Beta, was) })
+	case project.Retag:
 	}
 	have, ok := was.versions[t.version]
 	if !ok {
@@ -118,6 +122,9 @@ func (p *promoter) Undo(ctx context.Context, f driver.Facts, back driver.Back) (
 		return driver.Done{}, err
 	}
 	done, err := p.undo(ctx, name, f.Version, back)
+	if err == nil {
+		err = p.unstaged(ctx, name, f.Version, &done)
+	}
 	kept := errors.Is(err, errKept)
 	if err != nil && !kept || done.Value != back.Value && !kept || back.Value == f.Version {
 		return done, err // it has not left the channel, or somebody has moved that on

@@ -238,6 +238,8 @@ func (r *registry) refusal(a *answer, what string) error {
 		return driver.Refusef("%w; the token in %s may not do this", said, r.tokenName())
 	case a.status == http.StatusPaymentRequired:
 		return driver.Refusef("%w; a new package with a scope is private unless the project file says access: public", said)
+	case a.status == http.StatusNotFound && strings.HasPrefix(what, http.MethodPost): // only what is staged is posted
+		return driver.Refusef("%w; a registry without staged publishing needs the mode %s", said, project.Republish)
 	case a.status/100 == 3:
 		return driver.Refusef("%w; it redirects: name the registry in the project file that it redirects to", said)
 	}

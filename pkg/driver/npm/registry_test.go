@@ -45,6 +45,11 @@ func TestAgainstRegistry(t *testing.T) {
 		"deprecate faults":  testDeprecateFaults,
 		"deprecate killed":  testDeprecateKilled,
 		"deprecate keeps":   testDeprecateKeeps,
+		"provenance":        testProvenance,
+		"staged":            testStaged,
+		"staged rejected":   testStagedRejected,
+		"staged once":       testStagedOnce,
+		"staged refused":    testStagedRefused,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, registry) })
 	}
