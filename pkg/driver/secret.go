@@ -19,7 +19,7 @@ func Secret(env, file string) (string, error) {
 	case env != "":
 		return token(os.Getenv(env), "environment variable "+Quote(env))
 	case file != "":
-		value, err := readSecret(file)
+		value, err := SecretFile(file)
 		if err != nil {
 			return "", err
 		}
@@ -29,7 +29,8 @@ func Secret(env, file string) (string, error) {
 	}
 }
 
-func readSecret(path string) (string, error) {
+// SecretFile reads a file with secrets in it, of at most 64 KiB. One that is not there, or may not be read, is [Refused].
+func SecretFile(path string) (string, error) {
 	const most = 64 << 10
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {

@@ -30,13 +30,15 @@ storage: %s/storage
 auth: { htpasswd: { file: %s/htpasswd, max_users: 100 } }
 security: { api: { jwt: { sign: { expiresIn: 7d } } } } # its other tokens hold the password, and cost a bcrypt a request
 uplinks: {}
-packages: { '**': { access: $all, publish: $authenticated, unpublish: $authenticated } }
+packages:
+  '@private/*': { access: $authenticated, publish: $authenticated, unpublish: $authenticated }
+  '**': { access: $all, publish: $authenticated, unpublish: $authenticated }
 max_body_size: 200mb
 web: { enable: false }
 log: { type: stdout, format: json, level: error }
 `
 
-// Start runs a registry until the test ends. It takes about a second.
+// Start runs a registry until the test ends. It takes about a second. Packages of the scope @private are only for those who are logged in.
 func Start(t testing.TB) *Registry {
 	t.Helper()
 	installed, dir := Install(t), t.TempDir()
@@ -141,8 +143,9 @@ func (r *Registry) Env() []string {
 type Packument struct {
 	Tags     map[string]string `json:"dist-tags"`
 	Versions map[string]struct {
-		GitHead string
-		Dist    struct{ Integrity, Tarball string }
+		GitHead    string
+		Deprecated string
+		Dist       struct{ Integrity, Tarball string }
 	}
 }
 

@@ -17,6 +17,8 @@ type Pin struct {
 	Name string
 	// Value is the version, for images a tag, a digest "sha256:…", or both: "1.4.0@sha256:…".
 	Value string
+	// Manifest is what the registry says of that version, in JSON. It is needed for a lock file of npm's, and for nothing else.
+	Manifest []byte
 }
 
 // Change is what an edit came to.
@@ -46,7 +48,7 @@ func finderOf(file string) (finder, error) {
 	base := strings.ToLower(path.Base(filepath.ToSlash(file)))
 	ext := path.Ext(base)
 	switch {
-	case base == "package.json":
+	case base == "package.json", IsLock(base): // of a lock file there is more to change than one place: editLock
 		return packageJSON, nil
 	case base == "go.mod":
 		return goMod, nil
@@ -61,7 +63,7 @@ func finderOf(file string) (finder, error) {
 	case ext == ".yaml" || ext == ".yml":
 		return yamlField, nil
 	}
-	return nil, fmt.Errorf("%s: can not be pinned in: known are package.json, requirements*.txt, pyproject.toml, go.mod, Dockerfile, "+
+	return nil, fmt.Errorf("%s: can not be pinned in: known are package.json, package-lock.json, requirements*.txt, pyproject.toml, go.mod, Dockerfile, "+
 		"kustomization.yaml and other YAML files", file)
 }
 
@@ -73,6 +75,13 @@ func Edit(file string, src []byte, p Pin) ([]byte, Change, error) {
 	}
 	if err := p.check(); err != nil {
 		return nil, Change{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if IsLock(file) {
+		out, change, err := editLock(src, p)
+		if err != nil {
+			return nil, Change{}, fmt.Errorf("%s: %w", file, err)
+		}
+		return out, change, nil
 	}
 	places, err := find(src, p)
 	if err != nil {

@@ -14,23 +14,36 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// packageJSON finds a dependency of an npm package. A peer dependency says what others may have, so it is none.
+// groups are the lists of what an npm package installs. A peer dependency says what others may have, so it is none.
 // https://docs.npmjs.com/cli/v11/configuring-npm/package-json#dependencies
+func groups() []string { return []string{"dependencies", "devDependencies", "optionalDependencies"} }
+
+// packageJSON finds a dependency of an npm package.
 func packageJSON(src []byte, p Pin) ([]place, error) {
-	installed := []string{"dependencies", "devDependencies", "optionalDependencies"}
 	var out []place
+	err := eachString(src, func(keys []string, from, to int) {
+		if len(keys) == 2 && slices.Contains(groups(), keys[0]) && keys[1] == p.Name {
+			out = append(out, place{from, to, quoted(p.Value)})
+		}
+	})
+	return out, err
+}
+
+// eachString shows every string of a JSON document that is a value: the keys that lead to it, and where it is, with its quotes. An
+// element of an array has an empty key.
+func eachString(src []byte, show func(keys []string, from, to int)) error {
 	d := json.NewDecoder(bytes.NewReader(src))
-	var keys []string // the path of keys to the value that comes next; "" in an array
+	var keys []string
 	var depth []json.Delim
 	isKey := false
 	for {
 		before := d.InputOffset()
 		t, err := d.Token()
 		if errors.Is(err, io.EOF) {
-			return out, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: not JSON: %w", line(src, int(d.InputOffset())), err)
+			return fmt.Errorf("line %d: not JSON: %w", line(src, int(d.InputOffset())), err)
 		}
 		switch v := t.(type) {
 		case json.Delim:
@@ -44,11 +57,8 @@ func packageJSON(src []byte, p Pin) ([]place, error) {
 				keys[len(keys)-1], isKey = v, false
 				continue
 			}
-			if len(keys) == 2 && slices.Contains(installed, keys[0]) && keys[1] == p.Name {
-				to := int(d.InputOffset())
-				from := int(before) + bytes.IndexByte(src[before:to], '"')
-				out = append(out, place{from, to, `"` + p.Value + `"`})
-			}
+			to := int(d.InputOffset())
+			show(keys, int(before)+bytes.IndexByte(src[before:to], '"'), to)
 		}
 		isKey = len(depth) > 0 && depth[len(depth)-1] == '{'
 	}

@@ -41,9 +41,10 @@
 //	github: { repo: acme/tracer, workflow: deploy.yml, ref: main, inputs: { beta: "${release.beta}" }, token_env: GITHUB_TOKEN }
 //	gitlab: { project: acme/tracer, ref: main, variables: { BETA: "${release.beta}" }, token_env: GITLAB_TOKEN }
 //
-// What stage and promote do not say, they take from publish where it has the same driver: npm's registry, package, mode and
-// token; oci's image, tags of betas, and credentials; the directory of files. Credentials are taken only together with the
-// registry, so that none goes to a registry it was not meant for. The channel of files is beta, the stage's name, or latest.
+// What stage and promote do not say, they take from publish where it has the same driver: npm's registry, package, mode and token, by
+// name or from npm's settings (npmrc: a path); oci's image, tags of betas, and credentials; the directory of files. Credentials are taken
+// only together with the registry, so that none goes to a registry it was not meant for. The channel of files is beta, the stage's name,
+// or latest.
 //
 // # What a larger project adds
 //

@@ -58,7 +58,7 @@ func (k kind) fields() []string {
 	case ofStage:
 		return append(deployers(), "on_cancel")
 	case ofNPM:
-		return []string{"registry", "package", "tag", "mode", "access", "token_env", "token_file", "timeout"}
+		return []string{"registry", "package", "tag", "mode", "access", "token_env", "token_file", "npmrc", "timeout"}
 	case ofOCI:
 		return []string{"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"}
 	case ofFiles:

@@ -94,13 +94,17 @@ func (d *decoder) npm(s section) *NPM {
 		Registry:  s.text("registry", checkRegistry),
 		Package:   s.text("package", checkPackage),
 		Tag:       s.text("tag", checkTag),
-		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish))),
+		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish, Staged))),
 		Access:    s.text("access", oneOf("public", "restricted")),
 		TokenEnv:  s.text("token_env", checkTokenEnv),
 		TokenFile: s.text("token_file", checkPath),
+		NPMRC:     s.text("npmrc", checkPath),
 	}
 	if s.has("token_env") && s.has("token_file") {
 		d.fail(s.at("token_file"), "stands beside token_env: allowed is one of the two")
+	}
+	if s.has("npmrc") && (s.has("token_env") || s.has("token_file")) {
+		d.fail(s.at("npmrc"), "stands beside token_env or token_file: allowed is one of them")
 	}
 	return n
 }

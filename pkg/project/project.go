@@ -86,16 +86,19 @@ type NPM struct {
 	Mode      NPMMode // republish unless set
 	Access    string  // who may read a new package with a scope: public or restricted; the registry decides when empty
 	TokenEnv  string  // name of the environment variable that holds the token; or
-	TokenFile string  // path of the file that holds it
+	TokenFile string  // path of the file that holds it; or
+	NPMRC     string  // path of npm's settings, with credentials, and with the registry when Registry is empty
 }
 
 // NPMMode says how one package becomes a beta and then a release.
 type NPMMode string
 
-// The modes. Retag publishes x.y.z once and moves tags; Republish publishes x.y.z-beta.N and later x.y.z, alike but for the version.
+// The modes. Retag publishes x.y.z once and moves tags; Republish publishes x.y.z-beta.N and later x.y.z, alike but for the version. Staged
+// is Republish, but that x.y.z is staged, for a maintainer to approve.
 const (
 	Retag     NPMMode = "retag"
 	Republish NPMMode = "republish"
+	Staged    NPMMode = "staged"
 )
 
 // DefaultFrom is how betas are tagged unless the file says otherwise.

@@ -31,8 +31,8 @@ func (p *Project) inherit() {
 	if to.Mode == "" {
 		to.Mode = from.Mode
 	}
-	if to.TokenEnv == "" && to.TokenFile == "" && sameRegistry(from, to) {
-		to.TokenEnv, to.TokenFile = from.TokenEnv, from.TokenFile
+	if to.TokenEnv+to.TokenFile+to.NPMRC == "" && sameRegistry(from, to) {
+		to.TokenEnv, to.TokenFile, to.NPMRC = from.TokenEnv, from.TokenFile, from.NPMRC
 	}
 }
 
@@ -167,9 +167,9 @@ func (d *decoder) agreeNPM(p *Project) {
 	}
 	to := p.Promote.NPM
 	if p.Publish == nil || p.Publish.NPM == nil {
-		if to.Mode == Republish && d.clean("publish") {
-			d.fail("promote.npm", "republish makes the release from the beta that publish.npm published, and there is none: "+
-				"add publish: { npm: … }, or set mode: retag")
+		if to.Mode != Retag && d.clean("publish") {
+			d.fail("promote.npm", "%s makes the release from the beta that publish.npm published, and there is none: "+
+				"add publish: { npm: … }, or set mode: retag", to.Mode)
 		}
 		return
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// Open makes the driver of a project's action for a role. It touches nothing outside. An action that no driver can do in
-// that role is refused, with what is wrong.
+// Open makes the driver of a project's action for a role. It touches nothing outside, and reads no more than npm's
+// settings, where they say which registry it is. An action that no driver can do in that role is refused, with what is wrong.
 func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	var d driver.Driver
 	err := driver.Refusef("names no driver: allowed are npm, oci, files, exec, http, circleci, github and gitlab")

@@ -76,6 +76,7 @@ func TestExamples(t *testing.T) {
 func TestExamplesAgreeWithTheirCI(t *testing.T) {
 	for dir, ci := range map[string]string{
 		"circleci": ".circleci/config.yml", "lumigo-style": ".circleci/config.yml", "github": ".github/workflows/deploy.yml", "gitlab": ".gitlab-ci.yml",
+		"npm-trusted": ".github/workflows/release.yml",
 	} {
 		p, err := project.Parse(dir, []byte(example(t, dir+"/project.yaml")))
 		if err != nil {

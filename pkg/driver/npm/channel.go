@@ -24,6 +24,9 @@ type channel struct {
 }
 
 func open(cfg project.NPM, tag string, o options) (channel, error) {
+	if cfg.TokenEnv != "" && cfg.TokenFile != "" || cfg.NPMRC != "" && cfg.TokenEnv+cfg.TokenFile != "" {
+		return channel{}, errors.New("npm: name the token by one of token_env, token_file and npmrc")
+	}
 	reg, err := newRegistry(cfg, o.transport, o.waits)
 	if err != nil {
 		return channel{}, fmt.Errorf("npm: %w", err)
@@ -44,10 +47,9 @@ func open(cfg project.NPM, tag string, o options) (channel, error) {
 		return channel{}, fmt.Errorf("npm: %w", err)
 	}
 	switch {
-	case c.mode != project.Retag && c.mode != project.Republish:
-		return channel{}, fmt.Errorf("npm: mode %s: it must be %s or %s", driver.Quote(string(c.mode)), project.Republish, project.Retag)
-	case cfg.TokenEnv != "" && cfg.TokenFile != "":
-		return channel{}, errors.New("npm: name the token by token_env or by token_file, not both")
+	case c.mode != project.Retag && c.mode != project.Republish && c.mode != project.Staged:
+		return channel{}, fmt.Errorf("npm: mode %s: it must be %s, %s or %s",
+			driver.Quote(string(c.mode)), project.Republish, project.Retag, project.Staged)
 	case c.access != "" && c.access != "public" && c.access != "restricted":
 		return channel{}, fmt.Errorf("npm: access %s: it must be public or restricted", driver.Quote(c.access))
 	case c.access == "restricted" && c.name != "" && !strings.HasPrefix(c.name, "@"):

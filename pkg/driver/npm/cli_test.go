@@ -199,6 +199,13 @@ func testAsNPM(t *testing.T, registry *npmtest.Registry) {
 	}
 }
 
+func wantEqual(t *testing.T, want, got any) {
+	t.Helper()
+	if !reflect.DeepEqual(want, got) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+}
+
 func getJSON(t *testing.T, url string, into any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -29,8 +29,30 @@
 // everybody gets is what soaked. A package in which any file mentions the beta's version is refused with the names of these
 // files, since the one that soaked and the one that is promoted would differ in more than their version.
 //
+// Staged is Republish up to the promotion, which stages 1.4.0 (npm stage publish, since npm 11.15; docs.npmjs.com/staged-publishing): it
+// is uploaded, nobody can install it, and a maintainer approves it, with a second factor, on npmjs.com or by npm stage approve. That is
+// for people only, so this driver never tries: it waits for the version to be published, as long as the attempt lasts, says meanwhile
+// which stage id waits, and finds that again in the next attempt. Give the promotion a timeout that suits the people. What is rejected
+// fails the release. What somebody else has staged under that version, with other contents or for another tag, is refused: a staged
+// version takes the number, and its tag can not be changed. Staging works with any token; listing what is staged, which this needs, not
+// with the short-lived ones of trusted publishing. A registry without staged publishing is refused, and known by its 404.
+//
 // Rewriting is deterministic. Compression may change with the version of Go that Sluice is built with, so of rewritten packages
 // the unpacked bytes are compared where the integrity differs.
+//
+// # Trusted publishing and provenance
+//
+// npm's registry wants people or a CI's identity behind what is published: from January 2027 tokens that pass the second factor by can
+// no longer publish (docs.npmjs.com/about-access-tokens). Staged is for that, and trusted publishing; other registries are as they were.
+//
+// Tokens of npm's trusted publishing are got by the CI's own job, for its OIDC identity, and are good for npm publish and npm stage
+// publish (docs.npmjs.com/trusted-publishers): they can neither move tags nor deprecate, and nobody but that job can have one. So a
+// project that has no other token promotes by triggering that job: package trigger, and deploy/examples/npm-trusted.
+//
+// Provenance is an attestation that npm publish makes in that job, of the SHA-512 of the very package
+// (docs.npmjs.com/generating-provenance-statements); the registry keeps it with the version. It holds for bytes, so Retag of what the job
+// has published keeps it: the version and its integrity stay, the tag moves. Republish and Staged make packages of their own, which have
+// none; they say so in Done.Note when package.json asks for it (publishConfig.provenance).
 //
 // # A package's first version
 //
@@ -46,6 +68,18 @@
 // is no way back: Undo then leaves the tag alone, and says so. A promotion never moves its tag to an older version, also not
 // from a beta that the registry put on latest. A publish moves its tag to any.
 //
+// # Rolling back
+//
+// A rollback puts the tag back and then deprecates the version, with a message that begins with "Rolled back by Sluice", so that those
+// who have it, or ask for it by its number, are told; a promotion of that version by force takes that away again. A version that
+// somebody else has deprecated stays as they left it. A registry that does not deprecate is no failure: Done.Note says what is left to do.
+//
+// Deprecating is putting back the package's whole document, as npm deprecate does. A registry that keeps to CouchDB's revisions refuses one
+// that is no longer the newest, and it is read anew. verdaccio 6.8 does not: it takes the tags from the document, and drops versions
+// that are not in it. So what somebody publishes or tags between that read and that write, some milliseconds, may be lost there;
+// that none publishes at the same time is for the lane to ensure. It also wants the permission to unpublish. The channel's tag is
+// looked at afterwards.
+//
 // # What fails and what then
 //
 // Reads are repeated a few times with growing pauses. A write that gets no answer or a doubtful one (429 excepted) is
@@ -53,8 +87,11 @@
 // ("Failed to save packument"), and for publishes that went through (github.com/npm/cli/issues/7376); so these
 // are looked up too. Credentials that are not accepted, and whatever else repeating does not mend, are driver.Refused.
 //
-// The token is read by name for each request, goes to the registry's own origin only, and a write is never
-// redirected. publishConfig in package.json has no say: the project file decides; Done.Note mentions it.
+// The token is read by name for each request, goes to the registry's own origin only, and a write is never redirected. With npmrc it
+// comes from npm's settings, for the longest part of the registry's address that has one there: _authToken, _auth, or username and
+// _password, with ${NAME} for what the environment has. What is not taken from there are client certificates, proxies, and the rest. The
+// registry is that of the package's scope, or the one for all, unless the project file names one. publishConfig in package.json has no
+// say: the project file decides; Done.Note mentions it.
 //
 // Sources for the API: the npm command line's libnpmpublish 11 (the publish document, its attachment's name, and that
 // dist.tarball says http) and its "dist-tag" command; GET of a package in the abbreviated form is

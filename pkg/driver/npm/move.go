@@ -2,11 +2,13 @@ package npm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -132,7 +134,7 @@ func (c channel) settled(ctx context.Context, name, version string, was shown, t
 	if !c.forward {
 		return true, nil
 	}
-	if err := sleep(ctx, max(c.registry.waits.settle, slower*took)); err != nil {
+	if err := retry.Sleep(ctx, max(c.registry.waits.settle, slower*took)); err != nil {
 		return false, fmt.Errorf("%s of %s points to %s, and was to be looked at once more: %w", c.tag, name, version, err)
 	}
 	now, err := c.now(ctx, name)
@@ -159,7 +161,7 @@ func (c channel) settled(ctx context.Context, name, version string, was shown, t
 // promotedSince is the newest version above this release's that was published after was; empty for none. Where promoting means
 // publishing, that one was promoted meanwhile; where it does not, this can not be told.
 func (c channel) promotedSince(ctx context.Context, name, version string, was shown) (string, error) {
-	if c.mode != project.Republish {
+	if c.mode == project.Retag {
 		return "", nil
 	}
 	versions, err := c.registry.versions(ctx, name)
@@ -175,20 +177,24 @@ func (c channel) promotedSince(ctx context.Context, name, version string, was sh
 	return newest, nil
 }
 
-// undo puts the tag back from version to what it was before.
-func (c channel) undo(ctx context.Context, f driver.Facts, version string, back driver.Back) (driver.Done, error) {
+// errKept is part of the refusal of a registry that would have to leave latest at nothing.
+var errKept = errors.New("the registry does not let go of latest")
+
+// undoable is the name of the package whose tag is to go back from version, when all of them are what they should be.
+func (c channel) undoable(ctx context.Context, f driver.Facts, version string, back driver.Back) (string, error) {
 	if err := validVersion("the release's version", version); err != nil {
-		return driver.Done{}, err
+		return "", err
 	}
 	if back.Value != "" {
 		if err := validVersion("what "+c.tag+" is to go back to,", back.Value); err != nil {
-			return driver.Done{}, err
+			return "", err
 		}
 	}
-	name, err := c.packageName(ctx, f)
-	if err != nil {
-		return driver.Done{}, err
-	}
+	return c.packageName(ctx, f)
+}
+
+// undo puts the tag back from version to what it was before.
+func (c channel) undo(ctx context.Context, name, version string, back driver.Back) (driver.Done, error) {
 	now, err := c.now(ctx, name)
 	if err != nil {
 		return driver.Done{}, err
@@ -220,8 +226,7 @@ func (c channel) undo(ctx context.Context, f driver.Facts, version string, back 
 	case now == back.Value:
 		return driver.Done{Value: back.Value, Before: version}, nil
 	case c.tag == latest && back.Value == "":
-		return driver.Done{}, driver.Refusef("there was nothing on latest of %s before %s, and the registry does not let go of latest: publish a version that is better, or deprecate %s",
-			name, version, version)
+		return driver.Done{Value: now}, driver.Refusef("there was nothing on latest of %s before %s, and %w: publish a version that is better", name, version, errKept)
 	}
 	return driver.Done{}, fmt.Errorf("%s of %s does not go back to %s: somebody else moves it, or the registry is slow to show it", c.tag, name, orNothing(back.Value))
 }

@@ -13,7 +13,11 @@ import (
 	"strings"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
+
+// abbreviated asks for the form for installers: it is a fraction of the size, and has what is wanted here.
+const abbreviated = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
 
 // published is a version as the registry lists it.
 type published struct {
@@ -21,6 +25,7 @@ type published struct {
 		Integrity string `json:"integrity"`
 		Tarball   string `json:"tarball"`
 	} `json:"dist"`
+	Deprecated any `json:"deprecated"`
 }
 
 // versions are the versions of a package that the registry has; none when it does not know the package.
@@ -28,9 +33,7 @@ func (r *registry) versions(ctx context.Context, name string) (map[string]publis
 	var packument struct {
 		Versions map[string]published `json:"versions"`
 	}
-	// The abbreviated form, for installers: it is a fraction of the size, and has what is wanted here.
-	const accept = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
-	err := r.readJSON(ctx, r.address(name), accept, &packument)
+	err := r.readJSON(ctx, r.address(name), abbreviated, &packument)
 	return packument.Versions, err
 }
 
@@ -104,21 +107,26 @@ func (r *registry) download(ctx context.Context, name, version string, of publis
 
 // write makes a request that changes something, and returns nil when the registry has what the request was for. The context is
 // asked right before each try. A request whose answer is lost or doubtful is not simply sent again: there is asked first,
-// right before the repetition. An error of there ends it; what it says of the registry's state counts more than the answer.
-func (r *registry) write(ctx context.Context, method, to string, body []byte, there func() (bool, error)) error {
+// right before the repetition. An error of there ends it; what it says of the registry's state counts more than the answer. The
+// body is made for each try.
+func (r *registry) write(ctx context.Context, method, to string, body func() ([]byte, error), there func() (bool, error)) error {
 	tries := 0
-	_, err := retry(ctx, r.waits, func() (struct{}, error) {
+	_, err := retry.Do(ctx, r.waits.Policy, func() (struct{}, error) {
 		if tries++; tries > 1 {
 			switch is, err := there(); {
 			case err != nil:
-				return struct{}{}, final(err)
+				return struct{}{}, retry.Final(err)
 			case is:
 				return struct{}{}, nil
 			}
 		}
-		again, err := r.try(ctx, method, to, body, there)
+		sent, err := body()
+		if err != nil {
+			return struct{}{}, err
+		}
+		again, err := r.try(ctx, method, to, sent, there)
 		if err != nil && !again {
-			err = final(err)
+			err = retry.Final(err)
 		}
 		return struct{}{}, err
 	})
@@ -133,6 +141,9 @@ func (r *registry) write(ctx context.Context, method, to string, body []byte, th
 	}
 	return err
 }
+
+// always is a body that is the same each time.
+func always(body []byte) func() ([]byte, error) { return func() ([]byte, error) { return body, nil } }
 
 // unanswered is the error of a write that may have gone through or may do so yet.
 type unanswered struct{ err error }
@@ -155,9 +166,9 @@ func (r *registry) try(ctx context.Context, method, to string, body []byte, ther
 	case a.ok():
 		return false, nil
 	case a.status == http.StatusTooManyRequests:
-		return true, pause(r.said(a, what), a.retryAfter)
-	case a.later(), a.busy():
-		return true, pause(&unanswered{r.said(a, what)}, a.retryAfter)
+		return true, retry.Pause(r.said(a, what), a.pause)
+	case retry.Later(a.status), a.busy():
+		return true, retry.Pause(&unanswered{r.said(a, what)}, a.pause)
 	}
 	is, err := there()
 	if err == nil && !is && a.status == http.StatusForbidden { // registries give that for publishes that went through, too
@@ -194,7 +205,7 @@ func (r *registry) publish(ctx context.Context, t *tarball, tag, access, commit 
 		}
 		return true, r.same(ctx, have, t)
 	}
-	if err := r.write(ctx, http.MethodPut, r.address(t.name), doc, there); err != nil {
+	if err := r.write(ctx, http.MethodPut, r.address(t.name), always(doc), there); err != nil {
 		return fmt.Errorf("publish %s@%s: %w", t.name, t.version, err)
 	}
 	shown, err := poll(ctx, r.waits, there)
@@ -226,7 +237,7 @@ func (r *registry) point(ctx context.Context, name, tag, version string, may fun
 		}
 		return false, may(tags[tag])
 	}
-	if err := r.write(ctx, method, r.address("-", "package", name, "dist-tags", tag), body, there); err != nil {
+	if err := r.write(ctx, method, r.address("-", "package", name, "dist-tags", tag), always(body), there); err != nil {
 		if version == "" {
 			return fmt.Errorf("remove the tag %s of %s: %w", tag, name, err)
 		}

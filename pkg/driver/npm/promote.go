@@ -2,6 +2,7 @@ package npm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
@@ -58,8 +59,24 @@ func (p *promoter) Do(ctx context.Context, f driver.Facts) (driver.Done, error) 
 	if err != nil {
 		return driver.Done{}, err
 	}
-	if p.mode == project.Republish {
+	done, err := p.give(ctx, t, f, was)
+	if err != nil {
+		return driver.Done{}, err
+	}
+	if err := p.reinstate(ctx, t.name, t.version, was, &done); err != nil {
+		return driver.Done{}, err
+	}
+	return done, nil
+}
+
+// give makes the channel point to t.
+func (p *promoter) give(ctx context.Context, t *tarball, f driver.Facts, was shown) (driver.Done, error) {
+	switch p.mode {
+	case project.Staged:
+		return p.stage(ctx, t, f, was)
+	case project.Republish:
 		return p.publish(ctx, t, f.Commit, was, func() error { return p.soaked(ctx, t, f.Beta, was) })
+	case project.Retag:
 	}
 	have, ok := was.versions[t.version]
 	if !ok {
@@ -98,7 +115,22 @@ func (p *promoter) soaked(ctx context.Context, t *tarball, beta string, was show
 	return nil
 }
 
-// Undo is driver.Driver's.
+// Undo is driver.Driver's. The version that is rolled back is deprecated, so that those who have it, or ask for it by its number, are told.
 func (p *promoter) Undo(ctx context.Context, f driver.Facts, back driver.Back) (driver.Done, error) {
-	return p.undo(ctx, f, f.Version, back)
+	name, err := p.undoable(ctx, f, f.Version, back)
+	if err != nil {
+		return driver.Done{}, err
+	}
+	done, err := p.undo(ctx, name, f.Version, back)
+	if err == nil {
+		err = p.unstaged(ctx, name, f.Version, &done)
+	}
+	kept := errors.Is(err, errKept)
+	if err != nil && !kept || done.Value != back.Value && !kept || back.Value == f.Version {
+		return done, err // it has not left the channel, or somebody has moved that on
+	}
+	if failed := p.withdraw(ctx, name, f.Version, done.Value, &done); failed != nil && !kept {
+		return driver.Done{}, failed
+	}
+	return done, err
 }

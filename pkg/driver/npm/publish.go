@@ -2,6 +2,7 @@ package npm
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -94,7 +95,7 @@ func (p *publisher) Plan(ctx context.Context, f driver.Facts) (driver.Plan, erro
 	if have, taken := is.versions[version]; taken {
 		return plan, p.again(ctx, t, version, have, is)
 	}
-	if p.mode == project.Republish {
+	if p.mode != project.Retag {
 		plan.Beta = nextBeta(version, is.versions)
 		_, err = p.make(t, version, plan.Beta)
 	}
@@ -125,7 +126,7 @@ func (p *publisher) version(t *tarball, asked string, is shown) (string, error) 
 // again returns nil for a version that is there and may be taken for this release's own: in the mode retag, one with the same
 // bytes that was never promoted, as it is after a cancel.
 func (p *publisher) again(ctx context.Context, t *tarball, version string, have published, is shown) error {
-	if p.mode == project.Republish {
+	if p.mode != project.Retag {
 		return driver.Refusef("%s@%s is published already: merge with a new version", t.name, version)
 	}
 	if err := p.registry.same(ctx, have, t); err != nil {
@@ -189,7 +190,18 @@ func (p *publisher) Do(ctx context.Context, f driver.Facts) (driver.Done, error)
 	if _, ok := t.manifest["publishConfig"]; ok {
 		done.Note = join(done.Note, "publishConfig in package.json is ignored: the project file decides")
 	}
+	if _, there := was.versions[t.version]; t.attested() && (p.mode != project.Retag || !there) {
+		done.Note = join(done.Note, fmt.Sprintf("package.json asks for provenance, which only npm publish in CI can attest: %s@%s has none",
+			t.name, t.version))
+	}
 	return done, nil
+}
+
+// attested tells whether package.json asks npm publish for provenance.
+// https://docs.npmjs.com/generating-provenance-statements
+func (t *tarball) attested() bool {
+	var config struct{ Provenance bool }
+	return json.Unmarshal(t.manifest["publishConfig"], &config) == nil && config.Provenance
 }
 
 // firstVersion deals with the registry's habit of pointing latest to a package's first version: it tries to remove latest, when
@@ -247,5 +259,9 @@ func join(notes ...string) string {
 
 // Undo is driver.Driver's.
 func (p *publisher) Undo(ctx context.Context, f driver.Facts, back driver.Back) (driver.Done, error) {
-	return p.undo(ctx, f, f.Beta, back)
+	name, err := p.undoable(ctx, f, f.Beta, back)
+	if err != nil {
+		return driver.Done{}, err
+	}
+	return p.undo(ctx, name, f.Beta, back)
 }

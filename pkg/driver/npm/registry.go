@@ -10,12 +10,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
+	"os"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -32,30 +33,31 @@ type registry struct {
 	base      string // no slash at the end
 	tokenEnv  string
 	tokenFile string
+	npmrc     string // npm's settings have the credentials
 	client    *http.Client
 	waits     waits
 }
 
 // answer is what the registry said: never a failure of the line.
 type answer struct {
-	status     int
-	body       []byte
-	retryAfter time.Duration
-	oneTime    bool // it wants a one-time password
+	status  int
+	body    []byte
+	pause   time.Duration // that it asks for
+	oneTime bool          // it wants a one-time password
 }
 
 func (a *answer) ok() bool { return a.status/100 == 2 }
 
-// later tells whether the same request may be answered differently soon.
-func (a *answer) later() bool {
-	switch a.status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
-		return true
-	}
-	return a.status >= 500
-}
-
 func newRegistry(cfg project.NPM, transport http.RoundTripper, w waits) (*registry, error) {
+	if cfg.Registry == "" && cfg.NPMRC != "" {
+		s, err := readSettings(cfg.NPMRC)
+		if err == nil {
+			cfg.Registry, err = s.registry(cfg.Package, os.LookupEnv)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("npmrc %s: %w", driver.Quote(cfg.NPMRC), err)
+		}
+	}
 	if cfg.Registry == "" {
 		return nil, errors.New("registry: say which one, by its URL")
 	}
@@ -70,7 +72,7 @@ func newRegistry(cfg project.NPM, transport http.RoundTripper, w waits) (*regist
 		return nil, fmt.Errorf("registry %s: it must be https, so that the token stays secret; http is for this machine only", driver.Quote(cfg.Registry))
 	}
 	return &registry{
-		base: strings.TrimRight(base.String(), "/"), tokenEnv: cfg.TokenEnv, tokenFile: cfg.TokenFile, waits: w,
+		base: strings.TrimRight(base.String(), "/"), tokenEnv: cfg.TokenEnv, tokenFile: cfg.TokenFile, npmrc: cfg.NPMRC, waits: w,
 		client: &http.Client{Transport: transport, CheckRedirect: redirect},
 	}, nil
 }
@@ -129,24 +131,26 @@ func (r *registry) send(ctx context.Context, method, to string, body []byte, acc
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	token, err := driver.Secret(r.tokenEnv, r.tokenFile)
+	authorization, secrets, err := r.authorization()
 	if err != nil {
 		return nil, err
 	}
-	if base, err := url.Parse(r.base); err == nil && sameOrigin(req.URL, base) && token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+	if base, err := url.Parse(r.base); err == nil && sameOrigin(req.URL, base) && authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
 	res, err := r.client.Do(req)
 	if err != nil {
 		return nil, lineError(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }() // only read
-	a := &answer{status: res.StatusCode, retryAfter: retryAfter(res.Header.Get("Retry-After"))}
+	a := &answer{status: res.StatusCode, pause: retry.After(res.Header, time.Now())}
 	a.oneTime = strings.Contains(strings.ToLower(res.Header.Get("Www-Authenticate")), "otp")
 	if !a.ok() {
 		a.body, _ = io.ReadAll(io.LimitReader(res.Body, maxReason)) // the status is what counts
-		if token != "" {
-			a.body = bytes.ReplaceAll(a.body, []byte(token), []byte("***"))
+		for _, secret := range secrets {
+			if secret != "" {
+				a.body = bytes.ReplaceAll(a.body, []byte(secret), []byte("***"))
+			}
 		}
 		return a, nil
 	}
@@ -168,35 +172,24 @@ func lineError(ctx context.Context, err error) error {
 	return err
 }
 
-// retryAfter reads the header of that name: seconds, or a date. Zero when it says nothing.
-func retryAfter(value string) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 86_400)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(time.Until(at), 0)
-	}
-	return 0
-}
-
 // read gets a URL, repeatedly where that may help. Statuses other than success and 404 are errors.
 func (r *registry) read(ctx context.Context, to, accept string, most int64) (*answer, error) {
-	return retry(ctx, r.waits, func() (*answer, error) {
+	return retry.Do(ctx, r.waits.Policy, func() (*answer, error) {
 		if err := ctx.Err(); err != nil {
-			return nil, final(fmt.Errorf("read from the registry %s: %w", r.base, err))
+			return nil, fmt.Errorf("read from the registry %s: %w", r.base, err)
 		}
 		a, err := r.send(ctx, http.MethodGet, to, nil, accept, most)
 		switch {
 		case driver.IsRefused(err):
-			return nil, final(err)
+			return nil, err
 		case err != nil:
 			return nil, fmt.Errorf("the registry can not be reached: %w", err)
 		case a.ok(), a.status == http.StatusNotFound:
 			return a, nil
-		case a.later():
-			return nil, pause(r.said(a, "GET "+to), a.retryAfter)
+		case retry.Later(a.status):
+			return nil, retry.Pause(r.said(a, "GET "+to), a.pause)
 		}
-		return nil, final(r.refusal(a, "GET "+to))
+		return nil, r.refusal(a, "GET "+to)
 	})
 }
 
@@ -245,6 +238,8 @@ func (r *registry) refusal(a *answer, what string) error {
 		return driver.Refusef("%w; the token in %s may not do this", said, r.tokenName())
 	case a.status == http.StatusPaymentRequired:
 		return driver.Refusef("%w; a new package with a scope is private unless the project file says access: public", said)
+	case a.status == http.StatusNotFound && strings.HasPrefix(what, http.MethodPost): // only what is staged is posted
+		return driver.Refusef("%w; a registry without staged publishing needs the mode %s", said, project.Republish)
 	case a.status/100 == 3:
 		return driver.Refusef("%w; it redirects: name the registry in the project file that it redirects to", said)
 	}
@@ -257,6 +252,8 @@ func (r *registry) tokenName() string {
 		return "the environment variable " + driver.Quote(r.tokenEnv)
 	case r.tokenFile != "":
 		return "the file " + driver.Quote(r.tokenFile)
+	case r.npmrc != "":
+		return "the settings " + driver.Quote(r.npmrc) + ", if they have one for " + r.base
 	}
 	return "token_env or token_file (the project file names neither)"
 }

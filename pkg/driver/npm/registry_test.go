@@ -39,6 +39,17 @@ func TestAgainstRegistry(t *testing.T) {
 		"moved meanwhile":   testMovedMeanwhile,
 		"redirects":         testRedirects,
 		"large":             testLarge,
+		"deprecate":         testDeprecate,
+		"deprecated":        testDeprecatedByOthers,
+		"not deprecated":    testNotDeprecated,
+		"deprecate faults":  testDeprecateFaults,
+		"deprecate killed":  testDeprecateKilled,
+		"deprecate keeps":   testDeprecateKeeps,
+		"provenance":        testProvenance,
+		"staged":            testStaged,
+		"staged rejected":   testStagedRejected,
+		"staged once":       testStagedOnce,
+		"staged refused":    testStagedRefused,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, registry) })
 	}
