@@ -32,12 +32,15 @@ const (
 	ofCircleCI kind = "circleci"
 	ofGitHub   kind = "github"
 	ofGitLab   kind = "gitlab"
+
+	ofGit           kind = "git"
+	ofGitHubRelease kind = "github_release"
 )
 
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
-		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab,
+		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofGit, ofGitHubRelease,
 	}
 }
 
@@ -50,7 +53,7 @@ func (k kind) fields() []string {
 			"bake", "limits",
 		}
 	case ofAction:
-		return append([]string{"npm", "oci"}, deployers()...)
+		return append([]string{"npm", "oci", "git", "github_release"}, deployers()...)
 	case ofStage:
 		return append(deployers(), "on_cancel")
 	case ofNPM:
@@ -89,6 +92,10 @@ func (k kind) fields() []string {
 		return []string{"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"}
 	case ofGitLab:
 		return []string{"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"}
+	case ofGit:
+		return []string{"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"}
+	case ofGitHubRelease:
+		return []string{"url", "repo", "tag", "token_env", "token_file", "timeout"}
 	default:
 		return nil
 	}
@@ -107,11 +114,13 @@ func unknownField(k kind, name string) string {
 		return "can not stage: install and start the package with exec; " + allowed
 	case (k == ofStage || k == ofStages) && name == "oci":
 		return "can not stage: deploy the image, by its digest, with exec; " + allowed
+	case (k == ofStage || k == ofStages) && (name == "git" || name == "github_release"):
+		return "can not stage: deploy what is tagged with exec, or by a CI; " + allowed
 	case len(homesOf(name, k)) > 0:
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
 	case (k == ofNPM || k == ofOCI) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
-	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab}, k) && secretField.MatchString(name):
+	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab, ofGit, ofGitHubRelease}, k) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case k == ofExec && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"
