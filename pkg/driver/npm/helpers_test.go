@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/npmtest"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
 // quick are waits for a registry on the loopback.
 func quick() waits {
-	return waits{first: 4 * time.Millisecond, tries: 5, show: 5 * time.Second, settle: 5 * time.Millisecond}
+	return waits{retry.Policy{First: 4 * time.Millisecond, Tries: 5}, 5 * time.Second, 5 * time.Millisecond}
 }
 
 func withWaits(w waits) Option { return func(o *options) { o.waits = w } }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -132,7 +133,7 @@ func (c channel) settled(ctx context.Context, name, version string, was shown, t
 	if !c.forward {
 		return true, nil
 	}
-	if err := sleep(ctx, max(c.registry.waits.settle, slower*took)); err != nil {
+	if err := retry.Sleep(ctx, max(c.registry.waits.settle, slower*took)); err != nil {
 		return false, fmt.Errorf("%s of %s points to %s, and was to be looked at once more: %w", c.tag, name, version, err)
 	}
 	now, err := c.now(ctx, name)

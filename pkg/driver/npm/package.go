@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
 // published is a version as the registry lists it.
@@ -107,18 +108,18 @@ func (r *registry) download(ctx context.Context, name, version string, of publis
 // right before the repetition. An error of there ends it; what it says of the registry's state counts more than the answer.
 func (r *registry) write(ctx context.Context, method, to string, body []byte, there func() (bool, error)) error {
 	tries := 0
-	_, err := retry(ctx, r.waits, func() (struct{}, error) {
+	_, err := retry.Do(ctx, r.waits.Policy, func() (struct{}, error) {
 		if tries++; tries > 1 {
 			switch is, err := there(); {
 			case err != nil:
-				return struct{}{}, final(err)
+				return struct{}{}, retry.Final(err)
 			case is:
 				return struct{}{}, nil
 			}
 		}
 		again, err := r.try(ctx, method, to, body, there)
 		if err != nil && !again {
-			err = final(err)
+			err = retry.Final(err)
 		}
 		return struct{}{}, err
 	})
@@ -155,9 +156,9 @@ func (r *registry) try(ctx context.Context, method, to string, body []byte, ther
 	case a.ok():
 		return false, nil
 	case a.status == http.StatusTooManyRequests:
-		return true, pause(r.said(a, what), a.retryAfter)
-	case a.later(), a.busy():
-		return true, pause(&unanswered{r.said(a, what)}, a.retryAfter)
+		return true, retry.Pause(r.said(a, what), a.pause)
+	case retry.Later(a.status), a.busy():
+		return true, retry.Pause(&unanswered{r.said(a, what)}, a.pause)
 	}
 	is, err := there()
 	if err == nil && !is && a.status == http.StatusForbidden { // registries give that for publishes that went through, too

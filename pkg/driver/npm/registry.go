@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -38,22 +38,13 @@ type registry struct {
 
 // answer is what the registry said: never a failure of the line.
 type answer struct {
-	status     int
-	body       []byte
-	retryAfter time.Duration
-	oneTime    bool // it wants a one-time password
+	status  int
+	body    []byte
+	pause   time.Duration // that it asks for
+	oneTime bool          // it wants a one-time password
 }
 
 func (a *answer) ok() bool { return a.status/100 == 2 }
-
-// later tells whether the same request may be answered differently soon.
-func (a *answer) later() bool {
-	switch a.status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
-		return true
-	}
-	return a.status >= 500
-}
 
 func newRegistry(cfg project.NPM, transport http.RoundTripper, w waits) (*registry, error) {
 	if cfg.Registry == "" {
@@ -141,7 +132,7 @@ func (r *registry) send(ctx context.Context, method, to string, body []byte, acc
 		return nil, lineError(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }() // only read
-	a := &answer{status: res.StatusCode, retryAfter: retryAfter(res.Header.Get("Retry-After"))}
+	a := &answer{status: res.StatusCode, pause: retry.After(res.Header, time.Now())}
 	a.oneTime = strings.Contains(strings.ToLower(res.Header.Get("Www-Authenticate")), "otp")
 	if !a.ok() {
 		a.body, _ = io.ReadAll(io.LimitReader(res.Body, maxReason)) // the status is what counts
@@ -168,35 +159,24 @@ func lineError(ctx context.Context, err error) error {
 	return err
 }
 
-// retryAfter reads the header of that name: seconds, or a date. Zero when it says nothing.
-func retryAfter(value string) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 86_400)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(time.Until(at), 0)
-	}
-	return 0
-}
-
 // read gets a URL, repeatedly where that may help. Statuses other than success and 404 are errors.
 func (r *registry) read(ctx context.Context, to, accept string, most int64) (*answer, error) {
-	return retry(ctx, r.waits, func() (*answer, error) {
+	return retry.Do(ctx, r.waits.Policy, func() (*answer, error) {
 		if err := ctx.Err(); err != nil {
-			return nil, final(fmt.Errorf("read from the registry %s: %w", r.base, err))
+			return nil, fmt.Errorf("read from the registry %s: %w", r.base, err)
 		}
 		a, err := r.send(ctx, http.MethodGet, to, nil, accept, most)
 		switch {
 		case driver.IsRefused(err):
-			return nil, final(err)
+			return nil, err
 		case err != nil:
 			return nil, fmt.Errorf("the registry can not be reached: %w", err)
 		case a.ok(), a.status == http.StatusNotFound:
 			return a, nil
-		case a.later():
-			return nil, pause(r.said(a, "GET "+to), a.retryAfter)
+		case retry.Later(a.status):
+			return nil, retry.Pause(r.said(a, "GET "+to), a.pause)
 		}
-		return nil, final(r.refusal(a, "GET "+to))
+		return nil, r.refusal(a, "GET "+to)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
 // credentials are those of one registry, by name. They are read for each request that needs them.
@@ -85,7 +86,7 @@ func (s *session) failed(ctx context.Context, doing string, err error) error {
 		text += "; it does not accept " + s.auth.where()
 	case said.StatusCode == http.StatusForbidden:
 		text += "; not allowed with " + s.auth.where()
-	case later(said.StatusCode):
+	case retry.Later(said.StatusCode):
 		return &failure{text, said}
 	}
 	return driver.Refusef("%w", &failure{text, said})

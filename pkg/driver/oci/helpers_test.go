@@ -25,11 +25,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
 // quick are waits for a registry on this machine.
 func quick() waits {
-	return waits{first: time.Millisecond, tries: 4, answer: 10 * time.Second, settle: 2 * time.Millisecond, jobs: 1}
+	return waits{Policy: retry.Policy{First: time.Millisecond, Tries: 4}, answer: 10 * time.Second, settle: 2 * time.Millisecond, jobs: 1}
 }
 
 func withWaits(w waits) Option { return func(o *options) { o.waits = w } }

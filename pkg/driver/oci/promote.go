@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -136,7 +137,7 @@ func (p *promoter) move(
 		if err := to.point(ctx, p.tag, m); err != nil {
 			return driver.Done{}, err
 		}
-		if err := sleep(ctx, max(p.waits.settle, min(slower*time.Since(begun), longest))); err != nil {
+		if err := retry.Sleep(ctx, max(p.waits.settle, min(slower*time.Since(begun), longest))); err != nil {
 			return driver.Done{}, fmt.Errorf("%s points to %s, and was to be looked at once more: %w", to.name.Tag(p.tag).Name(), version, err)
 		}
 	}

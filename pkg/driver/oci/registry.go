@@ -55,7 +55,7 @@ func (r repository) open() (*session, error) {
 	opts := []remote.Option{
 		remote.WithTransport(r.line), remote.WithUserAgent("sluice"), remote.WithJobs(r.waits.jobs),
 		remote.WithRetryStatusCodes(), remote.WithRetryPredicate(uploadAgain),
-		remote.WithRetryBackoff(remote.Backoff{Duration: r.waits.first, Factor: 2, Jitter: 0.3, Steps: 3}),
+		remote.WithRetryBackoff(remote.Backoff{Duration: r.waits.First, Factor: 2, Jitter: 0.3, Steps: 3}),
 	}
 	if r.auth.named() {
 		opts = append(opts, remote.WithAuth(r.auth))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
@@ -146,7 +147,7 @@ func (v *circleci) compiled(ctx context.Context, p circlePipeline) (string, erro
 		if strings.TrimSpace(text) != "" || !strings.HasSuffix(now.State, "pending") || time.Now().After(end) {
 			return text, nil
 		}
-		if err := sleep(ctx, 2*v.waits.first); err != nil {
+		if err := retry.Sleep(ctx, 2*v.waits.First); err != nil {
 			return "", err
 		}
 		if err := v.getJSON(ctx, v.api(nil, "pipeline", p.ID), &now); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
 // state is how far a run is.
@@ -186,7 +187,7 @@ func choose(runs []run, j job) (mine, opposite *run) {
 
 // start triggers the job. A trigger that may have worked is looked for before it is repeated.
 func (d *Driver) start(ctx context.Context, j job) (*run, error) {
-	for try := uint(1); ; try++ {
+	for series := d.waits.Begin(); ; {
 		if err := ctx.Err(); err != nil { // right before the write
 			return nil, fmt.Errorf("%s: %w", d.name, err)
 		}
@@ -208,15 +209,12 @@ func (d *Driver) start(ctx context.Context, j job) (*run, error) {
 				return found, lost
 			}
 		}
-		if try >= d.waits.tries {
+		pause, again := series.Next(retry.PauseOf(err), retry.Left(ctx))
+		if !again {
 			return nil, fmt.Errorf("%s: %w", d.name, err)
 		}
-		pause := max(pauseOf(err), d.waits.first<<try)
-		if pause > left(ctx) {
-			return nil, fmt.Errorf("%s: %w; it is to be tried again in %s", d.name, err, pause.Round(time.Second))
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return nil, fmt.Errorf("%s: %w", d.name, err)
+		if ended := retry.Sleep(ctx, pause); ended != nil {
+			return nil, fmt.Errorf("%s: %w: %w", d.name, err, ended)
 		}
 	}
 }
@@ -232,29 +230,23 @@ func (d *Driver) accepted(ctx context.Context, j job) (*run, error) {
 
 // shown looks for the job's run until it shows, for a while; nil when it does not.
 func (d *Driver) shown(ctx context.Context, j job, within time.Duration) (*run, error) {
-	end := time.Now().Add(within)
-	for pause := d.waits.first; ; pause = min(2*pause, 10*time.Second) {
+	var mine *run
+	_, err := retry.Poll(ctx, d.waits.First, within, func() (bool, error) {
 		runs, err := d.vendor.runs(ctx, j)
-		if err != nil {
-			return nil, fmt.Errorf("%s: look for the run that was triggered: %w", d.name, err)
-		}
-		if mine, _ := choose(runs, j); mine != nil {
-			return mine, nil
-		}
-		if left := time.Until(end); left <= 0 {
-			return nil, nil //nolint:nilnil // there is none, which is an answer
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return nil, fmt.Errorf("%s: it was triggered and has not shown yet, the next attempt will look: %w", d.name, err)
-		}
+		mine, _ = choose(runs, j)
+		return mine != nil, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: it was triggered and has not shown yet, the next attempt will look: %w", d.name, err)
 	}
+	return mine, nil
 }
 
 // follow asks for the run until it is over. When it can not, the error says what goes on without it.
 func (d *Driver) follow(ctx context.Context, j job, r run) (run, error) {
 	now := r
 	for now.state == running {
-		err := sleep(ctx, d.interval)
+		err := retry.Sleep(ctx, d.interval)
 		if err == nil {
 			var next run
 			if next, err = d.vendor.look(ctx, j, now); err == nil {

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -92,13 +93,7 @@ func (l *line) address(query url.Values, elements ...string) string {
 
 // get reads a URL, repeatedly where that may help. Any answer but one that says later, or no, is returned.
 func (l *line) get(ctx context.Context, to string) (*answer, error) {
-	return repeat(ctx, l.waits, func() (*answer, error) {
-		a, err := l.send(ctx, http.MethodGet, to, nil, nil)
-		if driver.IsRefused(err) || ctx.Err() != nil && err != nil {
-			return nil, final(err)
-		}
-		return a, err
-	})
+	return retry.Do(ctx, l.waits.Policy, func() (*answer, error) { return l.send(ctx, http.MethodGet, to, nil, nil) })
 }
 
 // getJSON reads what a URL has into a value. An answer that is no success is an error.
@@ -199,18 +194,18 @@ func lineError(ctx, within context.Context, err error) error {
 // judge tells the answers that are nobody's but the line's: try later, and no.
 func (l *line) judge(a *answer, what string) error {
 	err := said(a, what)
-	after := askedPause(a.header, time.Now())
+	after := retry.After(a.header, time.Now())
 	switch {
 	case a.status == http.StatusTooManyRequests, a.status == http.StatusForbidden && after > 0:
-		return &paused{fmt.Errorf("%w (%w)", err, errNotDone), after}
+		return retry.Pause(fmt.Errorf("%w (%w)", err, errNotDone), after)
 	case a.status == http.StatusUnauthorized:
 		return driver.Refusef("%w; it does not accept the token in %s", err, l.tokenName())
 	case a.status == http.StatusForbidden:
 		return driver.Refusef("%w; the token in %s may not do this", err, l.tokenName())
 	case a.status/100 == 3:
 		return driver.Refusef("%w; it redirects: name the address that it redirects to in the project file", err)
-	case a.status >= 500, a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly:
-		return &paused{err, after}
+	case retry.Later(a.status):
+		return retry.Pause(err, after)
 	}
 	return nil
 }

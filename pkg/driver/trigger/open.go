@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
@@ -24,6 +25,18 @@ type options struct {
 
 // WithTransport makes the driver send its requests through t instead of http.DefaultTransport.
 func WithTransport(t http.RoundTripper) Option { return func(o *options) { o.transport = t } }
+
+// waits says how patient the driver is.
+type waits struct {
+	retry.Policy
+
+	doubt time.Duration // how long a run is looked for whose trigger got no answer
+	show  time.Duration // how long one is that was accepted
+}
+
+func defaultWaits() waits {
+	return waits{retry.Policy{First: 500 * time.Millisecond, Tries: 5}, 15 * time.Second, 2 * time.Minute}
+}
 
 func withWaits(w waits) Option { return func(o *options) { o.waits = w } }
 

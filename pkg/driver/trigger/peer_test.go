@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/drivertest"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
 const goodToken = "token-of-the-ci"
@@ -191,7 +192,7 @@ func params() map[string]string {
 }
 
 func quick() waits {
-	return waits{first: time.Millisecond, tries: 4, doubt: 5 * time.Millisecond, show: 100 * time.Millisecond}
+	return waits{retry.Policy{First: time.Millisecond, Tries: 4}, 5 * time.Millisecond, 100 * time.Millisecond}
 }
 
 // maker makes a vendor's driver through a transport, with the token in an environment variable.

@@ -7,27 +7,26 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
 // waits says how patient the driver is.
 type waits struct {
-	first  time.Duration // the pause before the first repetition; each further one is about twice as long
-	tries  int           // how often a request is made at most
+	retry.Policy
+
 	answer time.Duration // how long a request may take that carries no blob
 	settle time.Duration // how long after moving a channel it is read once more, against somebody who moved it at the same time
 	jobs   int           // how many blobs are copied at a time
 }
 
 func defaultWaits() waits {
-	return waits{first: 250 * time.Millisecond, tries: 5, answer: time.Minute, settle: time.Second, jobs: 4}
+	return waits{Policy: retry.Policy{First: 250 * time.Millisecond, Tries: 5}, answer: time.Minute, settle: time.Second, jobs: 4}
 }
 
 // line is the way to a registry, below the library that speaks its protocol. It asks the context right before each request,
@@ -55,32 +54,30 @@ func (l *line) repeat(req *http.Request) (*http.Response, error) {
 		return nil, errPlain
 	}
 	ctx := req.Context()
-	growing := &backoff.ExponentialBackOff{
-		InitialInterval: l.waits.first, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 10 * time.Second,
-	}
-	growing.Reset()
+	series := l.waits.Begin()
 	for try := 1; ; try++ {
 		// After an attempt's end another instance may be at work.
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		res, err := l.once(req, try)
-		pause := growing.NextBackOff()
+		asked := time.Duration(0)
 		switch {
-		case err == nil && !later(res.StatusCode):
+		case err == nil && !retry.Later(res.StatusCode):
 			return res, nil
 		case err == nil:
-			pause = max(pause, retryAfter(res.Header.Get("Retry-After")))
+			asked = retry.After(res.Header, time.Now())
 		case ctx.Err() != nil || driver.IsRefused(err):
 			return nil, err
 		case isUpload(req):
 			return nil, &interrupted{err}
 		}
-		if try >= l.waits.tries || pause >= left(ctx) || l.probes(req) {
+		pause, again := series.Next(asked, retry.Left(ctx))
+		if !again || l.probes(req) {
 			return res, err
 		}
 		if isUpload(req) { // the library repeats it, at once or nearly
-			if ended := sleep(ctx, pause); ended != nil {
+			if ended := retry.Sleep(ctx, pause); ended != nil {
 				_ = res.Body.Close()
 				return nil, ended
 			}
@@ -89,7 +86,7 @@ func (l *line) repeat(req *http.Request) (*http.Response, error) {
 		if res != nil {
 			_ = res.Body.Close() // what it says is not the last word
 		}
-		if ended := sleep(ctx, pause); ended != nil {
+		if ended := retry.Sleep(ctx, pause); ended != nil {
 			return nil, errors.Join(err, ended)
 		}
 	}
@@ -146,15 +143,6 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// later tells whether the same request may be answered differently soon.
-func later(status int) bool {
-	switch status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
-		return true
-	}
-	return status >= 500 && status != http.StatusNotImplemented
-}
-
 // isUpload tells whether the request carries a blob, or is about one that is being carried.
 func isUpload(req *http.Request) bool {
 	switch req.Method {
@@ -177,36 +165,5 @@ func uploadAgain(err error) bool {
 		return true
 	}
 	var said *transport.Error
-	return errors.As(err, &said) && said.Request != nil && isUpload(said.Request) && later(said.StatusCode)
-}
-
-// retryAfter reads the header of that name: seconds, or a date. Zero when it says nothing.
-func retryAfter(value string) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 86_400)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(time.Until(at), 0)
-	}
-	return 0
-}
-
-// left is how long the context lasts.
-func left(ctx context.Context) time.Duration {
-	if end, ok := ctx.Deadline(); ok {
-		return time.Until(end)
-	}
-	return time.Hour
-}
-
-// sleep waits, or returns the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return errors.As(err, &said) && said.Request != nil && isUpload(said.Request) && retry.Later(said.StatusCode)
 }
