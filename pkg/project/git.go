@@ -16,7 +16,7 @@ const (
 // Git tags commits in a git repository: candidates (publish), and then releases on the same commits (promote).
 type Git struct {
 	Remote    string // its URL; promote takes that of publish
-	Tag       string // of a version, which stands at its end: pkg/x/v{{version}}; DefaultGitTag (publish), that of publish (promote) unless set
+	Tag       string // pkg/x/v{{version}}, the version at its end; DefaultGitTag (publish), that of publish (promote) unless set
 	Candidate string // the word in 1.4.0-rc.1; DefaultCandidate (publish), that of publish (promote) unless set; promote alone needs none
 	Branch    string // moves along; none when empty
 	Username  string // of whom the token is the password; one that GitHub and GitLab take when empty
@@ -43,8 +43,8 @@ func (d *decoder) taggers(block section, a *Action) {
 	timeout := between(minActionTimeout, maxActionTimeout)
 	if s, ok := block.child("git", ofGit); ok {
 		a.Git = &Git{
-			Remote: strings.TrimRight(s.text("remote", checkRegistry), "/"), Tag: s.text("tag", checkGitTag), Candidate: s.text("candidate", checkCandidate),
-			Branch: s.text("branch", checkBranch), Username: s.text("username", checkUser), Token: s.token(),
+			Remote: strings.TrimRight(s.text("remote", checkRegistry), "/"), Tag: s.text("tag", checkGitTag),
+			Candidate: s.text("candidate", checkCandidate), Branch: s.text("branch", checkBranch), Username: s.text("username", checkUser), Token: s.token(),
 		}
 		if s.has("username") && !s.has("token_env") && !s.has("token_file") {
 			d.fail(s.at("username"), "has no password: name that with token_env or token_file")
@@ -60,13 +60,20 @@ func (d *decoder) taggers(block section, a *Action) {
 	}
 }
 
-func isGitRef(name string) bool {
+// IsGitRef tells whether a name can be a branch or a tag: letters, digits, _ and -, with single dots and slashes between them, at most
+// 100. It is narrower than https://git-scm.com/docs/git-check-ref-format.
+func IsGitRef(name string) bool {
 	return len(name) <= maxGitRef && gitRef.MatchString(name) && !strings.HasSuffix(name, ".lock") && !strings.Contains(name, ".lock/")
 }
 
+// TagPrefix is what a template such as v{{version}} has before the version, and whether it is one.
+func TagPrefix(template string) (prefix string, ok bool) {
+	prefix, ok = strings.CutSuffix(template, "{{version}}")
+	return prefix, ok && IsGitRef(prefix+"1")
+}
+
 func checkGitTag(tag string) error {
-	prefix, ok := strings.CutSuffix(tag, "{{version}}")
-	if !ok || !isGitRef(prefix+"1") {
+	if _, ok := TagPrefix(tag); !ok {
 		return fmt.Errorf("%s is not how versions are tagged: {{version}} at its end, such as %s or pkg/x/v{{version}}", quote(tag), DefaultGitTag)
 	}
 	return nil
@@ -80,7 +87,7 @@ func checkCandidate(word string) error {
 }
 
 func checkBranch(name string) error {
-	if !isGitRef(name) {
+	if !IsGitRef(name) {
 		return errors.New("must be a branch: letters, digits, _ and -, with dots and slashes between them, at most 100")
 	}
 	return nil
@@ -142,7 +149,19 @@ func (d *decoder) agreeGit(p *Project) {
 	if p.Publish == nil || p.Promote == nil || !d.clean("publish", "promote") {
 		return
 	}
-	if from, to := p.Publish.Git, p.Promote.Git; from != nil && to != nil {
+	d.agreeRemotes(p.Publish.Git, p.Promote.Git)
+	if from, to := p.Publish.Release, p.Promote.Release; from != nil && to != nil {
+		if to.URL != from.URL || to.Repo != from.Repo {
+			d.fail("promote.github_release.repo", "must be the repository of publish.github_release: set it only there")
+		}
+		if to.Tag != from.Tag {
+			d.fail("promote.github_release.tag", "must be how publish.github_release tags: set it only there")
+		}
+	}
+}
+
+func (d *decoder) agreeRemotes(from, to *Git) {
+	if from != nil && to != nil {
 		if to.Remote != from.Remote {
 			d.fail("promote.git.remote", "must be the remote of publish.git: set it only there")
 		}
@@ -154,14 +173,6 @@ func (d *decoder) agreeGit(p *Project) {
 		}
 		if to.Branch != "" && to.Branch == from.Branch {
 			d.fail("promote.git.branch", "%s is the branch of publish.git too: everybody would get the beta at once", quote(to.Branch))
-		}
-	}
-	if from, to := p.Publish.Release, p.Promote.Release; from != nil && to != nil {
-		if to.URL != from.URL || to.Repo != from.Repo {
-			d.fail("promote.github_release.repo", "must be the repository of publish.github_release: set it only there")
-		}
-		if to.Tag != from.Tag {
-			d.fail("promote.github_release.tag", "must be how publish.github_release tags: set it only there")
 		}
 	}
 }

@@ -65,7 +65,10 @@ func (p *peer) driver(t *testing.T, cfg project.Git, transport http.RoundTripper
 }
 
 func (p *peer) hooks() drivertest.Peer {
-	through := func(t *testing.T, line *drivertest.Transport) driver.Driver { t.Helper(); return p.driver(t, p.cfg, line) }
+	through := func(t *testing.T, line *drivertest.Transport) driver.Driver {
+		t.Helper()
+		return p.driver(t, p.cfg, line)
+	}
 	return drivertest.Peer{
 		Open:  func(t *testing.T) driver.Driver { t.Helper(); return p.driver(t, p.cfg, http.DefaultTransport) },
 		State: p.state,

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
-	"github.com/sluice-gate/sluice/pkg/driver/internal/again"
 	"github.com/sluice-gate/sluice/pkg/driver/internal/line"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -23,11 +24,11 @@ type Option func(*options)
 type options struct {
 	promote   *project.Git
 	transport http.RoundTripper
-	waits     again.Waits
+	waits     retry.Policy
 }
 
 func collect(opts []Option) options {
-	o := options{transport: http.DefaultTransport, waits: again.Default()}
+	o := options{transport: http.DefaultTransport, waits: retry.Policy{First: 500 * time.Millisecond, Tries: 5}}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -41,7 +42,7 @@ func WithPromote(cfg project.Git) Option { return func(o *options) { o.promote =
 // WithTransport makes the driver send its requests through t instead of http.DefaultTransport.
 func WithTransport(t http.RoundTripper) Option { return func(o *options) { o.transport = t } }
 
-func withWaits(w again.Waits) Option { return func(o *options) { o.waits = w } }
+func withWaits(w retry.Policy) Option { return func(o *options) { o.waits = w } }
 
 // channel is the tags of a remote and, if there is one, the branch that follows them.
 type channel struct {
@@ -50,7 +51,7 @@ type channel struct {
 	word   string // of candidates; empty: none is looked at
 	branch string // empty: the channel is the newest tag
 	betas  bool   // its tags are those of candidates
-	waits  again.Waits
+	waits  retry.Policy
 }
 
 func open(cfg project.Git, o options) (channel, error) {
@@ -67,11 +68,12 @@ func open(cfg project.Git, o options) (channel, error) {
 	if cfg.Tag == "" {
 		cfg.Tag = project.DefaultGitTag
 	}
-	prefix, err := prefixOf(cfg.Tag)
-	if err != nil {
-		return channel{}, err
+	prefix, ok := project.TagPrefix(cfg.Tag)
+	if !ok {
+		return channel{}, driver.Refusef("git: tag %s: want the version at its end, as in %s or pkg/x/%s", driver.Quote(cfg.Tag),
+			project.DefaultGitTag, project.DefaultGitTag)
 	}
-	if cfg.Branch != "" && !isRef(cfg.Branch) {
+	if cfg.Branch != "" && !project.IsGitRef(cfg.Branch) {
 		return channel{}, driver.Refusef("git: branch %s: want letters, digits, _ and -, with dots and slashes between them", driver.Quote(cfg.Branch))
 	}
 	if cfg.Candidate != "" && !wordName.MatchString(cfg.Candidate) {
@@ -96,13 +98,11 @@ func (c *channel) Look(ctx context.Context, f driver.Facts) (driver.Seen, error)
 	if _, err := commitOf(f); err != nil {
 		return driver.Seen{}, err
 	}
-	return again.Do(ctx, c.waits, func() (driver.Seen, error) {
-		has, err := c.remote.refs(ctx)
-		if err != nil {
-			return driver.Seen{}, c.final(ctx, err)
-		}
-		return c.seen(has, f), nil
-	})
+	has, err := retry.Do(ctx, c.waits, func() (refs, error) { return c.remote.refs(ctx) })
+	if err != nil {
+		return driver.Seen{}, err
+	}
+	return c.seen(has, f), nil
 }
 
 // seen describes what the channel points to. A commit may have several tags: of this release's it is the release's own.
@@ -138,14 +138,14 @@ func (c *channel) settle(ctx context.Context, want wish) (driver.Done, error) {
 	var before *string
 	var refused change
 	wrote, stood := false, ""
-	done, err := again.Do(ctx, c.waits, func() (driver.Done, error) {
+	done, err := retry.Do(ctx, c.waits, func() (driver.Done, error) {
 		has, err := c.remote.refs(ctx)
 		if err != nil {
-			return driver.Done{}, c.final(ctx, err)
+			return driver.Done{}, err
 		}
 		todo, done, err := want(has)
 		if err != nil {
-			return driver.Done{}, again.Final(err)
+			return driver.Done{}, err
 		}
 		if before == nil {
 			before = &done.Before
@@ -158,14 +158,14 @@ func (c *channel) settle(ctx context.Context, want wish) (driver.Done, error) {
 		err = c.remote.push(ctx, todo)
 		var no *rejected
 		if errors.As(err, &no) && !no.busy() && slices.Equal(todo.commands, refused.commands) {
-			return done, again.Final(driver.Refusef("%s: %w", c.remote.name(), no)) // it is no matter of who was first
+			return done, driver.Refusef("%s: %w", c.remote.name(), no) // it is no matter of who was first
 		}
 		if errors.As(err, &no) {
 			refused = todo
 			return done, err
 		}
 		wrote = true // perhaps, when there is an error
-		return done, c.final(ctx, err)
+		return done, err
 	})
 	if err != nil && stood != "" && !driver.IsRefused(err) {
 		err = fmt.Errorf("%w; when last looked at, %s", err, stood)
@@ -174,7 +174,7 @@ func (c *channel) settle(ctx context.Context, want wish) (driver.Done, error) {
 }
 
 // missing says what a change finds.
-func (c change) missing(has refs) string {
+func (c *change) missing(has refs) string {
 	text := ""
 	for i, one := range c.commands {
 		if i > 0 {
@@ -187,14 +187,6 @@ func (c change) missing(has refs) string {
 		}
 	}
 	return text
-}
-
-// final marks what is not to be repeated.
-func (c *channel) final(ctx context.Context, err error) error {
-	if err != nil && (driver.IsRefused(err) || ctx.Err() != nil) {
-		return again.Final(err)
-	}
-	return err
 }
 
 // Undo is driver.Driver's. Tags stay; the branch goes back.
@@ -246,7 +238,8 @@ func (c *channel) stays(has refs, f driver.Facts) string {
 	if c.betas {
 		return "the tag " + c.tag(name) + " stays"
 	}
-	return fmt.Sprintf("the tag %s stays, since module proxies keep what they have seen: put \"retract v%s\" in go.mod with the next version", c.tag(name), name)
+	return fmt.Sprintf("the tag %s stays, since module proxies keep what they have seen: put \"retract v%s\" in go.mod with the next version",
+		c.tag(name), name)
 }
 
 func join(a, b string) string {

@@ -162,7 +162,8 @@ func (r *remote) send(ctx context.Context, can *capability.List, c change) error
 	return nil
 }
 
-// encode writes a push. One that only deletes has no pack, https://git-scm.com/docs/gitprotocol-pack#_reference_update_request_and_packfile_transfer.
+// encode writes a push. One that only deletes has no pack: https://git-scm.com/docs/gitprotocol-pack, "Reference Update Request and
+// Packfile Transfer".
 func encode(can *capability.List, c change) ([]byte, error) {
 	req := packp.NewReferenceUpdateRequestFromCapabilities(can)
 	names := []capability.Capability{capability.DeleteRefs}

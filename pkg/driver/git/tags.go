@@ -10,40 +10,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/google/uuid"
 
-	"github.com/Masterminds/semver/v3"
-
 	"github.com/sluice-gate/sluice/pkg/driver"
 )
-
-// versionMark stands for the release's version in a tag's template, at its end.
-const versionMark = "{{version}}"
 
 // unknown is the name, in a value, of a commit that has no tag of a version.
 const unknown = "unknown"
 
 var (
 	commitName = regexp.MustCompile(`^[0-9a-f]{40}$`)
-	refName    = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]|[./][A-Za-z0-9_-])*$`)
 	wordName   = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 )
-
-// isRef tells whether a name can be a branch: letters, digits, _ and -, with single dots and slashes between them. It is narrower than
-// https://git-scm.com/docs/git-check-ref-format.
-func isRef(name string) bool {
-	return len(name) <= driver.MaxName && refName.MatchString(name) && !strings.HasSuffix(name, ".lock") && !strings.Contains(name, ".lock/")
-}
-
-// prefixOf is what a tag's template has before the version.
-func prefixOf(template string) (string, error) {
-	prefix, ok := strings.CutSuffix(template, versionMark)
-	if !ok || !isRef(prefix+"1.0.0") {
-		return "", driver.Refusef("git: tag %s: want %s at its end, as in v%s or pkg/x/v%s", driver.Quote(template), versionMark, versionMark, versionMark)
-	}
-	return prefix, nil
-}
 
 // plain is a version that everybody may get: x.y.z and nothing else. A pre-release is what publish makes of it, and Go has no use for
 // tags with build metadata (https://go.dev/ref/mod#versions).

@@ -1,5 +1,5 @@
 // Package line is the way to one peer that speaks HTTP, with one token. It sends, bounds and judges; repeating is for its callers, who
-// look before they write again: package again.
+// look before they write again: package retry.
 package line
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
-	"github.com/sluice-gate/sluice/pkg/driver/internal/again"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -215,21 +215,21 @@ func (l *Line) failed(ctx, within context.Context, token string, err error) erro
 // judge tells the answers that are nobody's but the line's: try later, and no.
 func (l *Line) judge(a *Answer, what string) error {
 	err := a.Err(what)
-	after := again.Asked(a.Header, time.Now())
+	after := retry.After(a.Header, time.Now())
 	if a.Status == http.StatusForbidden && after == 0 && l.Limited != nil {
 		after = l.Limited(a)
 	}
 	switch {
 	case a.Status == http.StatusTooManyRequests, a.Status == http.StatusForbidden && after > 0:
-		return again.After(err, after)
+		return retry.Pause(err, after)
 	case a.Status == http.StatusUnauthorized:
 		return driver.Refusef("%w; it does not accept the token in %s", err, l.tokenName())
 	case a.Status == http.StatusForbidden:
 		return driver.Refusef("%w; the token in %s may not do this", err, l.tokenName())
 	case a.Status/100 == 3:
 		return driver.Refusef("%w; it redirects: name the address that it redirects to in the project file", err)
-	case a.Status >= 500, a.Status == http.StatusRequestTimeout, a.Status == http.StatusTooEarly:
-		return again.After(err, after)
+	case retry.Later(a.Status):
+		return retry.Pause(err, after)
 	}
 	return nil
 }
