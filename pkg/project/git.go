@@ -44,7 +44,8 @@ func (d *decoder) taggers(block section, a *Action) {
 	if s, ok := block.child("git", ofGit); ok {
 		a.Git = &Git{
 			Remote: strings.TrimRight(s.text("remote", checkRegistry), "/"), Tag: s.text("tag", checkGitTag),
-			Candidate: s.text("candidate", checkCandidate), Branch: s.text("branch", checkBranch), Username: s.text("username", checkUser), Token: s.token(),
+			Candidate: s.text("candidate", checkCandidate), Branch: s.text("branch", checkBranch),
+			Username: s.text("username", checkUser), Token: s.token(),
 		}
 		if s.has("username") && !s.has("token_env") && !s.has("token_file") {
 			d.fail(s.at("username"), "has no password: name that with token_env or token_file")
