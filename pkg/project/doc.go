@@ -25,9 +25,9 @@
 //	promote: { npm: { tag: latest } }
 //
 // An action (publish, stage, promote) has exactly one driver: npm, oci, git or github_release (not for stage), files, exec, http,
-// circleci, github or gitlab. `timeout` stands beside the driver's settings and bounds one attempt. The last four trigger something elsewhere; package trigger,
-// among the drivers, says what it must do. Their texts may have ${release.version} and the like in them, and their conditions
-// are CEL: package expr.
+// circleci, github or gitlab. `timeout` stands beside the driver's settings and bounds one attempt. The last four trigger something
+// elsewhere; package trigger, among the drivers, says what it must do. Their texts may have ${release.version} and the like in them,
+// and their conditions are CEL: package expr.
 //
 //	http: { url: "https://…/hooks/${release.project}", body: { v: "${release.beta}" }, poll: { url: body.url, done: "body.state == 'ok'" } }
 //	circleci: { project: gh/acme/tracer, branch: main, parameters: { beta: "${release.beta}" }, token_env: CIRCLE_TOKEN }

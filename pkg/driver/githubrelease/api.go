@@ -144,12 +144,14 @@ func (r *repo) send(ctx context.Context, request line.Request, into any) error {
 			}
 		}
 		_ = json.Unmarshal(a.Body, &said) // what can not be read says nothing
+		var words []string
 		for _, one := range said.Errors {
 			if one.Code == "already_exists" {
 				return &taken{a.Err(what)}
 			}
-			return driver.Refusef("%w (%s)", a.Err(what), line.OneLine(strings.Join([]string{one.Resource, one.Field, one.Code, one.Message}, " ")))
+			words = append(words, one.Resource, one.Field, one.Code, one.Message)
 		}
+		return driver.Refusef("%w (%s)", a.Err(what), line.OneLine(strings.Join(words, " ")))
 	}
 	if into == nil && a.OK() {
 		return nil
