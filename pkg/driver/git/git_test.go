@@ -149,6 +149,32 @@ func TestSoaked(t *testing.T) {
 	}
 }
 
+// The number that was planned is the only one that is written: when it is another commit's by then, it is refused, and nothing moves.
+func TestNumberGone(t *testing.T) {
+	o := newOrigin(t)
+	one, two := o.commit(t, "one"), o.commit(t, "two")
+	cfg := o.settings(t)
+	cfg.Branch = "beta"
+	p := must[driver.Publisher](t)(Publish(cfg, withWaits(quick())))
+	plan := must[driver.Plan](t)(p.Plan(t.Context(), facts("1.4.0", one)))
+	o.git(t, "", "tag", "v"+plan.Beta, two)
+	before := o.git(t, "", "for-each-ref")
+	_, err := p.Do(t.Context(), facts("1.4.0", one))
+	wantRefused(t, err, "the tag v1.4.0-rc.1 of "+o.url+" is on "+two+", not on "+one+", and tags never move")
+	for _, beta := range []string{"1.4.0", "1.4.0-rc.0", "1.4.0-rc.01", "1.4.0-rc.1x", "1.4.0-beta.1", "1.5.0-rc.2", "../1.4.0-rc.2", ""} {
+		f := facts("1.4.0", one)
+		f.Beta = beta
+		_, err := p.Do(t.Context(), f)
+		wantRefused(t, err, "the candidate of version 1.4.0 can not be")
+	}
+	if after := o.git(t, "", "for-each-ref"); after != before {
+		t.Errorf("there is\n%s\nof\n%s", after, before)
+	}
+	if again, err := p.Plan(t.Context(), facts("1.4.0", one)); err != nil || again.Beta != "1.4.0-rc.2" {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
+
 // An artifact that is a commit is the release's commit.
 func TestArtifact(t *testing.T) {
 	o := newOrigin(t)

@@ -114,12 +114,6 @@ func (r *repo) commit(ctx context.Context, tag string) (string, error) {
 	return "", driver.Refusef("%w; that is no name of a commit", a.Err("GET "+to))
 }
 
-// taken is the answer of somebody who was too late: the tag has a release, or the release an asset of that name.
-type taken struct{ err error }
-
-func (t *taken) Error() string { return t.err.Error() }
-func (t *taken) Unwrap() error { return t.err }
-
 // write sends a value, and reads what the release, or the asset, has become.
 func (r *repo) write(ctx context.Context, method, to string, value, into any) error {
 	body, err := json.Marshal(value)
@@ -147,7 +141,7 @@ func (r *repo) send(ctx context.Context, request line.Request, into any) error {
 		var words []string
 		for _, one := range said.Errors {
 			if one.Code == "already_exists" {
-				return &taken{a.Err(what)}
+				return a.Err(what) // somebody was faster: the next look finds what there is
 			}
 			words = append(words, one.Resource, one.Field, one.Code, one.Message)
 		}
