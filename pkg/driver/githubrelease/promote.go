@@ -70,7 +70,7 @@ func (p *promoter) Do(ctx context.Context, f driver.Facts) (driver.Done, error) 
 			case newer(now, f, version):
 				return done, driver.Refusef("the latest release of %s is %s, which is newer than %s: a channel only moves forward",
 					p.repo.shown(), now.Version, version)
-			case idOf(latest) == own.ID && !own.Prerelease:
+			case idOf(latest) == own.ID:
 				return done, nil
 			}
 			if err := p.move(ctx, s, own, f); err != nil {

@@ -175,7 +175,9 @@ func (p *publisher) Do(ctx context.Context, f driver.Facts) (driver.Done, error)
 		}
 		if own.Draft {
 			s.write("there was a draft of " + p.tag(version))
-			_, err = p.repo.edit(ctx, own.ID, map[string]any{"draft": false, "prerelease": true, "make_latest": "false"})
+			_, err = p.repo.edit(ctx, own.ID, map[string]any{ // a draft has no tag yet, and what it was to be on may have moved
+				"tag_name": own.Tag, "target_commitish": f.Commit, "draft": false, "prerelease": true, "make_latest": "false",
+			})
 		}
 		return done, err
 	})

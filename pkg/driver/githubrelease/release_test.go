@@ -61,17 +61,33 @@ func TestMadeByCI(t *testing.T) {
 		h := newHub()
 		made := h.ci("v1.4.0", commit, "tracer_linux.tgz", "one")
 		h.attach(made, "tracer_darwin.tgz", "two")
-		made.draft = draft
+		if made.draft = draft; draft {
+			delete(h.tags, "v1.4.0")
+			h.ci("v1.4.0", commit, "somebody's own", "other").draft = true
+			delete(h.tags, "v1.4.0")
+		}
 		publish, promote := pair(t, h)
 		f := facts("1.4.0", "one")
 		done, err := publish.Do(t.Context(), f)
-		if must(t, done, err); done.Existed == draft || len(h.releases) != 1 || made.draft || !made.prerelease || len(made.assets) != 2 {
+		if must(t, done, err); done.Existed == draft || made.draft || !made.prerelease || len(made.assets) != 2 || h.tags["v1.4.0"] != commit {
 			t.Errorf("draft %t: %+v, %+v", draft, done, made)
 		}
 		done, err = promote.Do(t.Context(), f)
 		if must(t, done, err); done.Existed || h.latest != made || made.prerelease || done.Value != fmt.Sprintf("1.4.0@%d", made.id) {
 			t.Errorf("draft %t: %+v, %+v", draft, done, made)
 		}
+	}
+}
+
+// Somebody's draft of the same tag, without the artifact, is left alone.
+func TestDraft(t *testing.T) {
+	h := newHub()
+	draft := h.ci("v1.4.0", commit, "notes.txt", "notes")
+	draft.draft = true
+	publish, _ := pair(t, h)
+	done, err := publish.Do(t.Context(), facts("1.4.0", "one"))
+	if must(t, done, err); len(h.releases) != 2 || !draft.draft || len(draft.assets) != 1 || len(h.releases[1].assets) != 1 {
+		t.Errorf("%+v, %+v", done, draft)
 	}
 }
 
@@ -125,10 +141,11 @@ func TestNoWayBack(t *testing.T) {
 	_, promote := pair(t, h)
 	f := facts("1.4.0", "one")
 	made := h.ci("v1.4.0", commit, f.Artifact.Name, "one")
-	other := h.ci("v1.3.0", commit, "old", "old")
+	other, moved := h.ci("v1.3.0", commit, "old", "old"), h.ci("v1.1.0", commit, "older", "older")
+	moved.prerelease = false
 	done, err := promote.Do(t.Context(), f)
 	must(t, done, err)
-	for _, value := range []string{"1.3.0@77", fmt.Sprintf("1.3.0@%d", other.id), fmt.Sprintf("1.2.0@%d", other.id)} {
+	for _, value := range []string{"1.3.0@77", fmt.Sprintf("1.3.0@%d", other.id), fmt.Sprintf("1.2.0@%d", moved.id)} {
 		_, err := promote.Undo(t.Context(), f, driver.Back{Value: value})
 		wantRefused(t, err, "latest can not go back to")
 	}
