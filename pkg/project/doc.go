@@ -14,6 +14,8 @@
 //	publish:
 //	  npm: { registry: "https://…", package: "@a/tracer", tag: beta, mode: republish, access: public, token_env: NPM_TOKEN }
 //	  oci: { image: registry.example/team/app, from: "{{version}}-beta", tag: beta, username: ci, token_env: REGISTRY_TOKEN }
+//	  git: { remote: "https://…", tag: "pkg/x/v{{version}}", candidate: rc, branch: beta, token_env: GIT_TOKEN }
+//	  github_release: { repo: acme/tracer, tag: "v{{version}}", token_env: GITHUB_TOKEN }
 //	stage:   { exec: { command: ["./deploy-staging"], env: {K: v}, env_from: [HOME], dir: ".", timeout: 10m }, on_cancel: restore }
 //	soak:    { delay: 2h, collision: newest, max_overdue: 6h }
 //	watch:
@@ -31,10 +33,10 @@
 // A number that is not there, NaN, and a source that does not answer are no data: no_data says whether that holds the release, which
 // is the default, counts as a failure, or is ignored once something was measured. No data never passes.
 //
-// An action (publish, stage, promote) has exactly one driver: npm or oci (not for stage), files, exec, http, circleci, github or
-// gitlab. `timeout` stands beside the driver's settings and bounds one attempt. The last four trigger something elsewhere; package trigger,
-// among the drivers, says what it must do. Their texts may have ${release.version} and the like in them, and their conditions
-// are CEL: package expr.
+// An action (publish, stage, promote) has exactly one driver: npm, oci, git or github_release (not for stage), files, exec, http,
+// circleci, github or gitlab. `timeout` stands beside the driver's settings and bounds one attempt. The last four trigger something
+// elsewhere; package trigger, among the drivers, says what it must do. Their texts may have ${release.version} and the like in them,
+// and their conditions are CEL: package expr.
 //
 //	http: { url: "https://…/hooks/${release.project}", body: { v: "${release.beta}" }, poll: { url: body.url, done: "body.state == 'ok'" } }
 //	circleci: { project: gh/acme/tracer, branch: main, parameters: { beta: "${release.beta}" }, token_env: CIRCLE_TOKEN }
@@ -42,9 +44,9 @@
 //	gitlab: { project: acme/tracer, ref: main, variables: { BETA: "${release.beta}" }, token_env: GITLAB_TOKEN }
 //
 // What stage and promote do not say, they take from publish where it has the same driver: npm's registry, package, mode and token, by
-// name or from npm's settings (npmrc: a path); oci's image, tags of betas, and credentials; the directory of files. Credentials are taken
-// only together with the registry, so that none goes to a registry it was not meant for. The channel of files is beta, the stage's name,
-// or latest.
+// name or from npm's settings (npmrc: a path); oci's image, tags of betas, and credentials; git's remote, tags, and token;
+// github_release's repository, tags, and token; the directory of files. Credentials are taken only together with the registry, so
+// that none goes to a registry it was not meant for. The channel of files is beta, the stage's name, or latest.
 //
 // # What a larger project adds
 //

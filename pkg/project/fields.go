@@ -33,15 +33,18 @@ const (
 	ofGitHub   kind = "github"
 	ofGitLab   kind = "gitlab"
 
-	ofPrometheus kind = "prometheus"
-	ofCompare    kind = "compare"
-	ofJSON       kind = "json"
+	ofPrometheus    kind = "prometheus"
+	ofCompare       kind = "compare"
+	ofJSON          kind = "json"
+	ofGit           kind = "git"
+	ofGitHubRelease kind = "github_release"
 )
 
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
 		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON,
+		ofGit, ofGitHubRelease,
 	}
 }
 
@@ -54,7 +57,7 @@ func (k kind) fields() []string {
 			"bake", "limits",
 		}
 	case ofAction:
-		return append([]string{"npm", "oci"}, deployers()...)
+		return append([]string{"npm", "oci", "git", "github_release"}, deployers()...)
 	case ofStage:
 		return append(deployers(), "on_cancel")
 	case ofNPM:
@@ -99,6 +102,10 @@ func (k kind) fields() []string {
 		return []string{"errors", "requests", "baseline_errors", "baseline_requests", "tolerated", "false_alarms"}
 	case ofJSON:
 		return []string{"url", "value", "token_env", "token_file", "timeout"}
+	case ofGit:
+		return []string{"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"}
+	case ofGitHubRelease:
+		return []string{"url", "repo", "tag", "token_env", "token_file", "timeout"}
 	default:
 		return nil
 	}
@@ -117,11 +124,13 @@ func unknownField(k kind, name string) string {
 		return "can not stage: install and start the package with exec; " + allowed
 	case (k == ofStage || k == ofStages) && name == "oci":
 		return "can not stage: deploy the image, by its digest, with exec; " + allowed
+	case (k == ofStage || k == ofStages) && (name == "git" || name == "github_release"):
+		return "can not stage: deploy what is tagged with exec, or by a CI; " + allowed
 	case len(homesOf(name, k)) > 0:
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
 	case (k == ofNPM || k == ofOCI) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
-	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofJSON}, k) && secretField.MatchString(name):
+	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofJSON, ofGit, ofGitHubRelease}, k) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case k == ofExec && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"

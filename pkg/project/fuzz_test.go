@@ -98,7 +98,7 @@ func checkProject(t *testing.T, p *project.Project) {
 			continue
 		}
 		drivers := count(a.NPM != nil, a.OCI != nil, a.Files != nil, a.Exec != nil,
-			a.HTTP != nil, a.CircleCI != nil, a.GitHub != nil, a.GitLab != nil)
+			a.HTTP != nil, a.CircleCI != nil, a.GitHub != nil, a.GitLab != nil, a.Git != nil, a.Release != nil)
 		if drivers != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
 			t.Errorf("action %+v", a)
 		}
@@ -107,6 +107,12 @@ func checkProject(t *testing.T, p *project.Project) {
 		}
 		if a.OCI != nil && (a.OCI.Image == "" || a.OCI.Tag == "") {
 			t.Errorf("oci %+v", a.OCI)
+		}
+		if a.Git != nil && (a.Git.Remote == "" || a.Git.Tag == "") {
+			t.Errorf("git %+v", a.Git)
+		}
+		if a.Release != nil && (a.Release.URL == "" || a.Release.Repo == "" || a.Release.Tag == "") {
+			t.Errorf("github_release %+v", a.Release)
 		}
 	}
 	if s := p.Soak; s.MaxOverdue <= 0 || s.Collision == "" || s.SupersedeLimit < 1 || s.SupersedeLimit > 100 || s.MaxWait <= 0 {

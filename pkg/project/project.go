@@ -75,6 +75,8 @@ type Action struct {
 	CircleCI *CircleCI
 	GitHub   *GitHub
 	GitLab   *GitLab
+	Git      *Git
+	Release  *GitHubRelease
 	Timeout  time.Duration // bound of one attempt
 }
 

@@ -18,6 +18,7 @@ func (p *Project) inherit() {
 		}
 	}
 	p.inheritOCI()
+	p.inheritGit()
 	if p.Promote == nil || p.Promote.NPM == nil || p.Publish.NPM == nil {
 		return
 	}
@@ -110,6 +111,7 @@ func (a *Action) fillIn(channel string) {
 	if a.Files != nil {
 		setUnset(&a.Files.Channel, channel)
 	}
+	a.fillInGit()
 }
 
 func (c *Check) fillIn() {
@@ -144,6 +146,7 @@ func (d *decoder) agree(p *Project) {
 	if d.clean("publish.oci", "promote.oci") {
 		d.agreeOCI(p)
 	}
+	d.agreeGit(p)
 	d.agreeFiles(p)
 	for i, stage := range p.Stages {
 		at := d.stageAt(i)

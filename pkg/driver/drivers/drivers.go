@@ -6,6 +6,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
 	"github.com/sluice-gate/sluice/pkg/driver/files"
+	"github.com/sluice-gate/sluice/pkg/driver/git"
+	"github.com/sluice-gate/sluice/pkg/driver/githubrelease"
 	"github.com/sluice-gate/sluice/pkg/driver/npm"
 	"github.com/sluice-gate/sluice/pkg/driver/oci"
 	"github.com/sluice-gate/sluice/pkg/driver/trigger"
@@ -16,12 +18,16 @@ import (
 // settings, where they say which registry it is. An action that no driver can do in that role is refused, with what is wrong.
 func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	var d driver.Driver
-	err := driver.Refusef("names no driver: allowed are npm, oci, files, exec, http, circleci, github and gitlab")
+	err := driver.Refusef("names no driver: allowed are npm, oci, git, github_release, files, exec, http, circleci, github and gitlab")
 	switch {
 	case a.NPM != nil:
 		d, err = openNPM(p, *a.NPM, role)
 	case a.OCI != nil:
 		d, err = openOCI(p, *a.OCI, role)
+	case a.Git != nil:
+		d, err = openGit(p, *a.Git, role)
+	case a.Release != nil:
+		d, err = openRelease(*a.Release, role)
 	case a.Files != nil:
 		d, err = files.New(*a.Files, role)
 	case a.Exec != nil:
@@ -69,4 +75,30 @@ func openOCI(p *project.Project, cfg project.OCI, role driver.Role) (driver.Driv
 	case driver.Deploy:
 	}
 	return nil, driver.Refusef("oci: a registry can publish and promote, not %s", role)
+}
+
+func openGit(p *project.Project, cfg project.Git, role driver.Role) (driver.Driver, error) {
+	switch role {
+	case driver.Publish:
+		var options []git.Option
+		if p.Promote != nil && p.Promote.Git != nil {
+			options = append(options, git.WithPromote(*p.Promote.Git))
+		}
+		return git.Publish(cfg, options...)
+	case driver.Promote:
+		return git.Promote(cfg)
+	case driver.Deploy:
+	}
+	return nil, driver.Refusef("git: a repository can publish and promote, not %s", role)
+}
+
+func openRelease(cfg project.GitHubRelease, role driver.Role) (driver.Driver, error) {
+	switch role {
+	case driver.Publish:
+		return githubrelease.Publish(cfg)
+	case driver.Promote:
+		return githubrelease.Promote(cfg)
+	case driver.Deploy:
+	}
+	return nil, driver.Refusef("github_release: GitHub's releases can publish and promote, not %s", role)
 }

@@ -19,10 +19,12 @@ stage:   { %[2]s }
 promote: { %[1]s }
 `
 	for name, c := range map[string][2]string{
-		"npm":   {`npm: { registry: "http://127.0.0.1:1" }`, `exec: { command: ["true"] }`},
-		"oci":   {`oci: { image: "127.0.0.1:1/team/app" }`, `exec: { command: ["true"] }`},
-		"files": {`files: { dir: site }`, `files: {}`},
-		"exec":  {`exec: { command: ["true"] }`, `exec: { command: ["true"] }`},
+		"npm":            {`npm: { registry: "http://127.0.0.1:1" }`, `exec: { command: ["true"] }`},
+		"oci":            {`oci: { image: "127.0.0.1:1/team/app" }`, `exec: { command: ["true"] }`},
+		"git":            {`git: { remote: "https://git.example.com/acme/tracer.git" }`, `exec: { command: ["true"] }`},
+		"github_release": {`github_release: { repo: acme/tracer }`, `exec: { command: ["true"] }`},
+		"files":          {`files: { dir: site }`, `files: {}`},
+		"exec":           {`exec: { command: ["true"] }`, `exec: { command: ["true"] }`},
 		"http": {
 			`http: { url: "https://a.example/${release.project}" }`,
 			`http: { url: "https://a.example", body: { a: ["${key}"] }, poll: { url: body.u, done: "status == 200" } }`,
@@ -56,17 +58,21 @@ func TestRefusals(t *testing.T) {
 		role driver.Role
 		want string
 	}{
-		"no driver":  {project.Action{}, driver.Publish, "names no driver"},
-		"npm stages": {project.Action{NPM: &project.NPM{}}, driver.Deploy, "not deploy"},
-		"oci stages": {project.Action{OCI: &project.OCI{}}, driver.Deploy, "not deploy"},
-		"no image":   {project.Action{OCI: &project.OCI{}}, driver.Promote, "image"},
-		"no dir":     {project.Action{Files: &project.Files{}}, driver.Publish, "no directory"},
-		"plain http": {project.Action{HTTP: &project.Request{URL: "http://a.example"}}, driver.Deploy, "must be https"},
-		"no slug":    {project.Action{CircleCI: &project.CircleCI{URL: "https://a.example", Project: "a/b"}}, driver.Deploy, "no slug"},
-		"no repo":    {project.Action{GitHub: &project.GitHub{URL: "https://a.example", Repo: "a"}}, driver.Promote, "acme/tracer"},
-		"no project": {project.Action{GitLab: &project.GitLab{URL: "https://a.example"}}, driver.Publish, "no project"},
-		"no role":    {project.Action{GitLab: &project.GitLab{URL: "https://a.example", Project: "a/b"}}, "other", "no role"},
-		"no command": {project.Action{Exec: &project.Exec{}}, driver.Publish, "command"},
+		"no driver":      {project.Action{}, driver.Publish, "names no driver"},
+		"npm stages":     {project.Action{NPM: &project.NPM{}}, driver.Deploy, "not deploy"},
+		"oci stages":     {project.Action{OCI: &project.OCI{}}, driver.Deploy, "not deploy"},
+		"git stages":     {project.Action{Git: &project.Git{}}, driver.Deploy, "not deploy"},
+		"releases stage": {project.Action{Release: &project.GitHubRelease{}}, driver.Deploy, "not deploy"},
+		"no remote":      {project.Action{Git: &project.Git{}}, driver.Promote, "say which one"},
+		"no repository":  {project.Action{Release: &project.GitHubRelease{Repo: "a"}}, driver.Publish, "acme/tracer"},
+		"no image":       {project.Action{OCI: &project.OCI{}}, driver.Promote, "image"},
+		"no dir":         {project.Action{Files: &project.Files{}}, driver.Publish, "no directory"},
+		"plain http":     {project.Action{HTTP: &project.Request{URL: "http://a.example"}}, driver.Deploy, "must be https"},
+		"no slug":        {project.Action{CircleCI: &project.CircleCI{URL: "https://a.example", Project: "a/b"}}, driver.Deploy, "no slug"},
+		"no repo":        {project.Action{GitHub: &project.GitHub{URL: "https://a.example", Repo: "a"}}, driver.Promote, "acme/tracer"},
+		"no project":     {project.Action{GitLab: &project.GitLab{URL: "https://a.example"}}, driver.Publish, "no project"},
+		"no role":        {project.Action{GitLab: &project.GitLab{URL: "https://a.example", Project: "a/b"}}, "other", "no role"},
+		"no command":     {project.Action{Exec: &project.Exec{}}, driver.Publish, "command"},
 	} {
 		d, err := drivers.Open(p, c.a, c.role)
 		if d != nil || !driver.IsRefused(err) || !strings.Contains(err.Error(), c.want) {

@@ -67,7 +67,7 @@ func TestExamples(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || found < 7 {
+	if err != nil || found < 9 {
 		t.Errorf("%v, %d files", err, found)
 	}
 }

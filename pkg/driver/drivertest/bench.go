@@ -77,6 +77,10 @@ func (b *bench) unprepared(version, content string) Call {
 	if b.peer.Artifact != nil {
 		name, artifact = b.peer.Artifact(b.T, version, content)
 	}
+	commit := fmt.Sprintf("%040x", b.serial)
+	if b.peer.Commit != nil {
+		commit = b.peer.Commit(b.T, version, content)
+	}
 	project := b.peer.Project
 	if project == "" {
 		project = "tracer"
@@ -85,7 +89,7 @@ func (b *bench) unprepared(version, content string) Call {
 		Artifact: artifact,
 		Facts: driver.Facts{
 			Release: fmt.Sprintf("01970000-0000-7000-8000-%012d", b.serial), Project: project, Attempt: 1,
-			Commit: fmt.Sprintf("%040x", b.serial), Ref: "refs/heads/main", URL: "https://git.example/tracer", Actor: "ana",
+			Commit: commit, Ref: "refs/heads/main", URL: "https://git.example/tracer", Actor: "ana",
 			Version: version, Beta: version,
 			Artifact: driver.Artifact{Name: name, Digest: driver.Digest(artifact)},
 		},

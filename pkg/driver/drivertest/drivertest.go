@@ -44,6 +44,9 @@ type Peer struct {
 	// is the content itself, named tracer-<version>.tgz.
 	Artifact func(t *testing.T, version, content string) (name string, bytes []byte)
 
+	// Commit makes the commit of a release whose contents are content. When nil, releases have commits that are nowhere.
+	Commit func(t *testing.T, version, content string) string
+
 	// Prepare puts in place what this action finds when it is called for release f (a promote by npm finds the beta
 	// published), and returns f with what that added. When nil, nothing is needed.
 	Prepare func(t *testing.T, f driver.Facts) driver.Facts
