@@ -86,6 +86,7 @@ func (d *decoder) driver(block section) Action {
 		a.Timeout = s.duration("timeout", DefaultActionTimeout, timeout)
 	}
 	d.triggers(block, &a)
+	d.amazon(block, &a)
 	return a
 }
 

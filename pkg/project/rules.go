@@ -17,6 +17,7 @@ func (p *Project) inherit() {
 			}
 		}
 	}
+	p.inheritS3()
 	p.inheritOCI()
 	if p.Promote == nil || p.Promote.NPM == nil || p.Publish.NPM == nil {
 		return
@@ -110,6 +111,9 @@ func (a *Action) fillIn(channel string) {
 	if a.Files != nil {
 		setUnset(&a.Files.Channel, channel)
 	}
+	if a.AWSS3 != nil {
+		setUnset(&a.AWSS3.Channel, channel)
+	}
 }
 
 func (c *Check) fillIn() {
@@ -139,6 +143,7 @@ func (d *decoder) agree(p *Project) {
 		d.agreeOCI(p)
 	}
 	d.agreeFiles(p)
+	d.agreeS3(p)
 	for i, stage := range p.Stages {
 		at := d.stageAt(i)
 		d.agreeChecks(at.watch, stage.Watch, lasting{"soak", at.delay, stage.Delay})
