@@ -29,7 +29,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -105,6 +107,7 @@ func (l *Line) Config(ctx context.Context) (aws.Config, error) {
 	}
 	options := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() aws.Retryer { return l.retryer() }), config.WithAppID("sluice"),
+		config.WithLogger(logging.Nop{}), // it would write beside the service's own log
 	}
 	if l.at.Region != "" {
 		options = append(options, config.WithRegion(l.at.Region))
@@ -114,9 +117,6 @@ func (l *Line) Config(ctx context.Context) (aws.Config, error) {
 	}
 	if l.named() {
 		options = append(options, config.WithCredentialsProvider(aws.CredentialsProviderFunc(l.read)))
-	}
-	if l.transport != nil {
-		options = append(options, config.WithHTTPClient(&http.Client{Transport: l.transport, CheckRedirect: stay}))
 	}
 	c, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
@@ -134,7 +134,11 @@ func (l *Line) Config(ctx context.Context) (aws.Config, error) {
 			return found, err
 		})
 	}
-	c.HTTPClient = bounded{c.HTTPClient, l.within, l.most}
+	through := l.transport
+	if usual, ok := c.HTTPClient.(*awshttp.BuildableClient); ok && through == nil {
+		through = usual.GetTransport() // with the proxy and the certificates of the settings
+	}
+	c.HTTPClient = bounded{&http.Client{Transport: through, CheckRedirect: stay}, l.within, l.most}
 	l.config = &c
 	return c.Copy(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -25,6 +26,7 @@ const (
 	mostRecord = 64 << 10 // bytes of an object that is read as a record
 	// mostObject is what one PutObject takes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html.
 	mostObject = 5 << 30
+	shortly    = 2 * time.Minute // the bound of a request that carries no artifact, with its repetitions
 	forEver    = "public, max-age=31536000, immutable"
 	notAtAll   = "no-cache"
 )
@@ -59,7 +61,9 @@ func (d *Bucket) read(ctx context.Context, slashed string, fits func(r *channelf
 	if err != nil {
 		return nil, "", err
 	}
-	out, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: &d.bucket, Key: d.key(slashed)})
+	within, cancel := context.WithTimeout(ctx, shortly)
+	defer cancel()
+	out, err := api.GetObject(within, &s3.GetObjectInput{Bucket: &d.bucket, Key: d.key(slashed)})
 	if amazon.Code(err) == "NoSuchKey" {
 		return nil, "", nil
 	}
@@ -139,7 +143,9 @@ func (d *Bucket) stored(ctx context.Context, r *channelfile.Record) (bool, error
 		return false, err
 	}
 	what := d.where(r.Path)
-	head, err := api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &d.bucket, Key: d.key(r.Path), ChecksumMode: types.ChecksumModeEnabled})
+	within, cancel := context.WithTimeout(ctx, shortly)
+	defer cancel()
+	head, err := api.HeadObject(within, &s3.HeadObjectInput{Bucket: &d.bucket, Key: d.key(r.Path), ChecksumMode: types.ChecksumModeEnabled})
 	if amazon.Status(err) == http.StatusNotFound {
 		return false, nil
 	}
@@ -207,6 +213,24 @@ func (d *Bucket) storeVersion(ctx context.Context, r *channelfile.Record) (bool,
 	return false, err
 }
 
+// prove looks that a peer of one's own keeps the conditions of writes: some take them and write all the same, and then releases could
+// overwrite each other. The record of r, which is there, is written again under the condition that it is not; that does no harm.
+func (d *Bucket) prove(ctx context.Context, r *channelfile.Record) error {
+	if !d.foreign || d.proven.Load() {
+		return nil
+	}
+	there, err := d.readVersion(ctx, r.Project, r.Version)
+	if err != nil || there == nil {
+		return err
+	}
+	written, err := d.write(ctx, there, channelfile.VersionPath(r.Project, r.Version), forEver, nil)
+	if err == nil && written {
+		return driver.Refusef("aws-s3: the endpoint ignores If-None-Match, without which two releases could overwrite each other: use another")
+	}
+	d.proven.Store(err == nil)
+	return err
+}
+
 // pointTo makes the channel point to r if it still is what it was by its ETag, empty for nothing. It tells whether it was.
 func (d *Bucket) pointTo(ctx context.Context, r *channelfile.Record, tag string) (bool, error) {
 	var expect *string
@@ -231,7 +255,9 @@ func (d *Bucket) write(ctx context.Context, r *channelfile.Record, slashed, cach
 	if expect == nil {
 		in.IfNoneMatch = aws.String("*")
 	}
-	return d.put(ctx, in)
+	within, cancel := context.WithTimeout(ctx, shortly)
+	defer cancel()
+	return d.put(within, in)
 }
 
 // put makes a conditional write, and tells whether its condition held
@@ -254,7 +280,9 @@ func (d *Bucket) remove(ctx context.Context, project, tag string) (bool, error) 
 		return false, err
 	}
 	at := channelfile.ChannelPath(project, d.channel)
-	_, err = api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.bucket, Key: d.key(at), IfMatch: &tag})
+	within, cancel := context.WithTimeout(ctx, shortly)
+	defer cancel()
+	_, err = api.DeleteObject(within, &s3.DeleteObjectInput{Bucket: &d.bucket, Key: d.key(at), IfMatch: &tag})
 	return d.held(ctx, "DeleteObject "+d.where(at), err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -22,6 +23,9 @@ type Bucket struct {
 	*client[*s3.Client]
 	bucket, prefix, channel string
 	role                    driver.Role
+
+	foreign bool        // it is not AWS's own
+	proven  atomic.Bool // conditional writes were seen to work
 }
 
 var _ driver.Publisher = (*Bucket)(nil)
@@ -48,7 +52,7 @@ func S3(c project.AWSS3, role driver.Role, opts ...amazon.Option) (*Bucket, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &Bucket{client: reach, bucket: c.Bucket, prefix: c.Prefix, channel: c.Channel, role: role}, nil
+	return &Bucket{client: reach, bucket: c.Bucket, prefix: c.Prefix, channel: c.Channel, role: role, foreign: c.Endpoint != ""}, nil
 }
 
 // Plan takes the version of the merge or, when it states none, of the artifact. The beta has the same version: its bytes are
@@ -112,6 +116,9 @@ func (d *Bucket) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
 			return driver.Done{}, err
 		}
 		wrote = wrote || fresh
+	}
+	if err := d.prove(ctx, r); err != nil {
+		return driver.Done{}, err
 	}
 	r.Channel = d.channel
 	for range mostMoves {
