@@ -31,7 +31,10 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/queue"
 	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 )
 
@@ -61,13 +64,17 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("webhooks: --listen %s: %w", cfg.Listen, err)
 	}
-	env.Log.Info("taking webhooks", zap.Stringer("address", ln.Addr()), zap.Int("hooks", len(hooks.Hooks)))
+	env.Log.Info("taking webhooks", zap.Stringer("address", ln.Addr()), zap.Int("hooks", len(hooks.Hooks)),
+		zap.Int("queues", len(hooks.Queues)), zap.Int("sinks", len(hooks.Sinks)))
 	server := &http.Server{
 		Handler:           serve.Handler{Store: serve.Broker(env), Log: env.Log, Count: env.Metrics.Webhook, Config: hooks}.Mux(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 64 << 10,
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if err := queues(ctx, env, hooks, group); err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	group.Go(func() error {
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -84,6 +91,29 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// queues begins to take merges from queues, and to tell sinks.
+func queues(ctx context.Context, env service.Env, c *config.Config, group *errgroup.Group) error {
+	if len(c.Sinks) > 0 {
+		sinks, err := queue.NewSinks(c.Sinks)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return env.React(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle) })
+	}
+	store := serve.Broker(env)
+	for _, one := range c.Queues {
+		source := queue.Source{
+			Queue: one, Log: env.Log, Bury: serve.Bury(env),
+			Store: func(ctx context.Context, m hook.Merge) error {
+				_, err := store(ctx, m)
+				return err
+			},
+		}
+		group.Go(func() error { return source.Run(ctx) })
+	}
+	return nil
 }
 
 // load reads the file, and looks that every secret is there, so that a gateway that starts can take what comes.
