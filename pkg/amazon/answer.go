@@ -206,7 +206,8 @@ func unknownKeys() []string {
 	return []string{
 		"UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException",
 		"InvalidClientTokenId", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "ExpiredToken", "ExpiredTokenException",
-		"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "TokenRefreshRequired", "AuthFailure", "NotAuthorized", "InvalidSecurity",
+		"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "TokenRefreshRequired", "AuthFailure", "NotAuthorized",
+		"InvalidSecurity",
 	}
 }
 

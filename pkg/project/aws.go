@@ -92,8 +92,8 @@ func (d *decoder) amazon(block section, a *Action) {
 	if s, ok := block.child("aws-codebuild", ofCodeBuild); ok {
 		s.require("project", "the project's name in CodeBuild")
 		a.AWSCodeBuild = &AWSCodeBuild{
-			AWS: s.aws(), Project: s.text("project", matches(buildName, "a project's name in CodeBuild")), Source: s.text("source", checkTemplate),
-			Variables: s.templates("variables", checkInput), Interval: s.interval(),
+			AWS: s.aws(), Project: s.text("project", matches(buildName, "a project's name in CodeBuild")),
+			Source: s.text("source", checkTemplate), Variables: s.templates("variables", checkInput), Interval: s.interval(),
 		}
 		bounded(s)
 	}
@@ -117,8 +117,9 @@ func (d *decoder) amazon(block section, a *Action) {
 // aws is how the service is reached.
 func (s section) aws() AWS {
 	a := AWS{
-		Region: s.text("region", matches(regionName, "a region, such as eu-central-1")), Endpoint: strings.TrimRight(s.text("endpoint", checkRegistry), "/"),
-		Key: s.named("key"), Secret: s.named("secret"), Session: s.named("session"),
+		Region:   s.text("region", matches(regionName, "a region, such as eu-central-1")),
+		Endpoint: strings.TrimRight(s.text("endpoint", checkRegistry), "/"),
+		Key:      s.named("key"), Secret: s.named("secret"), Session: s.named("session"),
 	}
 	if (a.Key == Token{}) != (a.Secret == Token{}) || a.Key == (Token{}) && a.Session != (Token{}) {
 		s.fail(s.path, "names a part of its credentials only: the key's id (key_env or key_file) and its secret (secret_env or secret_file) "+

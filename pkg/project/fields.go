@@ -119,7 +119,8 @@ func ofAWS() []string {
 // deployers are the drivers that can do every kind of action.
 func deployers() []string {
 	return []string{
-		"files", "exec", "http", "circleci", "github", "gitlab", "aws-lambda", "aws-stepfunctions", "aws-codebuild", "aws-codepipeline", "aws-s3",
+		"files", "exec", "http", "circleci", "github", "gitlab",
+		"aws-lambda", "aws-stepfunctions", "aws-codebuild", "aws-codepipeline", "aws-s3",
 	}
 }
 

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	mostReason      = 4 << 10                        // bytes of an answer that are looked at for a reason
-	// longestFunction is how long a function may run, and the way there and back: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
+	mostReason = 4 << 10 // bytes of an answer that are looked at for a reason
+	// longestFunction is how long a function may run, and the way there and back:
+	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
 	longestFunction = 15*time.Minute + 30*time.Second
 )
 

@@ -210,4 +210,3 @@ func (v *builder) page(b types.Build) string {
 	return "https://" + parts[3] + ".console.aws.amazon.com/codesuite/codebuild/" + parts[4] + "/projects/" + v.project + "/build/" +
 		strings.ReplaceAll(aws.ToString(b.Id), ":", "%3A") + "/?region=" + parts[3]
 }
-

@@ -169,7 +169,8 @@ func (v *pipeline) Stop(ctx context.Context, _ trigger.Job, r trigger.Run, why s
 		return err
 	}
 	id := r.ID()
-	_, err = api.StopPipelineExecution(ctx, &codepipeline.StopPipelineExecutionInput{PipelineName: &v.name, PipelineExecutionId: &id, Reason: &why})
+	in := &codepipeline.StopPipelineExecutionInput{PipelineName: &v.name, PipelineExecutionId: &id, Reason: &why}
+	_, err = api.StopPipelineExecution(ctx, in)
 	if is[*types.DuplicatedStopRequestException](err) || is[*types.PipelineExecutionNotStoppableException](err) {
 		return nil // it is being stopped, or is over
 	}

@@ -227,18 +227,6 @@ func (c *cloud) state() drivertest.State {
 
 func (c *cloud) count() int { c.mu.Lock(); defer c.mu.Unlock(); return len(c.runs) }
 
-func (c *cloud) times(operation string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for _, one := range c.asked {
-		if one == operation {
-			n++
-		}
-	}
-	return n
-}
-
 // payload is what a job gets from the facts that it is handed.
 func payload(body []byte) map[string]string {
 	in := read[struct {

@@ -16,7 +16,6 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-
 type function struct {
 	*client[*lambda.Client]
 	name, version string
@@ -69,7 +68,9 @@ func (v *function) Start(ctx context.Context, j trigger.Job) (trigger.Run, error
 }
 
 // Look is never asked: Start has the end.
-func (v *function) Look(_ context.Context, _ trigger.Job, r trigger.Run) (trigger.Run, error) { return r, nil }
+func (v *function) Look(_ context.Context, _ trigger.Job, r trigger.Run) (trigger.Run, error) {
+	return r, nil
+}
 
 // failure is what a function's error says: Lambda answers with errorType and errorMessage
 // (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html).

@@ -167,7 +167,7 @@ func (d *Bucket) Undo(ctx context.Context, f driver.Facts, back driver.Back) (dr
 		if err != nil {
 			return driver.Done{}, err
 		}
-		moved := false
+		var moved bool
 		if to == nil {
 			moved, err = d.remove(ctx, f.Project, tag)
 		} else {

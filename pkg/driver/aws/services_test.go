@@ -93,8 +93,8 @@ func (c *cloud) builds(w http.ResponseWriter, operation string, body []byte) {
 	type variable struct{ Name, Value, Type string }
 	in := read[struct {
 		ProjectName, IdempotencyToken, SourceVersion, SortOrder, NextToken, ID string
-		EnvironmentVariablesOverride                                            []variable
-		IDs                                                                     []string
+		EnvironmentVariablesOverride                                           []variable
+		IDs                                                                    []string
 	}](body)
 	show := func(e *execution) map[string]any {
 		vars := []map[string]any{{"name": "OTHER", "value": "x", "type": "PLAINTEXT"}}

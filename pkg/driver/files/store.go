@@ -29,7 +29,9 @@ func (d *Driver) readChannel(project string) (*channelfile.Record, error) {
 	if _, err := driver.SafeName("project", project); err != nil {
 		return nil, err
 	}
-	return d.read(channelfile.ChannelPath(project, d.channel), func(r *channelfile.Record) bool { return r.Project == project && r.Channel == d.channel })
+	return d.read(channelfile.ChannelPath(project, d.channel), func(r *channelfile.Record) bool {
+		return r.Project == project && r.Channel == d.channel
+	})
 }
 
 func (d *Driver) readVersion(project, version string) (*channelfile.Record, error) {

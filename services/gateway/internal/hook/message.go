@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/releasepb"
@@ -45,7 +46,7 @@ func ReadMessage(q config.Queue, m Message) (Outcome, error) {
 	}
 	e, err := releasepb.DecodeMergeEvent(m.Body)
 	if err != nil {
-		return out, fmt.Errorf("%w: %s", ErrMalformed, releasepb.Line(err.Error(), releasepb.MaxReason))
+		return out, fmt.Errorf("%w: %s", ErrMalformed, releasepb.Line(strings.TrimPrefix(err.Error(), "malformed: "), releasepb.MaxReason))
 	}
 	project, err := projectOf(q, m)
 	if err != nil {

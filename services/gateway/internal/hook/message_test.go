@@ -35,7 +35,7 @@ func TestMessages(t *testing.T) {
 		t.Errorf("%v", ids)
 	}
 	for _, body := range []string{`{"Type":"Notification","Message":"{}"}`, `{"Type":"SubscriptionConfirmation","TopicArn":"a","Message":"x"}`} {
-		if _, err := hook.ReadMessage(q, hook.Message{Body: []byte(body), At: sent}); !errors.Is(err, hook.ErrRefused) {
+		if _, err := hook.ReadMessage(q, hook.Message{Body: []byte(body), At: sent}); !errors.Is(err, hook.ErrMalformed) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

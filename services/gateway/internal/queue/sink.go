@@ -120,7 +120,10 @@ func tell(h react.Hint) (Told, error) {
 	if err != nil {
 		return Told{}, fmt.Errorf("a record can not be read: %w", err)
 	}
-	told := Told{Project: record.State.Project, Release: h.Subject.Release, Event: cmp.Or(h.Event, record.Type), Sequence: h.Seq, At: h.At.UTC(), Record: h.Data}
+	told := Told{
+		Project: record.State.Project, Release: h.Subject.Release, Event: cmp.Or(h.Event, record.Type), Sequence: h.Seq, At: h.At.UTC(),
+		Record: h.Data,
+	}
 	if len(h.Data) > mostMessage || !json.Valid(h.Data) {
 		told.Record, told.Omitted = nil, true
 	}

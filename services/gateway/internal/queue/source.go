@@ -69,22 +69,17 @@ func (s Source) Run(ctx context.Context) error {
 	}
 	log := s.Log.With(zap.String("queue", s.Queue.Name()))
 	log.Info("taking merges from a queue")
-	for pause, api := firstPause, (*sqs.Client)(nil); ctx.Err() == nil; {
-		if api == nil {
-			cfg, err := line.Config(ctx)
-			if err != nil {
-				return fmt.Errorf("queue %s: %w", s.Queue.Name(), err)
-			}
-			api = sqs.NewFromConfig(cfg)
-		}
-		worked, err := taker{s, api, line, log}.turn(ctx)
-		if ctx.Err() != nil {
-			break
-		}
+	cfg, err := line.Config(ctx)
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", s.Queue.Name(), err)
+	}
+	t := taker{s, sqs.NewFromConfig(cfg), line, log}
+	for pause := firstPause; ctx.Err() == nil; {
+		worked, err := t.turn(ctx)
 		if worked {
 			pause = firstPause
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			log.Warn("the queue is tried again later", zap.Duration("in", pause), zap.Error(err))
 			rest(ctx, pause)
 			pause = min(2*pause, lastPause)
@@ -114,8 +109,8 @@ type taker struct {
 // turn asks once, and deals with what comes. It tells whether the queue answered. An error says that it is worth waiting.
 func (t taker) turn(ctx context.Context) (bool, error) {
 	out, err := t.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: &t.Queue.URL, MaxNumberOfMessages: atOnce, WaitTimeSeconds: int32(waitFor.Seconds()), VisibilityTimeout: int32(invisible.Seconds()),
-		MessageAttributeNames: []string{"All"},
+		QueueUrl: &t.Queue.URL, MaxNumberOfMessages: atOnce, WaitTimeSeconds: int32(waitFor.Seconds()),
+		VisibilityTimeout: int32(invisible.Seconds()), MessageAttributeNames: []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameSentTimestamp, types.MessageSystemAttributeNameMessageGroupId,
 		},
@@ -148,7 +143,8 @@ func (t taker) take(ctx context.Context, m types.Message) error {
 			break
 		}
 		if err = t.Store(ctx, one); err == nil {
-			log.Info("merge taken", zap.String("project", one.Project), zap.String("commit", one.Event.Commit), zap.String("release", one.Event.ID))
+			log.Info("merge taken", zap.String("project", one.Project), zap.String("commit", one.Event.Commit),
+				zap.String("release", one.Event.ID))
 		} else if !errors.Is(err, catalog.ErrUnknownProject) {
 			return fmt.Errorf("a merge is not stored, it stays in the queue: %w", err)
 		}
