@@ -33,7 +33,6 @@ import (
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
-	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
 	"github.com/sluice-gate/sluice/services/gateway/internal/queue"
 	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 )
@@ -104,13 +103,7 @@ func queues(ctx context.Context, env service.Env, c *config.Config, group *errgr
 	}
 	store := serve.Broker(env)
 	for _, one := range c.Queues {
-		source := queue.Source{
-			Queue: one, Log: env.Log, Bury: serve.Bury(env),
-			Store: func(ctx context.Context, m hook.Merge) error {
-				_, err := store(ctx, m)
-				return err
-			},
-		}
+		source := queue.Source{Queue: one, Log: env.Log, Store: store, Bury: serve.Bury(env)}
 		group.Go(func() error { return source.Run(ctx) })
 	}
 	return nil

@@ -17,9 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/sluice-gate/sluice/pkg/amazon"
+	"github.com/sluice-gate/sluice/pkg/awstest"
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/drivertest"
+	"github.com/sluice-gate/sluice/pkg/driver/internal/channelfile"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -395,6 +399,39 @@ func TestWithoutConditions(t *testing.T) {
 			t.Errorf("ignores %t: %+v", ignores, state)
 		}
 	}
+}
+
+// TestEmulator: the real peer that there is takes conditions and ignores them.
+func TestEmulator(t *testing.T) {
+	alone(t)
+	at := reach("TEST_AWS_KEY", "TEST_AWS_SECRET")
+	at.Endpoint = awstest.Start(t)
+	d := bucket(t, driver.Promote, at, http.DefaultTransport)
+	_, err := d.Do(t.Context(), release("1.4.0"))
+	wantLine(t, "no bucket", err, "NoSuchBucket")
+	api, err := d.open(t.Context())
+	if err == nil {
+		_, err = api.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &d.bucket})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Do(t.Context(), release("1.4.0"))
+	wantLine(t, "conditions", err, "ignores If-None-Match")
+	if seen, err := d.Look(t.Context(), release("1.4.0")); err != nil || seen.Value != "" {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	there, err := d.stored(t.Context(), must(channelfile.New(t.Context(), release("1.4.0"))))
+	if err != nil || !there {
+		t.Errorf("the artifact that was put there: %t, %v", there, err)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

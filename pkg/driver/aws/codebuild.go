@@ -181,9 +181,9 @@ func (v *builder) run(mark trigger.Mark, b types.Build) trigger.Run {
 		return trigger.NewRun(mark, id, v.page(b), trigger.Succeeded, says)
 	case types.StatusTypeFailed, types.StatusTypeFault, types.StatusTypeStopped, types.StatusTypeTimedOut:
 		return trigger.NewRun(mark, id, v.page(b), trigger.Failed, says+v.why(b))
-	default: // IN_PROGRESS, and what there will be
-		return trigger.NewRun(mark, id, v.page(b), trigger.Running, says)
-	}
+	case types.StatusTypeInProgress:
+	} // and what there will be
+	return trigger.NewRun(mark, id, v.page(b), trigger.Running, says)
 }
 
 // why is what the first phase that failed says.

@@ -188,9 +188,9 @@ func (v *pipeline) run(mark trigger.Mark, id string, e *types.PipelineExecution)
 	case types.PipelineExecutionStatusFailed, types.PipelineExecutionStatusStopped, types.PipelineExecutionStatusCancelled,
 		types.PipelineExecutionStatusSuperseded:
 		return trigger.NewRun(mark, id, v.page(id), trigger.Failed, says)
-	default: // InProgress, Stopping, and what there will be
-		return trigger.NewRun(mark, id, v.page(id), trigger.Running, says)
-	}
+	case types.PipelineExecutionStatusInProgress, types.PipelineExecutionStatusStopping:
+	} // and what there will be
+	return trigger.NewRun(mark, id, v.page(id), trigger.Running, says)
 }
 
 // page is where people look at the execution.

@@ -112,9 +112,9 @@ func (v *machine) describe(ctx context.Context, j trigger.Job, arn string) (trig
 			says += ", " + v.line.Plain(why[:min(len(why), mostReason)])
 		}
 		return trigger.NewRun(mark, arn, v.page(arn), trigger.Failed, says), true, nil
-	default: // RUNNING, PENDING_REDRIVE, and what there will be
-		return trigger.NewRun(mark, arn, v.page(arn), trigger.Running, v.line.Plain(says)), true, nil
-	}
+	case types.ExecutionStatusRunning, types.ExecutionStatusPendingRedrive:
+	} // and what there will be
+	return trigger.NewRun(mark, arn, v.page(arn), trigger.Running, v.line.Plain(string(out.Status))), true, nil
 }
 
 // Start appends an execution to those of the release. Where another instance has been faster with the same action, its execution is the

@@ -27,6 +27,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 )
 
 const (
@@ -102,7 +103,7 @@ func (b *broker) queue(w http.ResponseWriter, operation string, body []byte) {
 				continue
 			}
 			m.deliveries++
-			m.until = time.Now().Add(time.Duration(in["VisibilityTimeout"].(float64)) * time.Second)
+			m.until = time.Now().Add(time.Duration(in["VisibilityTimeout"].(float64) * float64(time.Second)))
 			attributes := map[string]any{}
 			for name, value := range m.attributes {
 				attributes[name] = map[string]any{"DataType": "String", "StringValue": value}
@@ -168,14 +169,14 @@ func (k *taken) run(t *testing.T, q config.Queue, during time.Duration) {
 	})
 	err := Source{
 		Queue: q, Log: zap.NewNop(), options: []amazon.Option{amazon.WithTransport(slow), amazon.WithPause(time.Millisecond)},
-		Store: func(_ context.Context, m hook.Merge) error {
+		Store: func(_ context.Context, m hook.Merge) (serve.Stored, error) {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			if k.fail != nil {
-				return k.fail
+				return serve.Stored{}, k.fail
 			}
 			k.merges = append(k.merges, m)
-			return nil
+			return serve.Stored{Project: m.Project, Release: m.Event.ID}, nil
 		},
 		Bury: func(_ context.Context, project string, letter []byte) error {
 			k.mu.Lock()

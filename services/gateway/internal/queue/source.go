@@ -15,7 +15,8 @@
 // The gateway's durable consumer (topology.ConsumerGatewayAWS) reads the journals of all releases. A record is acknowledged when every
 // sink that it is for has it; one that does not answer is tried again with growing pauses, and records wait in the stream meanwhile.
 // So every record is told at least once, and more often after a crash: consumers tell by the attribute sequence, SNS and SQS themselves
-// by the deduplication id where the topic or queue is a FIFO one, in which a release is a message group.
+// by the deduplication id where the topic or queue is a FIFO one, in which a release is a message group. Two gateways may tell of two
+// records of one release in the other order; the sequence is the order.
 package queue
 
 import (
@@ -36,6 +37,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 )
 
 const (
@@ -54,7 +56,7 @@ type Source struct {
 	Log   *zap.Logger
 	// Store hands a merge to the broker and returns when that has acknowledged it. [catalog.ErrUnknownProject] is final; any other error
 	// may pass.
-	Store func(ctx context.Context, m hook.Merge) error
+	Store func(ctx context.Context, m hook.Merge) (serve.Stored, error)
 	// Bury hands the broker what is to be refused as a merge of that project, and returns when that has acknowledged it.
 	Bury func(ctx context.Context, project string, letter []byte) error
 
@@ -139,15 +141,15 @@ func (t taker) take(ctx context.Context, m types.Message) error {
 	log := t.log.With(zap.String("message", releasepb.Line(aws.ToString(m.MessageId), releasepb.MaxReason)))
 	out, err := hook.ReadMessage(t.Queue, message(m))
 	for _, one := range out.Merges {
-		if err != nil {
+		var stored serve.Stored
+		if stored, err = t.Store(ctx, one); err != nil {
 			break
 		}
-		if err = t.Store(ctx, one); err == nil {
-			log.Info("merge taken", zap.String("project", one.Project), zap.String("commit", one.Event.Commit),
-				zap.String("release", one.Event.ID))
-		} else if !errors.Is(err, catalog.ErrUnknownProject) {
-			return fmt.Errorf("a merge is not stored, it stays in the queue: %w", err)
-		}
+		log.Info("merge taken", zap.String("project", one.Project), zap.String("commit", one.Event.Commit),
+			zap.String("release", stored.Release), zap.Bool("known", stored.Known))
+	}
+	if len(out.Merges) > 0 && err != nil && !errors.Is(err, catalog.ErrUnknownProject) {
+		return fmt.Errorf("a merge is not stored, it stays in the queue: %w", err)
 	}
 	if err != nil {
 		log.Warn("message refused", zap.Error(err))
