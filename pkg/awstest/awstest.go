@@ -1,5 +1,5 @@
-// Package awstest gives tests an emulator of SQS, SNS and S3: fauxqs on a free port of the loopback, in memory. It checks no credentials and
-// no signatures, and its S3 ignores the conditions of writes.
+// Package awstest gives tests an emulator of SQS, SNS and S3: fauxqs on a free port of the loopback, in memory. It checks no
+// credentials and no signatures, and its S3 ignores the conditions of writes.
 //
 // It is installed once, with npm ci from the package.json and package-lock.json in this folder, into .tmp/fauxqs at the root of the
 // repository, together with the node that it needs (22 or newer). A test fails, saying so, where npm is missing.
