@@ -5,6 +5,10 @@ import (
 	"fmt"
 )
 
+// ErrCancelled is the cause ([context.Cause]) of a context that ended because the action's release was cancelled, in distinction to one
+// whose time is over or whose service stops: whatever the action has begun elsewhere, and can be stopped, is to be stopped.
+var ErrCancelled = errors.New("the release was cancelled")
+
 // Refused marks an error that trying again does not mend: wrong credentials, a version that exists with other contents,
 // an artifact that is not what it says. The release fails with it.
 type Refused struct{ err error }

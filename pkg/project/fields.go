@@ -38,6 +38,11 @@ const (
 	ofJSON          kind = "json"
 	ofGit           kind = "git"
 	ofGitHubRelease kind = "github_release"
+	ofLambda        kind = "aws-lambda"
+	ofStepFunctions kind = "aws-stepfunctions"
+	ofCodeBuild     kind = "aws-codebuild"
+	ofCodePipeline  kind = "aws-codepipeline"
+	ofS3            kind = "aws-s3"
 )
 
 func kinds() []kind {
@@ -45,6 +50,7 @@ func kinds() []kind {
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
 		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON,
 		ofGit, ofGitHubRelease,
+		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
 	}
 }
 
@@ -106,13 +112,33 @@ func (k kind) fields() []string {
 		return []string{"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"}
 	case ofGitHubRelease:
 		return []string{"url", "repo", "tag", "token_env", "token_file", "timeout"}
+	case ofLambda:
+		return append(ofAWS(), "function", "version", "input")
+	case ofStepFunctions:
+		return append(ofAWS(), "machine", "input", "interval")
+	case ofCodeBuild:
+		return append(ofAWS(), "project", "source", "variables", "interval")
+	case ofCodePipeline:
+		return append(ofAWS(), "pipeline", "variables", "interval")
+	case ofS3:
+		return append(ofAWS(), "bucket", "prefix", "channel")
 	default:
 		return nil
 	}
 }
 
+// ofAWS are the fields that all drivers of AWS have.
+func ofAWS() []string {
+	return []string{"region", "endpoint", "key_env", "key_file", "secret_env", "secret_file", "session_env", "session_file", "timeout"}
+}
+
 // deployers are the drivers that can do every kind of action.
-func deployers() []string { return []string{"files", "exec", "http", "circleci", "github", "gitlab"} }
+func deployers() []string {
+	return []string{
+		"files", "exec", "http", "circleci", "github", "gitlab",
+		"aws-lambda", "aws-stepfunctions", "aws-codebuild", "aws-codepipeline", "aws-s3",
+	}
+}
 
 // unknownField says what to write instead of a field that this kind does not have.
 func unknownField(k kind, name string) string {
@@ -132,6 +158,8 @@ func unknownField(k kind, name string) string {
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofJSON, ofGit, ofGitHubRelease}, k) && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
+	case strings.HasPrefix(string(k), "aws-") && secretField.MatchString(name):
+		return "secrets are never written here: name the key's id with key_env or key_file, and its secret with secret_env or secret_file"
 	case k == ofExec && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"
 	case secretField.MatchString(name):

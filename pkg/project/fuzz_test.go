@@ -98,7 +98,8 @@ func checkProject(t *testing.T, p *project.Project) {
 			continue
 		}
 		drivers := count(a.NPM != nil, a.OCI != nil, a.Files != nil, a.Exec != nil,
-			a.HTTP != nil, a.CircleCI != nil, a.GitHub != nil, a.GitLab != nil, a.Git != nil, a.Release != nil)
+			a.HTTP != nil, a.CircleCI != nil, a.GitHub != nil, a.GitLab != nil, a.Git != nil, a.Release != nil,
+			a.AWSLambda != nil, a.AWSStepFunctions != nil, a.AWSCodeBuild != nil, a.AWSCodePipeline != nil, a.AWSS3 != nil)
 		if drivers != 1 || a.Timeout <= 0 || a.Timeout > p.Limits.Phase {
 			t.Errorf("action %+v", a)
 		}

@@ -87,6 +87,7 @@ func (d *decoder) driver(block section) Action {
 	}
 	d.triggers(block, &a)
 	d.taggers(block, &a)
+	d.amazon(block, &a)
 	return a
 }
 

@@ -67,17 +67,22 @@ type Need struct {
 
 // Action names one driver and its settings: exactly one of the pointers is set.
 type Action struct {
-	NPM      *NPM
-	OCI      *OCI
-	Files    *Files
-	Exec     *Exec
-	HTTP     *Request
-	CircleCI *CircleCI
-	GitHub   *GitHub
-	GitLab   *GitLab
-	Git      *Git
-	Release  *GitHubRelease
-	Timeout  time.Duration // bound of one attempt
+	NPM              *NPM
+	OCI              *OCI
+	Files            *Files
+	Exec             *Exec
+	HTTP             *Request
+	CircleCI         *CircleCI
+	GitHub           *GitHub
+	GitLab           *GitLab
+	Git              *Git
+	Release          *GitHubRelease
+	AWSLambda        *AWSLambda
+	AWSStepFunctions *AWSStepFunctions
+	AWSCodeBuild     *AWSCodeBuild
+	AWSCodePipeline  *AWSCodePipeline
+	AWSS3            *AWSS3
+	Timeout          time.Duration // bound of one attempt
 }
 
 // NPM publishes to and promotes on an npm registry.

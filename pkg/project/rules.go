@@ -17,6 +17,7 @@ func (p *Project) inherit() {
 			}
 		}
 	}
+	p.inheritS3()
 	p.inheritOCI()
 	p.inheritGit()
 	if p.Promote == nil || p.Promote.NPM == nil || p.Publish.NPM == nil {
@@ -112,6 +113,9 @@ func (a *Action) fillIn(channel string) {
 		setUnset(&a.Files.Channel, channel)
 	}
 	a.fillInGit()
+	if a.AWSS3 != nil {
+		setUnset(&a.AWSS3.Channel, channel)
+	}
 }
 
 func (c *Check) fillIn() {
@@ -148,6 +152,7 @@ func (d *decoder) agree(p *Project) {
 	}
 	d.agreeGit(p)
 	d.agreeFiles(p)
+	d.agreeS3(p)
 	for i, stage := range p.Stages {
 		at := d.stageAt(i)
 		d.agreeChecks(at.watch, stage.Watch, lasting{"soak", at.delay, stage.Delay})

@@ -32,6 +32,7 @@ const (
 	ConsumerPromoterDue      = "promoter-due"      // SLUICE_TIMERS: due messages
 	ConsumerPromoterJudged   = "promoter-judged"   // SLUICE_EVIDENCE: verdicts
 	ConsumerWatcher          = "watcher"           // SLUICE: journals
+	ConsumerGatewayAWS       = "gateway-aws"       // SLUICE: journals, to be told to topics of SNS and queues of SQS
 )
 
 // The verbs: what may be asked of a release. A verb is added here and in accounts/accounts.conf, nowhere else in this

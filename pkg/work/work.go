@@ -64,10 +64,12 @@ func Perform(ctx context.Context, env service.Env, e journal.Entry, begin releas
 	if endless {
 		deadline = deadline.Add(time.Hour)
 	}
-	timed, cancel := context.WithDeadline(ctx, deadline)
+	abortable, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	timed, cancel := context.WithDeadline(abortable, deadline)
 	defer cancel()
 	if begin.Work == release.Publish || begin.Work == release.Stage {
-		stop, err := abortWhenEnded(timed, cancel, env, id)
+		stop, err := abortWhenEnded(timed, abort, env, id)
 		if err != nil {
 			return err
 		}
@@ -104,14 +106,14 @@ func start(ctx context.Context, env service.Env, id string, begin release.Begin,
 }
 
 // abortWhenEnded stops the action when the release ends: a cancel in the middle of a deployment stops the deployment.
-func abortWhenEnded(ctx context.Context, abort context.CancelFunc, env service.Env, id string) (stop func(), err error) {
+func abortWhenEnded(ctx context.Context, abort context.CancelCauseFunc, env service.Env, id string) (stop func(), err error) {
 	ended, cancel, err := env.Journal.UntilEnded(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	unhook := context.AfterFunc(ended, func() {
 		if errors.Is(context.Cause(ended), release.ErrEnded) {
-			abort()
+			abort(driver.ErrCancelled)
 		}
 	})
 	return func() { unhook(); cancel() }, nil

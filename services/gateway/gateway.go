@@ -32,7 +32,9 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/queue"
 	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 )
 
@@ -100,13 +102,17 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 
 // Run works until ctx ends, then answers what has begun to come in, within [service.DrainGrace].
 func (g *Gateway) Run(ctx context.Context, env service.Env) error {
-	env.Log.Info("taking webhooks", zap.Stringer("address", g.ln.Addr()), zap.Int("hooks", len(g.hooks.Hooks)))
+	env.Log.Info("taking webhooks", zap.Stringer("address", g.ln.Addr()), zap.Int("hooks", len(g.hooks.Hooks)),
+		zap.Int("queues", len(g.hooks.Queues)), zap.Int("sinks", len(g.hooks.Sinks)))
 	server := &http.Server{
 		Handler:           serve.Handler{Store: serve.Broker(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks}.Mux(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 64 << 10,
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if err := queues(ctx, env, g.hooks, group); err != nil {
+		return errors.Join(err, g.ln.Close())
+	}
 	group.Go(func() error {
 		if err := server.Serve(g.ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -123,6 +129,23 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// queues begins to take merges from queues, and to tell sinks.
+func queues(ctx context.Context, env service.Env, c *config.Config, group *errgroup.Group) error {
+	if len(c.Sinks) > 0 {
+		sinks, err := queue.NewSinks(c.Sinks)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return env.React(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle) })
+	}
+	store := serve.Broker(env)
+	for _, one := range c.Queues {
+		source := queue.Source{Queue: one, Log: env.Log, Store: store, Bury: serve.Bury(env)}
+		group.Go(func() error { return source.Run(ctx) })
+	}
+	return nil
 }
 
 // load reads the file, and looks that every secret is there, so that a gateway that starts can take what comes.

@@ -4,6 +4,7 @@ package drivers
 
 import (
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/aws"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
 	"github.com/sluice-gate/sluice/pkg/driver/files"
 	"github.com/sluice-gate/sluice/pkg/driver/git"
@@ -18,7 +19,7 @@ import (
 // settings, where they say which registry it is. An action that no driver can do in that role is refused, with what is wrong.
 func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	var d driver.Driver
-	err := driver.Refusef("names no driver: allowed are npm, oci, git, github_release, files, exec, http, circleci, github and gitlab")
+	err := driver.Refusef("names no driver: allowed are npm, oci, git, github_release, files, exec, http, circleci, github, gitlab and those of AWS")
 	switch {
 	case a.NPM != nil:
 		d, err = openNPM(p, *a.NPM, role)
@@ -40,6 +41,16 @@ func Open(p *project.Project, a project.Action, role driver.Role) (driver.Driver
 		d, err = trigger.GitHub(*a.GitHub, role)
 	case a.GitLab != nil:
 		d, err = trigger.GitLab(*a.GitLab, role)
+	case a.AWSLambda != nil:
+		d, err = aws.Lambda(*a.AWSLambda, role)
+	case a.AWSStepFunctions != nil:
+		d, err = aws.StepFunctions(*a.AWSStepFunctions, role)
+	case a.AWSCodeBuild != nil:
+		d, err = aws.CodeBuild(*a.AWSCodeBuild, role)
+	case a.AWSCodePipeline != nil:
+		d, err = aws.CodePipeline(*a.AWSCodePipeline, role)
+	case a.AWSS3 != nil:
+		d, err = aws.S3(*a.AWSS3, role)
 	}
 	if err != nil {
 		return nil, driver.Refusef("%w", err) // a mistake in the project file does not mend itself

@@ -32,6 +32,13 @@ promote: { %[1]s }
 		"circleci": {`circleci: { project: gh/a/b }`, `circleci: { project: gh/a/b, parameters: { v: "${release.version}" } }`},
 		"github":   {`github: { repo: a/b, workflow: c.yml }`, `github: { repo: a/b, workflow: c.yml, inputs: { v: "${release.version}" } }`},
 		"gitlab":   {`gitlab: { project: a/b }`, `gitlab: { project: a/b, variables: { V: "${release.version}" } }`},
+		"aws-s3":   {`aws-s3: { bucket: acme }`, `aws-s3: {}`},
+		"aws": {
+			`aws-lambda: { function: f, input: { v: "${release.version}" } }`, `aws-codebuild: { project: deploy, source: "${release.commit}" }`,
+		},
+		"aws, too": {
+			`aws-codepipeline: { pipeline: p }`, `aws-stepfunctions: { machine: "arn:aws:states:eu-central-1:123456789012:stateMachine:m" }`,
+		},
 	} {
 		p, err := project.Parse(name, fmt.Appendf(nil, src, c[0], c[1]))
 		if err != nil {
@@ -73,6 +80,14 @@ func TestRefusals(t *testing.T) {
 		"no project":     {project.Action{GitLab: &project.GitLab{URL: "https://a.example"}}, driver.Publish, "no project"},
 		"no role":        {project.Action{GitLab: &project.GitLab{URL: "https://a.example", Project: "a/b"}}, "other", "no role"},
 		"no command":     {project.Action{Exec: &project.Exec{}}, driver.Publish, "command"},
+		"no bucket":      {project.Action{AWSS3: &project.AWSS3{Channel: "beta"}}, driver.Publish, "no bucket"},
+		"no machine":     {project.Action{AWSStepFunctions: &project.AWSStepFunctions{Machine: "m"}}, driver.Deploy, "not the ARN"},
+		"no name":        {project.Action{AWSLambda: &project.AWSLambda{}}, driver.Deploy, "has no name"},
+		"no build":       {project.Action{AWSCodeBuild: &project.AWSCodeBuild{}}, driver.Deploy, "has no name"},
+		"no flow":        {project.Action{AWSCodePipeline: &project.AWSCodePipeline{}}, driver.Deploy, "has no name"},
+		"no secrecy": {
+			project.Action{AWSLambda: &project.AWSLambda{AWS: project.AWS{Endpoint: "http://a.example"}, Function: "f"}}, driver.Deploy, "must be https",
+		},
 	} {
 		d, err := drivers.Open(p, c.a, c.role)
 		if d != nil || !driver.IsRefused(err) || !strings.Contains(err.Error(), c.want) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/internal/channelfile"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -44,7 +45,7 @@ func New(c project.Files, role driver.Role) (*Driver, error) {
 			channel = LatestChannel
 		}
 	}
-	if err := checkChannel(channel); err != nil {
+	if err := channelfile.CheckChannel(channel); err != nil {
 		return nil, err
 	}
 	root, err := filepath.Abs(c.Dir)
@@ -60,7 +61,7 @@ func (d *Driver) Plan(ctx context.Context, f driver.Facts) (driver.Plan, error) 
 	if err := ctx.Err(); err != nil {
 		return driver.Plan{}, err
 	}
-	r, err := newRecord(ctx, f)
+	r, err := channelfile.New(ctx, f)
 	if err != nil {
 		return driver.Plan{}, err
 	}
@@ -71,7 +72,7 @@ func (d *Driver) Plan(ctx context.Context, f driver.Facts) (driver.Plan, error) 
 	if err != nil {
 		return driver.Plan{}, err
 	}
-	return driver.Plan{Version: r.Version, Beta: r.Version, Before: now.value()}, nil
+	return driver.Plan{Version: r.Version, Beta: r.Version, Before: now.Value()}, nil
 }
 
 // Look reads the channel file.
@@ -84,7 +85,7 @@ func (d *Driver) Look(ctx context.Context, f driver.Facts) (driver.Seen, error) 
 		return driver.Seen{}, err
 	}
 	mine := now.Digest == f.Artifact.Digest && (f.Version == "" || f.Version == now.Version)
-	return driver.Seen{Value: now.value(), Version: now.Version, Mine: mine}, nil
+	return driver.Seen{Value: now.Value(), Version: now.Version, Mine: mine}, nil
 }
 
 // Do stores the artifact and its version where they are missing, and points the channel to them.
@@ -92,7 +93,7 @@ func (d *Driver) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
 	if err := ctx.Err(); err != nil {
 		return driver.Done{}, err
 	}
-	r, err := newRecord(ctx, f)
+	r, err := channelfile.New(ctx, f)
 	if err != nil {
 		return driver.Done{}, err
 	}
@@ -117,8 +118,8 @@ func (d *Driver) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
 	if d.role == driver.Promote && !f.AnyVersion && now != nil && driver.Newer(now.Version, r.Version) {
 		return driver.Done{}, driver.Refusef("channel %s of %s is at %s: it does not go back to %s", d.channel, r.Project, now.Version, r.Version)
 	}
-	done := driver.Done{Value: r.value(), Before: now.value(), Existed: true}
-	if now != nil && now.Release == r.Release && now.value() == r.value() {
+	done := driver.Done{Value: r.Value(), Before: now.Value(), Existed: true}
+	if now != nil && now.Release == r.Release && now.Value() == r.Value() {
 		done.Before = now.Before // this release came this far before
 	}
 	if r.Size, err = w.storeArtifact(r, f.Artifact); err != nil {
@@ -176,16 +177,16 @@ func (d *Driver) Undo(ctx context.Context, f driver.Facts, back driver.Back) (dr
 		return driver.Done{}, err
 	}
 	if now != nil && now.Release == f.Release {
-		return driver.Done{Value: to.value(), Before: now.value()}, nil
+		return driver.Done{Value: to.Value(), Before: now.Value()}, nil
 	}
 	return d.leave(now, back), nil
 }
 
 // leave is the outcome of an undo that finds another's channel, or its own work done already.
-func (d *Driver) leave(now *record, back driver.Back) driver.Done {
-	done := driver.Done{Value: now.value(), Before: now.value(), Existed: true}
+func (d *Driver) leave(now *channelfile.Record, back driver.Back) driver.Done {
+	done := driver.Done{Value: now.Value(), Before: now.Value(), Existed: true}
 	switch {
-	case now.value() == back.Value:
+	case now.Value() == back.Value:
 	case now == nil:
 		done.Note = fmt.Sprintf("channel %s points to nothing, and not to this release: left alone", d.channel)
 	default:
@@ -196,11 +197,11 @@ func (d *Driver) leave(now *record, back driver.Back) driver.Done {
 }
 
 // earlier is the channel record for going back to value; nil for nothing.
-func (d *Driver) earlier(project, value string) (*record, error) {
+func (d *Driver) earlier(project, value string) (*channelfile.Record, error) {
 	if value == "" {
 		return nil, nil
 	}
-	version, digest, err := parseValue(value)
+	version, digest, err := channelfile.ParseValue(value)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +217,7 @@ func (d *Driver) earlier(project, value string) (*record, error) {
 }
 
 // published is the version file of what r wants to be; nil when there is none yet. Other bytes under that version are refused.
-func (d *Driver) published(r *record) (*record, error) {
+func (d *Driver) published(r *channelfile.Record) (*channelfile.Record, error) {
 	there, err := d.readVersion(r.Project, r.Version)
 	if err != nil {
 		return nil, err

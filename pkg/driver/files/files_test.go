@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/drivertest"
+	"github.com/sluice-gate/sluice/pkg/driver/internal/channelfile"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -140,7 +141,7 @@ func TestServedStatically(t *testing.T) {
 	}
 	for _, version := range []string{"1.3.0", "1.4.0"} {
 		b.do(b.promote, b.release(version, "bytes of "+version))
-		r, err := parseRecord([]byte(get("channels/tracer/latest.json")))
+		r, err := channelfile.Parse([]byte(get("channels/tracer/latest.json")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +226,7 @@ func TestChangedByHand(t *testing.T) {
 	one, two := b.release("1.3.0", "one"), b.release("1.4.0", "two")
 	first := b.do(b.promote, one)
 	b.do(b.publish, two)
-	stored := filepath.Join(b.dir, artifactPath(two.Artifact.Digest, two.Artifact.Name))
+	stored := filepath.Join(b.dir, channelfile.ArtifactPath(two.Artifact.Digest, two.Artifact.Name))
 	channel := b.read(b.latest)
 
 	b.write(stored, "twisted")
@@ -263,7 +264,7 @@ func TestChangedByHand(t *testing.T) {
 	if got := b.read(b.link); got != "two" || done.Before != first.Value {
 		t.Errorf("put right: the link leads to %q, %+v", got, done)
 	}
-	if err := os.Remove(filepath.Join(b.dir, artifactPath(one.Artifact.Digest, one.Artifact.Name))); err != nil {
+	if err := os.Remove(filepath.Join(b.dir, channelfile.ArtifactPath(one.Artifact.Digest, one.Artifact.Name))); err != nil {
 		t.Fatal(err)
 	}
 	_, err = b.promote.Undo(b.Context(), two, driver.Back{Value: first.Value})
@@ -347,7 +348,7 @@ func TestManyProcesses(t *testing.T) {
 		if errors.Is(err, os.ErrNotExist) && reading {
 			continue
 		}
-		r, err2 := parseRecord(raw)
+		r, err2 := channelfile.Parse(raw)
 		if err != nil || err2 != nil {
 			t.Fatalf("a torn channel: %v, %v\n%s", err, err2, raw)
 		}

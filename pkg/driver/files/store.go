@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/internal/channelfile"
 )
 
 // mostRecord bounds the files that are read as records, in bytes.
@@ -24,22 +25,24 @@ func (d *Driver) path(slashed string) string {
 	return filepath.Join(d.root, filepath.FromSlash(slashed))
 }
 
-func (d *Driver) readChannel(project string) (*record, error) {
+func (d *Driver) readChannel(project string) (*channelfile.Record, error) {
 	if _, err := driver.SafeName("project", project); err != nil {
 		return nil, err
 	}
-	return d.read(channelPath(project, d.channel), func(r *record) bool { return r.Project == project && r.Channel == d.channel })
+	return d.read(channelfile.ChannelPath(project, d.channel), func(r *channelfile.Record) bool {
+		return r.Project == project && r.Channel == d.channel
+	})
 }
 
-func (d *Driver) readVersion(project, version string) (*record, error) {
-	return d.read(versionPath(project, version), func(r *record) bool {
+func (d *Driver) readVersion(project, version string) (*channelfile.Record, error) {
+	return d.read(channelfile.VersionPath(project, version), func(r *channelfile.Record) bool {
 		return r.Project == project && r.Version == version && r.Channel == ""
 	})
 }
 
 // read reads a record; nil when there is no such file. One that is broken, or is another's by its contents, is refused: a person has
 // been at it, and guessing would overwrite what that person did.
-func (d *Driver) read(slashed string, fits func(r *record) bool) (*record, error) {
+func (d *Driver) read(slashed string, fits func(r *channelfile.Record) bool) (*channelfile.Record, error) {
 	file, err := os.Open(d.path(slashed))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -52,7 +55,7 @@ func (d *Driver) read(slashed string, fits func(r *record) bool) (*record, error
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
-	r, err := parseRecord(b)
+	r, err := channelfile.Parse(b)
 	if err == nil && !fits(r) {
 		err = driver.Refusef("it belongs to another project, version or channel")
 	}
@@ -119,7 +122,7 @@ func (w *work) before(what string) error {
 
 // storeArtifact makes sure that the bytes of r are in their place, whole, and returns their size. When they are missing they
 // are taken from a. Other bytes in that place are refused.
-func (w *work) storeArtifact(r *record, a driver.Artifact) (int64, error) {
+func (w *work) storeArtifact(r *channelfile.Record, a driver.Artifact) (int64, error) {
 	digest, size, err := w.hash(w.path(r.Path))
 	switch {
 	case err == nil && digest == r.Digest:
@@ -171,21 +174,21 @@ func (w *work) hash(name string) (string, int64, error) {
 }
 
 // storeVersion writes the version file, which must not be there yet.
-func (w *work) storeVersion(r record) error {
-	return w.write(r, versionPath(r.Project, r.Version))
+func (w *work) storeVersion(r channelfile.Record) error {
+	return w.write(r, channelfile.VersionPath(r.Project, r.Version))
 }
 
 // pointTo makes the channel point to the record to, and the link with it; to is nil for nothing. now is what it points to.
 // A link that a crash left wrong is put right even when the channel stays.
-func (w *work) pointTo(now, to *record) error {
+func (w *work) pointTo(now, to *channelfile.Record) error {
 	switch {
 	case to == nil && now == nil:
 	case to == nil:
-		if err := w.remove(channelPath(w.project, w.channel)); err != nil {
+		if err := w.remove(channelfile.ChannelPath(w.project, w.channel)); err != nil {
 			return err
 		}
 	case now == nil || *now != *to:
-		if err := w.write(*to, channelPath(to.Project, w.channel)); err != nil {
+		if err := w.write(*to, channelfile.ChannelPath(to.Project, w.channel)); err != nil {
 			return err
 		}
 	}
@@ -213,8 +216,8 @@ func (w *work) pointTo(now, to *record) error {
 }
 
 // write puts the record into its place in one step.
-func (w *work) write(r record, slashed string) error {
-	b, err := r.encode()
+func (w *work) write(r channelfile.Record, slashed string) error {
+	b, err := r.Encode()
 	if err != nil {
 		return fmt.Errorf("files: %w", err)
 	}
@@ -310,3 +313,6 @@ func flushDir(name string) error {
 	}
 	return nil
 }
+
+func linkPath(project, channel string) string { return path.Join("channels", project, channel) }
+func workPath(project string) string          { return path.Join(".sluice", project) }

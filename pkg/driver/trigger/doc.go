@@ -16,7 +16,8 @@
 // job has to bear it, as a command of package exec has.
 //
 // A run that fails, or that somebody cancels in the CI, fails the release at once. When the action is cancelled, or its time is over,
-// the run is left alone, and the error says where it is. Taking back what still runs waits for its end first.
+// the run is left alone, and the error says where it is. Taking back what still runs waits for its end first. A vendor in a package of its
+// own ([Vendor]) that can end a run ([Stopper]) is asked to, when the release was cancelled (driver.ErrCancelled) and before taking back.
 //
 // # What the job gets, and what it must do
 //

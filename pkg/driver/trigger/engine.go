@@ -42,8 +42,20 @@ type vendor interface {
 	hint() string
 }
 
-// errNotDone marks the error of a start that surely triggered nothing.
-var errNotDone = errors.New("nothing was triggered")
+// stopper is a vendor that may be able to end a run.
+type stopper interface {
+	stop(ctx context.Context, j job, r run, why string) error
+}
+
+var (
+	// errNotDone marks the error of a start that surely triggered nothing.
+	errNotDone = errors.New("nothing was triggered")
+	// errNoStop is the error of a stopper that can not after all.
+	errNoStop = errors.New("runs can not be stopped there")
+)
+
+// stopWithin bounds the request that ends a run of a release which was cancelled.
+const stopWithin = 30 * time.Second
 
 // Driver triggers one kind of action. It is a driver.Publisher.
 type Driver struct {
@@ -162,6 +174,11 @@ func (d *Driver) find(ctx context.Context, j job) (*run, error) {
 		if opposite == nil {
 			return mine, nil
 		}
+		if s, ok := d.vendor.(stopper); ok && j.action == restore { // what is to be taken back need not end well first
+			if err := s.stop(ctx, j, *opposite, "its release was cancelled"); err != nil && !errors.Is(err, errNoStop) {
+				return nil, fmt.Errorf("%s: %w", d.name, err)
+			}
+		}
 		if _, err := d.follow(ctx, j, *opposite); err != nil {
 			return nil, err
 		}
@@ -254,9 +271,28 @@ func (d *Driver) follow(ctx context.Context, j job, r run) (run, error) {
 				continue
 			}
 		}
-		return now, fmt.Errorf("%s: %s is left to itself, last seen %s: %w", d.name, place(now), now.says, err)
+		return now, fmt.Errorf("%s: %s, last seen %s: %w", d.name, d.leave(ctx, j, now), now.says, err)
 	}
 	return now, nil
+}
+
+// leave ends a run that nobody waits for any more because its release was cancelled. For any other reason it is left to itself: the next
+// attempt follows it. It says what became of it.
+func (d *Driver) leave(ctx context.Context, j job, r run) string {
+	s, ok := d.vendor.(stopper)
+	if !ok || j.action == restore || !errors.Is(context.Cause(ctx), driver.ErrCancelled) {
+		return place(r) + " is left to itself"
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	err := s.stop(ctx, j, r, "its release was cancelled")
+	switch {
+	case errors.Is(err, errNoStop):
+		return place(r) + " is left to itself"
+	case err != nil:
+		return fmt.Sprintf("%s could not be stopped and goes on (%v)", place(r), err)
+	}
+	return place(r) + " was told to stop"
 }
 
 // link is a URL from an answer as it may be shown; empty when it is none.

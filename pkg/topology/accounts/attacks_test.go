@@ -264,10 +264,13 @@ func (b *testBundle) reply(t *testing.T) {
 	merge := attempt{subject: topology.Merge("tracer"), body: "{}"}
 	signal := attempt{subject: topology.Signal("tracer", ""), body: "{}"}
 	for name, own := range map[string][]attempt{
-		accounts.CI:      append([]attempt{merge}, reads...),
-		accounts.Viewer:  reads,
-		accounts.App:     {signal},
-		accounts.Gateway: append([]attempt{merge, signal}, reads...),
+		accounts.CI:     append([]attempt{merge}, reads...),
+		accounts.Viewer: reads,
+		accounts.App:    {signal},
+		accounts.Gateway: append([]attempt{
+			merge, signal, {subject: "$JS.API.CONSUMER.MSG.NEXT.SLUICE." + topology.ConsumerGatewayAWS, body: `{"batch":2,"no_wait":true}`},
+			{subject: "$JS.ACK.SLUICE." + topology.ConsumerGatewayAWS + ".1.1.1.1.0", body: "+ACK"},
+		}, reads...),
 		accounts.Operator: append([]attempt{
 			merge, {subject: topology.Request(topology.VerbCancel, release2, ""), body: "{}"},
 			{subject: topology.Stop(topology.StopPause, "tracer", ""), body: "{}"},

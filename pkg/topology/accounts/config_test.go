@@ -73,7 +73,8 @@ func TestExportsAndImportsAreTheSame(t *testing.T) {
 		}
 	}
 	for _, s := range imports {
-		reads := strings.HasPrefix(s, "$JS.API.DIRECT.GET.") || strings.HasPrefix(s, "$JS.API.STREAM.MSG.GET.") ||
+		// What is carried on to the gateway's own consumer has it deliver one message to nobody, which comes again.
+		reads := strings.HasPrefix(s, "$JS.API.CONSUMER.MSG.NEXT.SLUICE.gateway-") || strings.HasPrefix(s, "$JS.API.DIRECT.GET.") || strings.HasPrefix(s, "$JS.API.STREAM.MSG.GET.") ||
 			strings.HasPrefix(s, "$JS.API.STREAM.INFO.") || slices.Contains([]string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"}, s)
 		if !reads && !strings.HasSuffix(s, "*") && !strings.HasSuffix(s, ">") {
 			t.Errorf("import %s stores something and is no wildcard", s)

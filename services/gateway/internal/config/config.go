@@ -27,6 +27,11 @@
 //	    project: body.project
 //	    commit: body.sha
 //	    artifact: '"tracer-" + body.sha + ".tgz"'
+//	queues:                               # of SQS; each message is a merge event, or with expressions as above anything else
+//	  - queue: https://sqs.eu-central-1.amazonaws.com/123456789012/merges
+//	    projects: [tracer]
+//	sinks:                                # topics of SNS and queues of SQS that are told what journals record
+//	  - topic: arn:aws:sns:eu-central-1:123456789012:releases
 //
 // A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
 // any field of the body, as in {body.release.tag_name}.
@@ -47,7 +52,9 @@ import (
 
 // Config is a parsed and validated file.
 type Config struct {
-	Hooks []Hook // at least one; paths are unique
+	Hooks  []Hook // paths are unique
+	Queues []Queue
+	Sinks  []Sink
 }
 
 // Source is who sends a webhook.
@@ -162,12 +169,20 @@ func Parse(name string, src []byte) (*Config, error) {
 
 func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{}
-	s, ok := d.section("", root, "hooks")
+	s, ok := d.section("", root, "hooks", "queues", "sinks")
 	if !ok {
 		return c
 	}
+	for i, item := range s.list("queues", maxHooks) {
+		c.Queues = append(c.Queues, d.queue(index("queues", i), item))
+	}
+	for i, item := range s.list("sinks", maxHooks) {
+		c.Sinks = append(c.Sinks, d.sink(index("sinks", i), item))
+	}
 	items := s.list("hooks", maxHooks)
-	s.needItems("hooks", "at least one")
+	if len(c.Queues)+len(c.Sinks) == 0 {
+		s.needItems("hooks", "at least one")
+	}
 	paths := map[string]string{}
 	for i, item := range items {
 		h := d.hook(index("hooks", i), item)

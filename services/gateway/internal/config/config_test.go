@@ -37,6 +37,10 @@ func TestExample(t *testing.T) {
 	if m := c.Hooks[0].Merges[1]; m.Branch != "" {
 		t.Errorf("a release is on branch %s", m.Branch)
 	}
+	if len(c.Queues) != 2 || c.Queues[0].Mapping != nil || c.Queues[1].Mapping.When == nil || c.Queues[1].AWS.Region != "eu-central-1" ||
+		len(c.Sinks) != 2 || !c.Sinks[0].FIFO() || c.Sinks[0].AWS.Region != "eu-central-1" || c.Sinks[1].Name() != "promotions" {
+		t.Errorf("queues %+v, sinks %+v", c.Queues, c.Sinks)
+	}
 	if m := c.Hooks[4].Generic; m.Auth != config.Signature || len(m.Projects) != 2 || m.When == nil || m.Actor == nil {
 		t.Errorf("%+v", m)
 	}
@@ -190,4 +194,41 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%T %v", err, err)
 		}
 	})
+}
+
+// TestQueuesAndSinks: what is wrong with them is told with its place, and no secret that was put in the wrong place.
+func TestQueuesAndSinks(t *testing.T) {
+	const src = `queues:
+  - projects: []
+  - queue: "https://me:hunter2@sqs.eu-central-1.amazonaws.com/1/q"
+    projects: [Tracer]
+    key_env: AKIA
+    endpoint: ftp://x
+  - queue: https://sqs.eu-central-1.amazonaws.com/1/q
+    projects: [tracer]
+    commit: body.sha
+    secret: hunter2
+sinks:
+  - topic: releases
+    queue: https://sqs.eu-central-1.amazonaws.com/1/q
+  - { events: ["$(x)"], max_age: soon, region: "eu central" }
+`
+	_, err := config.Parse("gateway.yaml", []byte(src))
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Fatalf("%v", err)
+	}
+	for _, want := range []string{
+		"2:5: queues[0].queue: is missing", "2:5: queues[0].projects: is missing or empty", "queues[1].queue: must be a queue's URL",
+		`queues[1].projects[0]: "Tracer" is not a name`, "queues[1].endpoint: must be a URL", "queues[1]: names a part of its credentials only",
+		"queues[2].project: is missing", "queues[2].artifact: is missing", "queues[2].secret: secrets are never written here",
+		"sinks[0].topic: \"releases\": want a topic's ARN", "sinks[0].queue: stands beside topic", "sinks[1].topic: is missing",
+		"sinks[1].events[0]", "sinks[1].max_age", "sinks[1].region",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %q in\n%v", want, err)
+		}
+	}
+	if _, err := config.Parse("gateway.yaml", []byte("sinks: []\n")); err == nil {
+		t.Error("a file with nothing to do")
+	}
 }

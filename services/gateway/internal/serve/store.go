@@ -26,22 +26,35 @@ func Broker(env service.Env) func(ctx context.Context, m hook.Merge) (Stored, er
 		if err != nil {
 			return Stored{}, err
 		}
-		if seq != 0 {
+		if seq != 0 && (!m.Event.Again || known.Release == m.Event.ID) {
 			return Stored{Project: m.Project, Release: known.Release, Known: true}, nil
 		}
 		data, err := releasepb.EncodeMergeEvent(m.Event)
 		if err != nil {
 			return Stored{}, err
 		}
-		subject := topology.Merge(m.Project)
-		ack, err := env.JS.Publish(ctx, subject, data, jetstream.WithExpectStream(topology.StreamSluice))
-		if err != nil {
-			return Stored{}, fmt.Errorf("no acknowledgement for %s: %w", subject, err)
-		}
-		if ack.Stream != topology.StreamSluice || ack.Sequence == 0 || ack.Duplicate {
-			return Stored{}, fmt.Errorf("%s is not stored: the acknowledgement is of stream %q, sequence %d, duplicate %t",
-				subject, ack.Stream, ack.Sequence, ack.Duplicate)
+		if err := publish(ctx, env, topology.Merge(m.Project), data); err != nil {
+			return Stored{}, err
 		}
 		return Stored{Project: m.Project, Release: m.Event.ID}, nil
 	}
+}
+
+// Bury hands the broker, as a merge of a project, what the publisher refuses and keeps as a dead letter.
+func Bury(env service.Env) func(ctx context.Context, project string, letter []byte) error {
+	return func(ctx context.Context, project string, letter []byte) error {
+		return publish(ctx, env, topology.Merge(project), letter)
+	}
+}
+
+func publish(ctx context.Context, env service.Env, subject string, data []byte) error {
+	ack, err := env.JS.Publish(ctx, subject, data, jetstream.WithExpectStream(topology.StreamSluice))
+	if err != nil {
+		return fmt.Errorf("no acknowledgement for %s: %w", subject, err)
+	}
+	if ack.Stream != topology.StreamSluice || ack.Sequence == 0 || ack.Duplicate {
+		return fmt.Errorf("%s is not stored: the acknowledgement is of stream %q, sequence %d, duplicate %t",
+			subject, ack.Stream, ack.Sequence, ack.Duplicate)
+	}
+	return nil
 }

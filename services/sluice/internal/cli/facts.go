@@ -205,6 +205,9 @@ func (s *survey) consumers(ctx context.Context) error {
 			return err
 		}
 		info := consumer.CachedInfo()
+		if c.Optional && info.NumWaiting == 0 && info.Delivered.Last == nil { // nobody reads it here
+			continue
+		}
 		seen := doctor.Consumer{
 			Name: c.Config.Durable, Service: strings.SplitN(c.Config.Durable, "-", 2)[0],
 			Pending: info.NumPending, Taken: info.NumAckPending, Pulling: info.NumWaiting,

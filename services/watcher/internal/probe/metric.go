@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
@@ -191,7 +192,7 @@ func fetch(client *http.Client, what string, t project.Token, request func() (*h
 		return reply{}, &noData{why: fmt.Sprintf("%s answered with more than %d bytes", what, mostAnswer)}
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		why := &noData{why: fmt.Sprintf("%s answered %d: it is asked too often, or busy", what, res.StatusCode), busy: true}
-		return reply{}, &PauseError{For: retryAfter(res.Header.Get("Retry-After")), Err: why}
+		return reply{}, &PauseError{For: min(retry.After(res.Header, time.Now()), mostPause), Err: why}
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
 		return reply{}, fmt.Errorf("%s answered %d: look at the token of this check", what, res.StatusCode)
 	}
@@ -204,14 +205,3 @@ func fetch(client *http.Client, what string, t project.Token, request func() (*h
 
 // mostPause bounds how long a source is left alone because it asks for it.
 const mostPause = 10 * time.Minute
-
-// retryAfter reads the header in both of its forms (RFC 9110, 10.2.3); 0 when there is none.
-func retryAfter(text string) time.Duration {
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		wait = time.Until(at)
-	}
-	return min(max(wait, 0), mostPause)
-}

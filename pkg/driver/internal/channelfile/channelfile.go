@@ -1,4 +1,6 @@
-package files
+// Package channelfile is the format in which channels stand on a disk (package files) and in a bucket (package aws): the records of
+// channels and versions, and the paths of these and of artifacts below a root. A directory that is copied to a bucket is the same there.
+package channelfile
 
 import (
 	"bytes"
@@ -10,8 +12,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 )
 
-// record is what a file below versions or channels says.
-type record struct {
+// Record is what a file below versions or channels says.
+type Record struct {
 	Project string `json:"project"`
 	Channel string `json:"channel,omitempty"` // in a channel file
 	Version string `json:"version"`
@@ -23,17 +25,17 @@ type record struct {
 	Before  string `json:"before,omitempty"` // in a channel file, the value that this one replaced
 }
 
-// value is the channel in the driver's own words, as in driver.Done.
-func (r *record) value() string {
+// Value is the channel in the driver's own words, as in driver.Done.
+func (r *Record) Value() string {
 	if r == nil {
 		return ""
 	}
 	return r.Version + "@" + r.Digest
 }
 
-// newRecord makes the record of a release from its facts, all of them checked. Its size is not known yet.
-func newRecord(ctx context.Context, f driver.Facts) (*record, error) {
-	r := &record{Project: f.Project, Digest: f.Artifact.Digest, Name: f.Artifact.Name, Release: f.Release}
+// New makes the record of a release from its facts, all of them checked. Its size is not known yet.
+func New(ctx context.Context, f driver.Facts) (*Record, error) {
+	r := &Record{Project: f.Project, Digest: f.Artifact.Digest, Name: f.Artifact.Name, Release: f.Release}
 	if err := r.checkNames(); err != nil {
 		return nil, err
 	}
@@ -46,11 +48,11 @@ func newRecord(ctx context.Context, f driver.Facts) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Path = artifactPath(r.Digest, r.Name)
+	r.Path = ArtifactPath(r.Digest, r.Name)
 	return r, nil
 }
 
-func (r *record) checkNames() error {
+func (r *Record) checkNames() error {
 	if _, err := driver.SafeName("project", r.Project); err != nil {
 		return err
 	}
@@ -64,23 +66,23 @@ func (r *record) checkNames() error {
 	return err
 }
 
-// parseRecord reads a record and believes nothing of it that could lead out of the directory.
-func parseRecord(b []byte) (*record, error) {
-	r := &record{}
+// Parse reads a record and believes nothing of it that could lead out of the directory.
+func Parse(b []byte) (*Record, error) {
+	r := &Record{}
 	if err := json.Unmarshal(b, r); err != nil {
 		return nil, driver.Refusef("it is no JSON of that kind: %w", err)
 	}
 	if err := r.checkNames(); err != nil {
 		return nil, err
 	}
-	if !driver.SafeVersion(r.Version) || r.Size < 0 || r.Path != artifactPath(r.Digest, r.Name) {
+	if !driver.SafeVersion(r.Version) || r.Size < 0 || r.Path != ArtifactPath(r.Digest, r.Name) {
 		return nil, driver.Refusef("its version, size or path does not fit the rest")
 	}
 	return r, nil
 }
 
-// encode is the file of the record: JSON for people and programs, its fields in a fixed order.
-func (r *record) encode() ([]byte, error) {
+// Encode is the file of the record: JSON for people and programs, its fields in a fixed order.
+func (r *Record) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -89,37 +91,37 @@ func (r *record) encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// parseValue takes a value apart into a version and a digest.
-func parseValue(value string) (version, digest string, err error) {
+// ParseValue takes a value apart into a version and a digest.
+func ParseValue(value string) (version, digest string, err error) {
 	version, digest, _ = strings.Cut(value, "@")
 	if !driver.SafeVersion(version) {
-		return "", "", driver.Refusef("%s is no value of a files channel (version@digest)", driver.Quote(value))
+		return "", "", driver.Refusef("%s is no value of a channel (version@digest)", driver.Quote(value))
 	}
 	if _, err := driver.DigestHex(digest); err != nil {
-		return "", "", driver.Refusef("%s is no value of a files channel (version@digest)", driver.Quote(value))
+		return "", "", driver.Refusef("%s is no value of a channel (version@digest)", driver.Quote(value))
 	}
 	return version, digest, nil
 }
 
 // The paths below the root, with slashes. Their parts have been checked.
 
-func artifactPath(digest, name string) string {
+// ArtifactPath is where the bytes are.
+func ArtifactPath(digest, name string) string {
 	return path.Join("artifacts", "sha256", strings.TrimPrefix(digest, "sha256:"), name)
 }
 
-func versionPath(project, version string) string {
+// VersionPath is where the record of a version is.
+func VersionPath(project, version string) string {
 	return path.Join("versions", project, version+".json")
 }
 
-func channelPath(project, channel string) string {
+// ChannelPath is where the record of a channel is.
+func ChannelPath(project, channel string) string {
 	return path.Join("channels", project, channel+".json")
 }
 
-func linkPath(project, channel string) string { return path.Join("channels", project, channel) }
-func workPath(project string) string          { return path.Join(".sluice", project) }
-
-// checkChannel refuses channel names whose files would get in each other's way.
-func checkChannel(channel string) error {
+// CheckChannel refuses channel names whose files would get in each other's way.
+func CheckChannel(channel string) error {
 	if _, err := driver.SafeName("channel", channel); err != nil {
 		return err
 	}
