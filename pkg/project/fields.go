@@ -154,9 +154,7 @@ func unknownField(k kind, name string) string {
 		return "can not stage: deploy what is tagged with exec, or by a CI; " + allowed
 	case len(homesOf(name, k)) > 0:
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
-	case (k == ofNPM || k == ofOCI) && secretField.MatchString(name):
-		return "secrets are never written here: name the variable with token_env, or the file with token_file"
-	case slices.Contains([]kind{ofRequest, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofJSON, ofGit, ofGitHubRelease}, k) && secretField.MatchString(name):
+	case slices.Contains(k.fields(), "token_env") && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
 	case strings.HasPrefix(string(k), "aws-") && secretField.MatchString(name):
 		return "secrets are never written here: name the key's id with key_env or key_file, and its secret with secret_env or secret_file"

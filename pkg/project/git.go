@@ -136,17 +136,8 @@ func (a *Action) fillInGit() {
 }
 
 func (d *decoder) agreeGit(p *Project) {
-	for path, a := range map[string]*Action{"publish": p.Publish, "promote": p.Promote} {
-		if a == nil || path == "promote" && !d.clean("publish") {
-			continue
-		}
-		if a.Git != nil && a.Git.Remote == "" && d.clean(path+".git.remote") {
-			d.fail(path+".git.remote", "is missing: the repository, such as https://git.example.com/acme/tracer.git")
-		}
-		if a.Release != nil && a.Release.Repo == "" && d.clean(path+".github_release.repo") {
-			d.fail(path+".github_release.repo", "is missing: the repository, such as acme/tracer")
-		}
-	}
+	d.named("publish", p.Publish)
+	d.named("promote", p.Promote)
 	if p.Publish == nil || p.Promote == nil || !d.clean("publish", "promote") {
 		return
 	}
@@ -158,6 +149,17 @@ func (d *decoder) agreeGit(p *Project) {
 		if to.Tag != from.Tag {
 			d.fail("promote.github_release.tag", "must be how publish.github_release tags: set it only there")
 		}
+	}
+}
+
+// named reports a repository that an action does not name, also not by what it takes from publish. Where publish has a mistake in
+// the same driver, that one stands for both.
+func (d *decoder) named(path string, a *Action) {
+	if a != nil && a.Git != nil && a.Git.Remote == "" && d.clean("publish.git", path+".git") {
+		d.fail(path+".git.remote", "is missing: the repository, such as https://git.example.com/acme/tracer.git")
+	}
+	if a != nil && a.Release != nil && a.Release.Repo == "" && d.clean("publish.github_release", path+".github_release") {
+		d.fail(path+".github_release.repo", "is missing: the repository, such as acme/tracer")
 	}
 }
 

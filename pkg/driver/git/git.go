@@ -14,8 +14,9 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// User is who the token is the password of when the project file does not say: GitHub wants this name for the tokens of apps, and
-// takes any for others, as GitLab does.
+// User is who the token is the password of when the project file does not say: GitHub wants this name for the tokens of apps
+// (https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation), and
+// takes any for others, as GitLab does (https://docs.gitlab.com/user/profile/personal_access_tokens/).
 const User = "x-access-token"
 
 // Option changes how a driver is made.

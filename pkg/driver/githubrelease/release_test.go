@@ -199,6 +199,12 @@ func TestTaken(t *testing.T) {
 	f := facts("1.7.0", "one")
 	f.Commit = "main"
 	wantRefused(t, plan(f), `commit "main" is not the whole name of one`)
+	for _, hostile := range []string{"$(id)", "1.0.0\n", "../1.0.0", "1.0.0/../x", "1..0", strings.Repeat("1", 10<<20)} {
+		wantRefused(t, plan(facts(hostile, "one")), "version ")
+		f := facts("1.7.0", "one")
+		f.AnyVersion, f.Version, f.Beta = true, hostile, hostile
+		wantRefused(t, plan(f), "version ")
+	}
 	_, err := publish.(driver.Publisher).Plan(t.Context(), facts("1.3.0", "one"))
 	wantRefused(t, err, "the latest release of acme/tracer is 1.4.0 already, which is newer than 1.3.0")
 	older := facts("1.3.0", "one")
