@@ -1,5 +1,5 @@
 # Sluice is built, checked and shown from here; CI runs `make check` and nothing else. `make help` lists the targets.
-# Needed: Go, GNU make, git, Node with npm (for buf and for the npm registry that the tests run), and docker-registry or an apt-get
+# Needed: Go, GNU make, git, python3, Node with npm (for buf and for the npm registry that the tests run), and docker-registry or an apt-get
 # that has it (for the OCI registry that they run). Everything else is fetched at a pinned version into .tmp, which may be deleted
 # at any time.
 

@@ -11,8 +11,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/npmtest"
 )
 
-// The job of the example npm-trusted publishes the package that soaked, once, and no other. The registry is a real one, and takes a token where
-// npm would take the job's identity, which no test has.
+// The job of the example npm-trusted publishes the package that soaked, once, and no other. The registry is a real one, and takes a token
+// where npm would take the job's identity, which no test has.
 func TestTrustedPublishing(t *testing.T) {
 	registry := npmtest.Start(t)
 	dir := t.TempDir()
