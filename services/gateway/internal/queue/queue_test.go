@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -156,6 +158,7 @@ type taken struct {
 	merges []hook.Merge
 	buried []string
 	fail   error
+	once   error // of the first
 }
 
 // run has a source work for a while.
@@ -172,8 +175,9 @@ func (k *taken) run(t *testing.T, q config.Queue, during time.Duration) {
 		Store: func(_ context.Context, m hook.Merge) (serve.Stored, error) {
 			k.mu.Lock()
 			defer k.mu.Unlock()
-			if k.fail != nil {
-				return serve.Stored{}, k.fail
+			if err := cmp.Or(k.once, k.fail); err != nil {
+				k.once = nil
+				return serve.Stored{}, err
 			}
 			k.merges = append(k.merges, m)
 			return serve.Stored{Project: m.Project, Release: m.Event.ID}, nil
@@ -322,20 +326,21 @@ func TestBrokerFails(t *testing.T) {
 func TestOrder(t *testing.T) {
 	q := config.Queue{URL: queueURL + ".fifo", AWS: reach(t), Projects: []string{"tracer"}}
 	synctest.Test(t, func(t *testing.T) {
-		k := &taken{fail: errors.New("nats: no responders")}
-		for range 3 {
-			k.put(`{"commit":"`+commit+`","artifact":"a"}`, nil).group = "one"
-		}
-		tried := 0
-		k.failure = func(r *http.Request) *http.Response {
-			if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "DeleteMessage") {
-				tried++
-			}
-			return nil
+		k := &taken{once: errors.New("nats: no responders")}
+		for n := range 3 {
+			k.put(fmt.Sprintf(`{"commit":"%s","artifact":"a","version":"1.4.%d"}`, commit, n), nil).group = "one"
 		}
 		k.run(t, q, 10*time.Second)
-		if k.left() != 3 || tried != 0 {
-			t.Errorf("%d left, %d deleted", k.left(), tried)
+		if k.left() != 3 || len(k.merges) != 0 {
+			t.Errorf("%d left, overtaken by %+v", k.left(), k.merges)
+		}
+		k.run(t, q, 10*time.Minute)
+		var versions []string
+		for _, m := range k.merges {
+			versions = append(versions, m.Event.Version)
+		}
+		if !slices.Equal(versions, []string{"1.4.0", "1.4.1", "1.4.2"}) || k.left() != 0 {
+			t.Errorf("%v, %d left", versions, k.left())
 		}
 	})
 }
