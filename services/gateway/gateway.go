@@ -30,7 +30,9 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sluice-gate/sluice/pkg/amazon"
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -171,8 +173,28 @@ func load(file string) (*config.Config, error) {
 			wrong = append(wrong, fmt.Errorf("%s: hook %s: %w", file, h.Path, err))
 		}
 	}
+	for _, q := range hooks.Queues {
+		wrong = append(wrong, reachable(file, "queue "+q.Name(), q.AWS)...)
+	}
+	for _, one := range hooks.Sinks {
+		wrong = append(wrong, reachable(file, "sink "+one.Name(), one.AWS)...)
+	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
 	return hooks, nil
+}
+
+// reachable looks that a service of AWS can be asked at all: its endpoint, and that the secrets that are named are there.
+func reachable(file, what string, at project.AWS) (wrong []error) {
+	_, err := amazon.New(at)
+	for _, named := range []project.Token{at.Key, at.Secret, at.Session} {
+		if _, missing := driver.Secret(named.Env, named.File); err == nil {
+			err = missing
+		}
+	}
+	if err != nil {
+		wrong = append(wrong, fmt.Errorf("%s: %s: %w", file, what, err))
+	}
+	return wrong
 }

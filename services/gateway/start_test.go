@@ -23,6 +23,9 @@ func TestRefusesToStart(t *testing.T) {
   - { path: /b, source: github, secret_env: TEST_SHORT, merges: [ { repository: a/b, project: c, on: push, artifact: d } ] }
   - { path: /c, source: github, secret_file: /nowhere/secret, merges: [ { repository: a/b, project: c, on: push, artifact: d } ] }
 `: {`hook /a: the environment variable "TEST_NOBODY_SET"`, "hook /b: its secret has fewer than 16", "hook /c: read a secret"},
+		`queues: [ { queue: "https://sqs.eu-central-1.amazonaws.com/1/merges", projects: [a], key_env: TEST_NOBODY_SET, secret_file: /nowhere/secret } ]
+sinks: [ { queue: "http://10.0.0.1/1/told", region: a, endpoint: "http://10.0.0.1" } ]
+`: {`queue merges: the environment variable "TEST_NOBODY_SET"`, `sink told: endpoint "http://10.0.0.1": it must be https`},
 	} {
 		file := filepath.Join(dir, "gateway.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

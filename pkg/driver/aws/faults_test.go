@@ -259,3 +259,50 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%v, want what is missing", err)
 	}
 }
+
+// However many instances begin at once, Step Functions has one execution; and one that another has begun meanwhile is followed, whichever
+// attempt it is of, unless it takes the action back.
+func TestOneExecution(t *testing.T) {
+	alone(t)
+	open := makers()["stepfunctions"]
+	c := newCloud()
+	f := c.facts("1.4.0")
+	errs := make(chan error)
+	for n := range 8 {
+		g := f
+		g.Attempt += n
+		d := open.good(t, driver.Deploy, c)
+		go func() {
+			_, err := d.Do(context.Background(), g)
+			errs <- err
+		}()
+	}
+	for range 8 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if c.count() != 1 {
+		t.Errorf("%d executions", c.count())
+	}
+	for action, want := range map[string]string{"deploy-staging": "", "restore-deploy-staging": "at the same time"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCloud()
+			f := c.facts("1.5.0")
+			c.answer = func(r *http.Request) *http.Response {
+				if operationOf(r) == "StartExecution" {
+					c.answer = nil
+					in := read[struct{ Name, Input string }](sent(r))
+					c.begin(in.Name, strings.Replace(machineARN, ":stateMachine:", ":execution:", 1)+":"+in.Name,
+						`{"key":"`+next(f).Key()+"-"+action+`"}`, nil, payload([]byte(in.Input)))
+				}
+				return nil
+			}
+			done, err := open.good(t, driver.Deploy, c).Do(t.Context(), f)
+			if want == "" && (err != nil || done.Value == "") || want != "" && (err == nil || driver.IsRefused(err) || !strings.Contains(err.Error(), want)) ||
+				c.count() != 1 {
+				t.Errorf("%s: %+v, %v, %d executions", action, done, err, c.count())
+			}
+		})
+	}
+}

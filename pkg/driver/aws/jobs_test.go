@@ -81,6 +81,7 @@ func (c *cloud) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		_ = r.Body.Close()
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	if c.answer != nil {
 		if res := c.answer(r); res != nil {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,8 +23,6 @@ import (
 	"github.com/sluice-gate/sluice/pkg/amazon"
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/pkg/react"
-	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -156,6 +156,7 @@ type taken struct {
 	merges []hook.Merge
 	buried []string
 	fail   error
+	once   error // of the first
 }
 
 // run has a source work for a while.
@@ -172,8 +173,9 @@ func (k *taken) run(t *testing.T, q config.Queue, during time.Duration) {
 		Store: func(_ context.Context, m hook.Merge) (serve.Stored, error) {
 			k.mu.Lock()
 			defer k.mu.Unlock()
-			if k.fail != nil {
-				return serve.Stored{}, k.fail
+			if err := cmp.Or(k.once, k.fail); err != nil {
+				k.once = nil
+				return serve.Stored{}, err
 			}
 			k.merges = append(k.merges, m)
 			return serve.Stored{Project: m.Project, Release: m.Event.ID}, nil
@@ -322,103 +324,21 @@ func TestBrokerFails(t *testing.T) {
 func TestOrder(t *testing.T) {
 	q := config.Queue{URL: queueURL + ".fifo", AWS: reach(t), Projects: []string{"tracer"}}
 	synctest.Test(t, func(t *testing.T) {
-		k := &taken{fail: errors.New("nats: no responders")}
-		for range 3 {
-			k.put(`{"commit":"`+commit+`","artifact":"a"}`, nil).group = "one"
-		}
-		tried := 0
-		k.failure = func(r *http.Request) *http.Response {
-			if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "DeleteMessage") {
-				tried++
-			}
-			return nil
+		k := &taken{once: errors.New("nats: no responders")}
+		for n := range 3 {
+			k.put(fmt.Sprintf(`{"commit":"%s","artifact":"a","version":"1.4.%d"}`, commit, n), nil).group = "one"
 		}
 		k.run(t, q, 10*time.Second)
-		if k.left() != 3 || tried != 0 {
-			t.Errorf("%d left, %d deleted", k.left(), tried)
+		if k.left() != 3 || len(k.merges) != 0 {
+			t.Errorf("%d left, overtaken by %+v", k.left(), k.merges)
 		}
-	})
-}
-
-func record(t *testing.T, seq uint64) react.Hint {
-	t.Helper()
-	data, err := releasepb.EncodeRecord(releasepb.Record{
-		Event: release.WasMerged{Release: releaseID, Project: "tracer"}, State: release.State{Release: releaseID, Project: "tracer", Phase: release.Merged},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	subject, err := topology.ParseStored(topology.Release(releaseID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return react.Hint{Subject: subject, Stream: topology.StreamSluice, Seq: seq, At: time.Now(), Event: "merged", Data: data}
-}
-
-// Every sink that wants a record is told, with attributes to filter by; who has it is not told again for another that does not answer.
-func TestSinks(t *testing.T) {
-	at := reach(t)
-	synctest.Test(t, func(t *testing.T) {
-		b := &broker{}
-		s, err := NewSinks([]config.Sink{
-			{Topic: topicARN, AWS: at}, {Queue: queueURL, AWS: at, Events: []string{"merged"}, Projects: []string{"tracer"}},
-			{Queue: queueURL, AWS: at, Events: []string{"promoted"}}, {Queue: queueURL, AWS: at, Projects: []string{"api"}},
-			{Queue: queueURL, AWS: at, MaxAge: time.Hour, Events: []string{"merged"}},
-		}, amazon.WithTransport(b), amazon.WithPause(time.Millisecond))
-		if err != nil {
-			t.Fatal(err)
+		k.run(t, q, 10*time.Minute)
+		var versions []string
+		for _, m := range k.merges {
+			versions = append(versions, m.Event.Version)
 		}
-		h := record(t, 7)
-		if err := s.Handle(t.Context(), h); err != nil || len(b.told) != 1 || len(b.sent) != 2 || len(s.done) != 0 {
-			t.Fatalf("%v, %d told, %d sent", err, len(b.told), len(b.sent))
-		}
-		form := b.told[0]
-		if form.Get("MessageGroupId") != releaseID || form.Get("MessageDeduplicationId") != releaseID+"-7" || form.Get("TopicArn") != topicARN {
-			t.Errorf("%v", form)
-		}
-		attributes := map[string]string{}
-		for i := 1; form.Get(fmt.Sprintf("MessageAttributes.entry.%d.Name", i)) != ""; i++ {
-			entry := fmt.Sprintf("MessageAttributes.entry.%d.", i)
-			attributes[form.Get(entry+"Name")] = form.Get(entry + "Value.StringValue")
-		}
-		if attributes["project"] != "tracer" || attributes["event"] != "merged" || attributes["release"] != releaseID || attributes["sequence"] != "7" {
-			t.Errorf("%v", attributes)
-		}
-		var told Told
-		if err := json.Unmarshal([]byte(form.Get("Message")), &told); err != nil || told.Sequence != 7 || told.Event != "merged" || len(told.Record) == 0 {
-			t.Errorf("%+v, %v", told, err)
-		}
-		if b.sent[0]["MessageGroupId"] != nil || b.sent[0]["MessageBody"] != form.Get("Message") {
-			t.Errorf("%v", b.sent[0])
-		}
-
-		h.Seq, h.At = 8, time.Now().Add(-2*time.Hour)
-		b.failure = func(r *http.Request) *http.Response {
-			if strings.HasPrefix(r.URL.Host, "sns.") {
-				return nil
-			}
-			w := httptest.NewRecorder()
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return w.Result()
-		}
-		for range 3 {
-			if err := s.Handle(t.Context(), h); err == nil || !strings.Contains(err.Error(), "sink merges") || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%v", err)
-			}
-		}
-		b.failure = nil
-		if err := s.Handle(t.Context(), h); err != nil || len(b.told) != 2 || len(b.sent) != 3 || len(s.done) != 0 {
-			t.Errorf("%v, %d told, %d sent", err, len(b.told), len(b.sent))
-		}
-		t.Setenv("TEST_AWS_KEY", "AKIDBAD")
-		h.Seq = 9
-		if err := s.Handle(t.Context(), h); err == nil || !strings.Contains(err.Error(), "does not accept the credentials") || strings.Contains(err.Error(), "the-good-secret") {
-			t.Errorf("%v", err)
-		}
-		h.Data = []byte("{")
-		var refused *react.RefusedError
-		if err := s.Handle(t.Context(), h); !errors.As(err, &refused) {
-			t.Errorf("no record: %v", err)
+		if !slices.Equal(versions, []string{"1.4.0", "1.4.1", "1.4.2"}) || k.left() != 0 {
+			t.Errorf("%v, %d left", versions, k.left())
 		}
 	})
 }
