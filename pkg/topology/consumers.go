@@ -17,8 +17,9 @@ const maxAckPending = 10_000
 
 // Consumer is a durable consumer and the stream that it reads.
 type Consumer struct {
-	Stream string
-	Config jetstream.ConsumerConfig
+	Stream   string
+	Config   jetstream.ConsumerConfig
+	Optional bool // only some deployments read it
 }
 
 // Consumers returns every durable consumer. All of them acknowledge explicitly and are delivered to without limit: a
@@ -37,6 +38,10 @@ func Consumers() []Consumer {
 		}
 		return Consumer{Stream: stream, Config: c}
 	}
+	optional := func(c Consumer) Consumer {
+		c.Optional = true
+		return c
+	}
 	return []Consumer{
 		durable(ConsumerPublisher, StreamSluice, "publisher: merges", "sluice.merge.*"),
 		durable(ConsumerPublisherJournal, StreamSluice, "publisher: journals", AllJournals),
@@ -46,5 +51,7 @@ func Consumers() []Consumer {
 		durable(ConsumerPromoterDue, StreamTimers, "promoter: due messages", "sluice.due.*"),
 		durable(ConsumerPromoterJudged, StreamEvidence, "promoter: verdicts", "sluice.judged.*"),
 		durable(ConsumerWatcher, StreamSluice, "watcher: journals", AllJournals),
+		optional(durable(ConsumerGatewayCDEvents, StreamSluice, "gateway: journals, to become CDEvents on the broker", AllJournals)),
+		optional(durable(ConsumerGatewaySink, StreamSluice, "gateway: journals, to become CDEvents that are sent over HTTP", AllJournals)),
 	}
 }
