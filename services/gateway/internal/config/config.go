@@ -8,7 +8,7 @@
 //
 //	hooks:
 //	  - path: /hooks/github
-//	    source: github                      # github, gitlab, circleci, bitbucket or generic
+//	    source: github                      # github, gitlab, circleci, bitbucket, generic or cdevents
 //	    secret_env: GITHUB_WEBHOOK_SECRET   # the variable, or with secret_file the file, that holds the secret
 //	    merges:
 //	      - repository: acme/tracer         # as the source calls it
@@ -28,6 +28,13 @@
 //	    commit: body.sha
 //	    artifact: '"tracer-" + body.sha + ".tgz"'
 //
+//	  - path: /hooks/cdevents
+//	    source: cdevents                    # the same fields, of which the event itself gives most
+//	    secret_env: CDEVENTS_SECRET
+//	    projects: [tracer]
+//	    events: [artifact.published]        # or change.merged, artifact.packaged
+//	    project: '{"pkg:npm/tracer": "tracer"}[purl.id]'
+//
 // A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
 // any field of the body, as in {body.release.tag_name}.
 package config
@@ -41,6 +48,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/sluice-gate/sluice/pkg/cdevents"
 	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
@@ -60,6 +68,7 @@ const (
 	CircleCI  Source = "circleci"
 	Bitbucket Source = "bitbucket"
 	Generic   Source = "generic"
+	CDEvents  Source = "cdevents"
 )
 
 // On is what happened, in the words that all sources share.
@@ -86,10 +95,13 @@ func (s Source) events() []On {
 		return []On{Build}
 	case Bitbucket:
 		return []On{Push, Merged}
-	case Generic:
+	case Generic, CDEvents:
 	}
 	return nil
 }
+
+// mapped tells whether expressions say what a merge is, and not a list of merges.
+func (s Source) mapped() bool { return s == Generic || s == CDEvents }
 
 // workflows tells whether a commit has several builds that end one by one, so that the one that makes the artifact is named.
 func (s Source) workflows() bool { return s == GitHub || s == CircleCI }
@@ -109,8 +121,8 @@ type Hook struct {
 	Source     Source
 	SecretEnv  string // exactly one of the two is set
 	SecretFile string
-	Merges     []Merge // at least one, unless the source is generic
-	Generic    Mapping // of a generic hook
+	Merges     []Merge // at least one, unless expressions say what a merge is
+	Generic    Mapping // of a hook whose source is generic or cdevents
 }
 
 // Merge says which deliveries are merges of a project.
@@ -129,6 +141,7 @@ type Mapping struct {
 	Auth     Auth
 	Delivery string   // the header with the delivery's id, for the log; may be empty
 	Projects []string // what Project may give
+	Events   []string // of source cdevents: which are merges
 	When     *expr.Condition
 	Project  *expr.Text
 	Commit   *expr.Text
@@ -179,7 +192,7 @@ func (d *decoder) config(root ast.Node) *Config {
 
 func (d *decoder) hook(path string, node ast.Node) Hook {
 	s, ok := d.section(path, node, "path", "source", "secret_env", "secret_file", "merges",
-		"auth", "delivery", "projects", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at")
+		"auth", "delivery", "projects", "events", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at")
 	if !ok {
 		return Hook{}
 	}
@@ -187,7 +200,7 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 	s.need("source", "who sends them")
 	h := Hook{
 		Path:       s.text("path", checkPath),
-		Source:     Source(s.text("source", oneOf(GitHub, GitLab, CircleCI, Bitbucket, Generic))),
+		Source:     Source(s.text("source", oneOf(GitHub, GitLab, CircleCI, Bitbucket, Generic, CDEvents))),
 		SecretEnv:  s.text("secret_env", checkVariable),
 		SecretFile: s.text("secret_file", notEmpty),
 	}
@@ -198,11 +211,11 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 		d.fail(s.at("secret_env"), "is missing: name the variable, or with secret_file the file, that holds the secret")
 	}
 	switch {
-	case h.Source == Generic:
-		s.refuse("has no meaning for a generic hook, whose expressions say what a merge is: remove it", "merges")
-		h.Generic = s.mapping()
+	case h.Source.mapped():
+		s.refuse("has no meaning here, where expressions say what a merge is: remove it", "merges")
+		h.Generic = s.mapping(h.Source)
 	case h.Source != "":
-		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "when", "project", "commit",
+		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "events", "when", "project", "commit",
 			"artifact", "version", "ref", "url", "actor", "at")
 		h.Merges = s.merges(h.Source)
 	}
@@ -259,26 +272,31 @@ func (d *decoder) merge(path string, node ast.Node, source Source) Merge {
 	return m
 }
 
-func (s section) mapping() Mapping {
+func (s section) mapping(source Source) Mapping {
 	s.needItems("projects", "which projects the expression project may name")
-	for name, why := range map[string]string{
-		"project":  "an expression, as in body.project",
-		"commit":   "an expression, as in body.sha",
-		"artifact": "an expression: the object of sluice-artifacts that was built",
-	} {
-		s.need(name, why)
+	s.need("project", "an expression, as in body.project")
+	if source == CDEvents {
+		s.needItems("events", "which events are merges: "+strings.Join(cdevents.Types(), ", "))
+		s.refuse("has no meaning for CDEvents, which have an id: remove it", "delivery")
+	} else {
+		s.need("commit", "an expression, as in body.sha")
+		s.need("artifact", "an expression: the object of sluice-artifacts that was built")
+		s.refuse("is for CDEvents: remove it", "events")
 	}
+	text := func(name string) *expr.Text { return program(s, name, expr.ParseText) }
 	m := Mapping{
 		Auth: Auth(s.text("auth", oneOf(Signature, Bearer))), Delivery: s.text("delivery", checkHeader),
-		When: program(s, "when", expr.ParseCondition), Project: program(s, "project", expr.ParseText), Commit: program(s, "commit", expr.ParseText),
-		Artifact: program(s, "artifact", expr.ParseText), Version: program(s, "version", expr.ParseText), Ref: program(s, "ref", expr.ParseText),
-		URL: program(s, "url", expr.ParseText), Actor: program(s, "actor", expr.ParseText), At: program(s, "at", expr.ParseText),
+		When: program(s, "when", expr.ParseCondition), Project: text("project"), Commit: text("commit"), Artifact: text("artifact"),
+		Version: text("version"), Ref: text("ref"), URL: text("url"), Actor: text("actor"), At: text("at"),
 	}
 	if m.Auth == "" {
 		m.Auth = Signature
 	}
 	for i, item := range s.list("projects", maxMerges) {
 		m.Projects = append(m.Projects, s.scalar(index(s.at("projects"), i), item, project.Safe))
+	}
+	for i, item := range s.list("events", maxMerges) {
+		m.Events = append(m.Events, s.scalar(index(s.at("events"), i), item, oneOf(cdevents.Types()...)))
 	}
 	return m
 }

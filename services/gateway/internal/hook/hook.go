@@ -27,10 +27,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/cdevents"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 )
@@ -95,9 +98,16 @@ func Read(ctx context.Context, h config.Hook, secret string, d Delivery) (Outcom
 	if err := verify(h, secret, d); err != nil {
 		return Outcome{}, err
 	}
+	d, err := unwrapped(d)
+	if err != nil {
+		return Outcome{}, err
+	}
 	out := Outcome{Delivery: deliveryID(h, d)}
-	if h.Source == config.Generic {
+	switch h.Source { //nolint:exhaustive // the others tell of events that a list of merges is compared with
+	case config.Generic:
 		return readGeneric(ctx, h.Generic, d, out)
+	case config.CDEvents:
+		return readCDEvent(ctx, h.Generic, d, out)
 	}
 	t, err := read(h.Source, d)
 	if err != nil {
@@ -108,6 +118,38 @@ func Read(ctx context.Context, h config.Hook, secret string, d Delivery) (Outcom
 		return out, nil
 	}
 	return reading{hook: h, delivery: d, out: out}.merges(t.events)
+}
+
+// The media types of bodies.
+const (
+	mediaJSON = "application/json"
+	mediaForm = "application/x-www-form-urlencoded"
+)
+
+// MediaTypes is what a source's bodies may be. GitHub sends a form unless told otherwise, with the JSON as its field payload:
+// https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks
+func MediaTypes(source config.Source) []string {
+	switch source { //nolint:exhaustive // all others send JSON and nothing else
+	case config.GitHub:
+		return []string{mediaJSON, mediaForm}
+	case config.CDEvents:
+		return []string{mediaJSON, cdevents.Structured}
+	}
+	return []string{mediaJSON}
+}
+
+// unwrapped takes the JSON out of a form. What is signed is the form:
+// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+func unwrapped(d Delivery) (Delivery, error) {
+	if kind, _, err := mime.ParseMediaType(d.Header.Get("Content-Type")); err != nil || kind != mediaForm {
+		return d, nil
+	}
+	form, err := url.ParseQuery(string(d.Body))
+	if err != nil || len(form["payload"]) != 1 {
+		return d, fmt.Errorf("%w: the form has not one field payload", ErrMalformed)
+	}
+	d.Body = []byte(form.Get("payload"))
+	return d, nil
 }
 
 // reading is a delivery under the settings that it is read with.
@@ -127,7 +169,7 @@ func read(source config.Source, d Delivery) (told, error) {
 		return readCircleCI(d)
 	case config.Bitbucket:
 		return readBitbucket(d)
-	case config.Generic:
+	case config.Generic, config.CDEvents:
 	}
 	return told{}, fmt.Errorf("%w: the source %q is unknown", ErrMalformed, source)
 }
@@ -151,6 +193,7 @@ func deliveryID(h config.Hook, d Delivery) string {
 		names = []string{"X-Request-Uuid"}
 	case config.Generic:
 		names = []string{h.Generic.Delivery}
+	case config.CDEvents: // its id is in the body
 	}
 	for _, name := range names {
 		if id := d.Header.Get(name); name != "" && id != "" {
