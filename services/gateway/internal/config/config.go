@@ -1,5 +1,5 @@
-// Package config is the gateway's file: which paths take webhooks of which source, how they are signed, and which deliveries
-// are merges of which project.
+// Package config is the gateway's file: which paths take webhooks of which source, how they are signed, which deliveries are
+// merges of which project, and where releases are told of.
 //
 // [Parse] is authoritative and strict, as that of a project file is: unknown fields, wrong kinds of values and rules that can
 // not both hold are errors, all reported at once as [project.Errors], each with file, line, column and field.
@@ -35,6 +35,12 @@
 //	    events: [artifact.published]        # or change.merged, artifact.packaged
 //	    project: '{"pkg:npm/tracer": "tracer"}[purl.id]'
 //
+//	cdevents:                               # releases are told of as CDEvents
+//	  source: https://sluice.example.com    # with which the source of every event begins; /sluice unless set
+//	  nats: true                            # on sluice.cdevents.<release>
+//	  sink: { url: "https://events.example.com", token_env: CDEVENTS_TOKEN, attempts: 1000 }
+//	  since: 2026-03-02T15:00:00Z           # what happened before is not told
+//
 // A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
 // any field of the body, as in {body.release.tag_name}.
 package config
@@ -55,7 +61,8 @@ import (
 
 // Config is a parsed and validated file.
 type Config struct {
-	Hooks []Hook // at least one; paths are unique
+	Hooks    []Hook       // paths are unique
+	CDEvents *CDEventsOut // nil: releases are not told of; then there is at least one hook
 }
 
 // Source is who sends a webhook.
@@ -175,12 +182,14 @@ func Parse(name string, src []byte) (*Config, error) {
 
 func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{}
-	s, ok := d.section("", root, "hooks")
+	s, ok := d.section("", root, "hooks", "cdevents")
 	if !ok {
 		return c
 	}
 	items := s.list("hooks", maxHooks)
-	s.needItems("hooks", "at least one")
+	if c.CDEvents = s.cdevents(); !s.has("cdevents") {
+		s.needItems("hooks", "at least one")
+	}
 	paths := map[string]string{}
 	for i, item := range items {
 		h := d.hook(index("hooks", i), item)

@@ -113,7 +113,7 @@ func TestAllErrorsAtOnce(t *testing.T) {
 		`hooks[3].artifact: is missing`,
 		`hooks[3].projects: is missing or empty`,
 		`g.yaml:30:5: hooks[3].unknown: unknown field; allowed: path,`,
-		`g.yaml:31:1: more: unknown field; allowed: hooks`,
+		`g.yaml:31:1: more: unknown field; allowed: hooks, cdevents`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it does not say %s", want)
