@@ -96,7 +96,8 @@ func (s *step) done(work release.Work) {
 			s.incident("resolved", stage, "staging is put back")
 		}
 	case release.Rollback:
-		s.tell("service.rolledback", s.State.Project, service{Artifact: purl(s.State.Project, s.State.Latest.Before, ""), Environment: ref(Production)})
+		before := purl(s.State.Project, s.State.Latest.Before, "")
+		s.tell("service.rolledback", s.State.Project, service{Artifact: before, Environment: ref(Production)})
 		s.tell("environment.modified", Production, environment{Name: Production})
 		if s.State.Evidence != "" {
 			s.incident("resolved", Production, "rolled back")

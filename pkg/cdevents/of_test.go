@@ -108,7 +108,7 @@ func TestEveryEventIsValid(t *testing.T) {
 			t.Fatalf("%s: %d events, %v", s.event.Name(), len(events), err)
 		}
 		again, err := cdevents.Of("https://sluice.example.com", s.record())
-		if err != nil || !reflect.DeepEqual(events, again) {
+		if err != nil || fmt.Sprint(events) != fmt.Sprint(again) {
 			t.Errorf("%s: told again it is another: %v", s.event.Name(), err)
 		}
 		for _, e := range events {

@@ -64,12 +64,13 @@ func Is(header map[string][]string, body []byte) bool {
 
 // Read checks a message: a CloudEvent, in binary or structured mode, that carries a CDEvent. An event of a type that can be no merge
 // is returned with its type alone and without an error.
-func Read(header map[string][]string, body []byte) (Event, error) {
+func Read(ctx context.Context, header map[string][]string, body []byte) (Event, error) {
 	h := canonical(header)
 	if h.Get("ce-specversion") == "" && h.Get("Content-Type") == "" {
-		h.Set("Content-Type", Structured) // NATS without headers: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/nats-protocol-binding.md
+		// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/nats-protocol-binding.md
+		h.Set("Content-Type", Structured)
 	}
-	ce, err := binding.ToEvent(context.Background(), cehttp.NewMessage(h, io.NopCloser(bytes.NewReader(body))))
+	ce, err := binding.ToEvent(ctx, cehttp.NewMessage(h, io.NopCloser(bytes.NewReader(body))))
 	if err == nil {
 		err = ce.Validate()
 	}
@@ -97,7 +98,8 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, releasepb.Line(fmt.Sprintf(format, args...), maxProblem))
 }
 
-// message is what is read of a CDEvent of the types that may be merges. Fields that it has not are left alone, as by the SDK: https://github.com/cdevents/spec/tree/v0.5.1/schemas
+// message is what is read of a CDEvent of the types that may be merges. Fields that it has not are left alone, as by the SDK:
+// https://github.com/cdevents/spec/tree/v0.5.1/schemas
 type message struct {
 	Context struct {
 		SpecVersion string    `json:"specversion"` // since 0.5; version before
@@ -207,7 +209,8 @@ func (m message) check(kind, short, version string) error {
 		return invalid("%s: context.type is %q, and the CloudEvent is a %q", short, releasepb.Line(c.Type, maxQuoted), kind)
 	case before && (!strings.HasPrefix(c.Version, spec+".") || c.SpecVersion != ""),
 		!before && (!strings.HasPrefix(c.SpecVersion, spec+".") || c.Version != ""):
-		return invalid("%s: version %s is of spec %s, and the event says %q", short, version, spec, releasepb.Line(c.Version+c.SpecVersion, maxQuoted))
+		return invalid("%s: version %s is of spec %s, and the event says %q", short, version, spec,
+			releasepb.Line(c.Version+c.SpecVersion, maxQuoted))
 	case c.Timestamp.IsZero():
 		return invalid("%s: context.timestamp is missing", short)
 	case content == nil:

@@ -124,7 +124,7 @@ func TestRead(t *testing.T) {
 			if !cdevents.Is(m.header, m.body) {
 				t.Errorf("%s, %s: is none", name, mode)
 			}
-			e, err := cdevents.Read(m.header, m.body)
+			e, err := cdevents.Read(t.Context(), m.header, m.body)
 			if err != nil {
 				t.Errorf("%s, %s: %v", name, mode, err)
 				continue
@@ -160,7 +160,7 @@ func TestIdentity(t *testing.T) {
 		{"artifact.published 0.3", `pkg:npm/%40acme/tracer@1.4.0?checksum=` + digest, "tracer-1.4.0.tgz", "c0ffee", "", ""},
 	} {
 		data := strings.Replace(string(all[c.name].data), c.old, c.new, 1)
-		e, err := cdevents.Read(nil, structured([]byte(data)))
+		e, err := cdevents.Read(t.Context(), nil, structured([]byte(data)))
 		if m := e.Merge(); err != nil || m.Commit != c.commit || m.Version != c.version || m.Artifact != c.artifact {
 			t.Errorf("%s with %s: %+v %v", c.name, c.new, m, err)
 		}
@@ -182,7 +182,7 @@ func TestRefusesWhatTheSDKRefuses(t *testing.T) {
 			}
 			theirs := k.oracle(data)
 			header := binary(k.data) // a CloudEvent that says what it should
-			_, ours := cdevents.Read(header, data)
+			_, ours := cdevents.Read(t.Context(), header, data)
 			if theirs != nil {
 				refused++
 			}
@@ -230,12 +230,12 @@ func TestRefused(t *testing.T) {
 		"context.type is":        {binary([]byte(`{"context":{"type":"dev.cdevents.artifact.packaged.0.3.0"}}`)), string(k.data)},
 		`version "9.9.9" is unk`: {binary([]byte(`{"context":{"type":"dev.cdevents.artifact.packaged.9.9.9"}}`)), string(k.data)},
 	} {
-		_, err := cdevents.Read(m.header, []byte(m.body))
+		_, err := cdevents.Read(t.Context(), m.header, []byte(m.body))
 		if !errors.Is(err, cdevents.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	e, err := cdevents.Read(binary([]byte(`{"context":{"type":"dev.cdevents.build.started.0.3.0"}}`)), []byte("{}"))
+	e, err := cdevents.Read(t.Context(), binary([]byte(`{"context":{"type":"dev.cdevents.build.started.0.3.0"}}`)), []byte("{}"))
 	if err != nil || e.Type != "build.started" {
 		t.Errorf("another event: %+v %v", e, err)
 	}

@@ -224,8 +224,8 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 		s.refuse("has no meaning here, where expressions say what a merge is: remove it", "merges")
 		h.Generic = s.mapping(h.Source)
 	case h.Source != "":
-		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "events", "when", "project", "commit",
-			"artifact", "version", "ref", "url", "actor", "at")
+		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "events", "when", "project",
+			"commit", "artifact", "version", "ref", "url", "actor", "at")
 		h.Merges = s.merges(h.Source)
 	}
 	return h

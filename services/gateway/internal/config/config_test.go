@@ -28,8 +28,12 @@ func TestExample(t *testing.T) {
 			t.Errorf("%s is at %s", h.Source, h.Path)
 		}
 	}
-	if len(seen) != 5 || len(c.Hooks) != 5 {
+	if len(seen) != 6 || len(c.Hooks) != 6 {
 		t.Errorf("it shows %v", seen)
+	}
+	if out := c.CDEvents; out == nil || !out.NATS || out.Since.IsZero() || out.Source != "https://sluice.example.com" ||
+		*out.Sink != (config.Sink{URL: "https://events.example.com/cdevents", TokenEnv: "CDEVENTS_SINK_TOKEN", Attempts: 1000}) {
+		t.Errorf("%+v", out)
 	}
 	if m := c.Hooks[0].Merges[0]; m.Project != "tracer" || m.On != config.Build || m.Branch != "main" || m.Artifact.String() != "tracer-{commit}.tgz" {
 		t.Errorf("%+v", m)

@@ -25,7 +25,7 @@ func readGeneric(ctx context.Context, m config.Mapping, d Delivery, out Outcome)
 
 // readCDEvent takes from the event what no expression says otherwise.
 func readCDEvent(ctx context.Context, m config.Mapping, d Delivery, out Outcome) (Outcome, error) {
-	e, err := cdevents.Read(d.Header, d.Body)
+	e, err := cdevents.Read(ctx, d.Header, d.Body)
 	if err != nil {
 		return out, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}

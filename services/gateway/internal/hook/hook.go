@@ -27,7 +27,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -141,7 +140,7 @@ func MediaTypes(source config.Source) []string {
 // unwrapped takes the JSON out of a form. What is signed is the form:
 // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 func unwrapped(d Delivery) (Delivery, error) {
-	if kind, _, err := mime.ParseMediaType(d.Header.Get("Content-Type")); err != nil || kind != mediaForm {
+	if kind, _, _ := strings.Cut(d.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), mediaForm) {
 		return d, nil
 	}
 	form, err := url.ParseQuery(string(d.Body))

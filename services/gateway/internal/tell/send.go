@@ -106,7 +106,8 @@ func verdict(res *http.Response) error {
 	}
 	err := fmt.Errorf("the sink answers %s", res.Status)
 	if slices.Contains([]int{
-		http.StatusBadRequest, http.StatusGone, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+		http.StatusBadRequest, http.StatusGone, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		http.StatusUnprocessableEntity,
 	}, res.StatusCode) {
 		return fmt.Errorf("%w: %w", errFinal, err)
 	}

@@ -53,7 +53,7 @@ func (a *Admitter) Merge(ctx context.Context, h react.Hint) error {
 }
 
 func (a *Admitter) admit(ctx context.Context, h react.Hint) error {
-	m, err := decode(h)
+	m, err := decode(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -84,11 +84,11 @@ func (a *Admitter) admit(ctx context.Context, h react.Hint) error {
 }
 
 // decode reads a merge event of our own, or a CDEvent that is one.
-func decode(h react.Hint) (releasepb.MergeEvent, error) {
+func decode(ctx context.Context, h react.Hint) (releasepb.MergeEvent, error) {
 	if !cdevents.Is(h.Header, h.Data) {
 		return releasepb.DecodeMergeEvent(h.Data)
 	}
-	e, err := cdevents.Read(h.Header, h.Data)
+	e, err := cdevents.Read(ctx, h.Header, h.Data)
 	if err != nil {
 		return releasepb.MergeEvent{}, fmt.Errorf("%w: %w", errRefused, err)
 	}
