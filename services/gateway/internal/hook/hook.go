@@ -216,6 +216,20 @@ func decode(body []byte, into any) error {
 // quote repeats what was sent, on one line and cut short.
 func quote(text string) string { return fmt.Sprintf("%q", releasepb.Line(text, maxShort)) }
 
+func one(e event) (told, error) { return told{events: []event{e}}, nil }
+
+// pushed is the push of a Git ref, if that is a branch and still there.
+func pushed(ref string, e event) (told, error) {
+	e.on, e.branch = config.Push, branchOf(ref)
+	switch {
+	case e.branch == "":
+		return ignore("a push of %s, which is no branch", quote(ref))
+	case gone(e.commit):
+		return ignore("the branch %s was deleted", quote(e.branch))
+	}
+	return one(e)
+}
+
 // branchOf is the branch of a Git ref, or "" when it is none.
 func branchOf(ref string) string {
 	branch, ok := strings.CutPrefix(ref, "refs/heads/")
