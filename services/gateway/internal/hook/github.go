@@ -104,7 +104,8 @@ func (b githubBody) pullRequest() (told, error) {
 		actor = b.Sender.Login
 	}
 	return one(event{
-		on: config.Merged, repository: b.Repository.Name, branch: p.Base.Ref, commit: p.Commit, number: number(p.Number), url: p.URL, actor: actor, at: moment(p.MergedAt),
+		on: config.Merged, repository: b.Repository.Name, branch: p.Base.Ref, commit: p.Commit, number: number(p.Number), url: p.URL,
+		actor: actor, at: moment(p.MergedAt),
 	})
 }
 
@@ -119,8 +120,8 @@ func (b githubBody) workflowRun() (told, error) {
 		return ignore("the workflow %s ran for another repository, %s", quote(w.Name), quote(w.Head.Name))
 	}
 	return one(event{
-		on: config.Build, repository: b.Repository.Name, branch: w.Branch, commit: w.Commit, workflow: workflowNames(w.Name, w.Path), number: number(w.Number),
-		url: w.URL, actor: w.Actor.Login, at: moment(w.UpdatedAt),
+		on: config.Build, repository: b.Repository.Name, branch: w.Branch, commit: w.Commit, workflow: workflowNames(w.Name, w.Path),
+		number: number(w.Number), url: w.URL, actor: w.Actor.Login, at: moment(w.UpdatedAt),
 	})
 }
 
@@ -136,7 +137,8 @@ func (b githubBody) release() (told, error) {
 		commit = tagIdentity(r.Tag)
 	}
 	return one(event{
-		on: config.Release, repository: b.Repository.Name, tag: r.Tag, commit: commit, url: r.URL, actor: r.Author.Login, at: moment(r.PublishedAt),
+		on: config.Release, repository: b.Repository.Name, tag: r.Tag, commit: commit, url: r.URL, actor: r.Author.Login,
+		at: moment(r.PublishedAt),
 	})
 }
 
