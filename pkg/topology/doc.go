@@ -75,6 +75,6 @@
 //
 // Ensure makes them, too, so that no service needs the right to create a consumer on SLUICE. All instances of a service
 // share its durables. Those of the gateway are for deployments that tell their releases as CDEvents; where nobody reads them they
-// cost nothing, and begin with the first record when somebody does. MaxDeliver is unlimited: giving a message up is a decision, with
+// wait, and begin with the first record when somebody does. MaxDeliver is unlimited: giving a message up is a decision, with
 // a reason, and the service's.
 package topology
