@@ -30,6 +30,7 @@ type Hint struct {
 	Seq       uint64    // stream sequence
 	At        time.Time // broker's timestamp: a time that has certainly been reached
 	Event     string    // of a journal record: its event's word
+	Header    nats.Header
 	Data      []byte
 	Delivered uint64 // 1 for the first delivery
 }
@@ -302,6 +303,6 @@ func hint(m jetstream.Msg) (Hint, error) {
 	subject, err := topology.ParseStored(m.Subject())
 	return Hint{
 		Subject: subject, Raw: m.Subject(), Stream: meta.Stream, Seq: meta.Sequence.Stream, At: meta.Timestamp,
-		Event: m.Headers().Get(journal.HeaderEvent), Data: m.Data(), Delivered: meta.NumDelivered,
+		Event: m.Headers().Get(journal.HeaderEvent), Header: m.Headers(), Data: m.Data(), Delivered: meta.NumDelivered,
 	}, err
 }

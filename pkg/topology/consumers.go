@@ -52,5 +52,7 @@ func Consumers() []Consumer {
 		durable(ConsumerPromoterJudged, StreamEvidence, "promoter: verdicts", "sluice.judged.*"),
 		durable(ConsumerWatcher, StreamSluice, "watcher: journals", AllJournals),
 		optional(durable(ConsumerGatewayAWS, StreamSluice, "gateway: journals, to be told to topics of SNS and queues of SQS", AllJournals)),
+		optional(durable(ConsumerGatewayCDEvents, StreamSluice, "gateway: journals, to become CDEvents on the broker", AllJournals)),
+		optional(durable(ConsumerGatewaySink, StreamSluice, "gateway: journals, to become CDEvents that are sent over HTTP", AllJournals)),
 	}
 }

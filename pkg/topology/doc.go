@@ -62,7 +62,8 @@
 // persistence with more than one replica, and refuses to change it (stream.go, checkStreamCfg, configUpdateCheckLocked):
 // going from one replica to three means deleting this stream, and Ensure says so.
 //
-// Evidence is kept 30 days unless the deployment chooses otherwise.
+// Evidence is kept 30 days unless the deployment chooses otherwise. The CDEvents that the gateway makes of journals are kept with it:
+// whoever reads them later than that has the journals.
 //
 // # Buckets
 //
@@ -73,5 +74,7 @@
 // # Consumers
 //
 // Ensure makes them, too, so that no service needs the right to create a consumer on SLUICE. All instances of a service
-// share its durables. MaxDeliver is unlimited: giving a message up is a decision, with a reason, and the service's.
+// share its durables. Those of the gateway are for deployments that tell their releases as CDEvents; where nobody reads them they
+// wait, and begin with the first record when somebody does. MaxDeliver is unlimited: giving a message up is a decision, with
+// a reason, and the service's.
 package topology

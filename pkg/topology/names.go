@@ -11,7 +11,7 @@ const (
 	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, evidence, verdicts
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, evidence, verdicts, CDEvents
 )
 
 // The buckets, and the streams that hold them.
@@ -33,6 +33,8 @@ const (
 	ConsumerPromoterJudged   = "promoter-judged"   // SLUICE_EVIDENCE: verdicts
 	ConsumerWatcher          = "watcher"           // SLUICE: journals
 	ConsumerGatewayAWS       = "gateway-aws"       // SLUICE: journals, to be told to topics of SNS and queues of SQS
+	ConsumerGatewayCDEvents  = "gateway-cdevents"  // SLUICE: journals, to become CDEvents on the broker
+	ConsumerGatewaySink      = "gateway-sink"      // SLUICE: journals, to become CDEvents that are sent over HTTP
 )
 
 // The verbs: what may be asked of a release. A verb is added here and in accounts/accounts.conf, nowhere else in this
@@ -87,13 +89,14 @@ const (
 	KindHeartbeat Kind = "heartbeat" // sluice.heartbeat.<release>
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
 	KindJudged    Kind = "judged"    // sluice.judged.<release>
+	KindCDEvents  Kind = "cdevents"  // sluice.cdevents.<release>: its records as CDEvents
 )
 
 // Subject is a parsed subject. Only the fields that its Kind has are set.
 type Subject struct {
 	Kind    Kind
 	Verb    string // request, stop
-	Release string // request, release, delay, due, heartbeat, evidence, judged; optional in signal
+	Release string // request, release, delay, due, heartbeat, evidence, judged, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
 	Project string // merge, commit, version, signal, project, stop: there it may be AllProjects
 	Commit  string // commit
@@ -176,6 +179,11 @@ func Judged(id string) string {
 	return Subject{Kind: KindJudged, Release: id}.String()
 }
 
+// CDEvents is the subject on which the records of a release are told as CDEvents.
+func CDEvents(id string) string {
+	return Subject{Kind: KindCDEvents, Release: id}.String()
+}
+
 // Dead is the subject under which refused input is kept: what it was ("merge"), and a token to find it by.
 func Dead(what, token string) string {
 	return Subject{Kind: KindDead, What: what, Token: token}.String()
@@ -241,7 +249,7 @@ func (s Subject) String() string {
 		if s.Actor != "" {
 			add(s.Actor, validActor)
 		}
-	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindEvidence, KindJudged:
+	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindEvidence, KindJudged, KindCDEvents:
 		add(s.Release, validRelease)
 	case KindCommit:
 		add(s.Project, validName)
@@ -308,7 +316,7 @@ func ParseSubject(s string) (Subject, error) {
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)
-	case slices.Contains([]Kind{KindRelease, KindDelay, KindDue, KindHeartbeat, KindEvidence, KindJudged}, out.Kind):
+	case slices.Contains([]Kind{KindRelease, KindDelay, KindDue, KindHeartbeat, KindEvidence, KindJudged, KindCDEvents}, out.Kind):
 		take(&out.Release, CheckRelease)
 	case out.Kind == KindCommit:
 		least, most = 2, 2

@@ -122,7 +122,8 @@ func signals(o Options) jetstream.StreamConfig {
 }
 
 func evidence(o Options) jetstream.StreamConfig {
-	c := base(StreamEvidence, "Sluice: heartbeats, evidence, verdicts", o, "sluice.heartbeat.*", "sluice.evidence.*", "sluice.judged.*")
+	c := base(StreamEvidence, "Sluice: heartbeats, evidence, verdicts, CDEvents", o,
+		"sluice.heartbeat.*", "sluice.evidence.*", "sluice.judged.*", "sluice.cdevents.*")
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.EvidenceAge
 	c.MaxMsgSize = MaxEvidence

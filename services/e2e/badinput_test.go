@@ -126,6 +126,8 @@ func badMerges(good string) []badMerge {
 		{what: "an unsafe project", subject: "sluice.merge.Tracer", dead: "sluice.dead.merge.Tracer", body: `{"commit":"c","artifact":"good.bin"}`, reason: `project "Tracer"`},
 		{what: "a project that is no token", subject: "sluice.merge.$(x)", dead: "sluice.dead.merge.unsafe", body: `{"commit":"c","artifact":"good.bin"}`, reason: `project "$(x)"`},
 		{what: "a cancel of what is no release", subject: "sluice.cancel.tracer", dead: "sluice.dead.cancel.tracer", body: "login is broken", reason: `release "tracer"`},
+		{what: "an invalid CDEvent", body: `{"specversion":"1.0","id":"1","source":"/","type":"dev.cdevents.change.merged.0.3.0","data":{}}`, reason: "context.id is missing"},
+		{what: "a CDEvent that is no merge", body: `{"specversion":"1.0","id":"1","source":"/","type":"dev.cdevents.build.started.0.3.0","data":{}}`, reason: "build.started is no merge"},
 		{what: "no commit", body: `{"artifact":"good.bin"}`, reason: "commit is missing"},
 		{what: "a commit that is a path", body: `{"commit":"../../etc/passwd","artifact":"good.bin"}`, reason: `commit "../../etc/passwd"`},
 		{what: "a commit of two lines", body: `{"commit":"a\nb","artifact":"good.bin"}`, reason: `commit "a\nb"`},

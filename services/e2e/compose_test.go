@@ -172,11 +172,11 @@ func composeGateway(t *testing.T, s types.ServiceConfig, image string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile(`(?m)^\s+secret_env: (\w+)`).FindAllStringSubmatch(string(example), -1)
+	names := regexp.MustCompile(`(?m)^\s+(?:secret|token)_env: (\w+)`).FindAllStringSubmatch(string(example), -1)
 	for _, m := range names {
 		variable(t, s, m[1])
 	}
-	if len(names) != 5 {
+	if len(names) != 7 {
 		t.Errorf("the example names the secrets %v", names)
 	}
 }

@@ -378,7 +378,7 @@ func eventually(t testing.TB, what string, ok func() error) {
 func handled(t testing.TB, js jetstream.JetStream) {
 	t.Helper()
 	for _, c := range topology.Consumers() {
-		if c.Config.Durable == topology.ConsumerPromoterDue {
+		if c.Config.Durable == topology.ConsumerPromoterDue || c.Optional {
 			continue
 		}
 		eventually(t, c.Config.Durable+" has handled everything", func() error {

@@ -1,5 +1,6 @@
 // Package gateway is the service through which merges come in from CI systems: it takes their webhooks, looks at who signed
-// them, and hands merges to the broker as `sluice merge` does. It keeps nothing, so any number of instances may run behind one
+// them, and hands merges to the broker as `sluice merge` does. Where its file says so it tells others of releases, as CDEvents
+// (internal/tell). It keeps nothing, so any number of instances may run behind one
 // address, and it is the only service that talks to the world: it has the rights of the people it speaks for, not of a service.
 //
 // Which webhooks are merges is told in internal/config, what is believed of them and which release they are in internal/hook,
@@ -38,6 +39,7 @@ import (
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/queue"
 	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
+	"github.com/sluice-gate/sluice/services/gateway/internal/tell"
 )
 
 // Config is what a gateway is made with.
@@ -115,6 +117,9 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 	if err := queues(ctx, env, g.hooks, group); err != nil {
 		return errors.Join(err, g.ln.Close())
 	}
+	if out := g.hooks.CDEvents; out != nil {
+		group.Go(func() error { return tell.Run(ctx, env, *out) })
+	}
 	group.Go(func() error {
 		if err := server.Serve(g.ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -178,6 +183,11 @@ func load(file string) (*config.Config, error) {
 	}
 	for _, one := range hooks.Sinks {
 		wrong = append(wrong, reachable(file, "sink "+one.Name(), one.AWS)...)
+	}
+	if out := hooks.CDEvents; out != nil && out.Sink != nil {
+		if _, err := driver.Secret(out.Sink.TokenEnv, out.Sink.TokenFile); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: cdevents.sink: %w", file, err))
+		}
 	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)

@@ -82,6 +82,8 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Heartbeat(release2), []string{accounts.Watcher}},
 		{topology.Evidence(release2), []string{accounts.Watcher}},
 		{topology.Judged(release2), []string{accounts.Watcher}},
+		{topology.CDEvents(release2), []string{accounts.Gateway}},
+		{topology.Dead("cdevents", "1"), append(services, accounts.Watcher, accounts.Gateway)},
 		{"$KV.sluice-projects.tracer", people},
 		{"$KV.sluice-projects.tracer.0123456789abcdef", people},
 		{"$O.sluice-artifacts.C.x", []string{accounts.CI, accounts.Operator, accounts.Publisher}},
@@ -258,6 +260,7 @@ func (b *testBundle) reply(t *testing.T) {
 		{subject: "$JS.API.STREAM.MSG.GET.SLUICE", body: `{"last_by_subj":"` + content + `"}`},
 		{subject: "$JS.API.DIRECT.GET.SLUICE_TIMERS", body: `{"multi_last":["sluice.delay.*"]}`},
 		{subject: "$JS.API.CONSUMER.INFO.SLUICE.promoter"},
+		{subject: "$JS.API.CONSUMER.MSG.NEXT.SLUICE." + topology.ConsumerGatewaySink, body: `{"batch":1,"no_wait":true}`},
 		{subject: "$JS.API.STREAM.INFO.SLUICE"},
 		{subject: "$JS.API.INFO"},
 	}

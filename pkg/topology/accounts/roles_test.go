@@ -231,6 +231,7 @@ func TestPeopleAndProgramsCanDoTheirWork(t *testing.T) {
 			}
 			publish(accounts.App, topology.Signal("tracer", ""))
 			publish(accounts.App, topology.Signal("tracer", release2))
+			tellsOfReleases(t, b)
 
 			kv, err := b.as(t, accounts.Operator).js.KeyValue(b.ctx, topology.BucketProjects)
 			if err != nil {
@@ -298,5 +299,40 @@ func TestARefusedRequestIsHeardAtOnce(t *testing.T) {
 	u := b.as(t, accounts.CI)
 	if _, err := u.nc.Request("$JS.API.STREAM.PURGE.OBJ_sluice-artifacts", nil, 5*time.Second); err != nats.ErrNoResponders { //nolint:errorlint // exactly this
 		t.Errorf("got %v", err)
+	}
+}
+
+// tellsOfReleases is what the gateway does to tell of releases as CDEvents: it takes records from its consumers, acknowledges them, and
+// publishes; people hear it.
+func tellsOfReleases(t *testing.T, b *testBundle) {
+	t.Helper()
+	u := b.as(t, accounts.Gateway)
+	heard, err := b.as(t, accounts.Viewer).nc.SubscribeSync("sluice.cdevents.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, durable := range []string{topology.ConsumerGatewayCDEvents, topology.ConsumerGatewaySink} {
+		consumer, err := u.js.Consumer(b.ctx, topology.StreamSluice, durable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.js.Publish(b.ctx, topology.Release(release2), []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		m, err := consumer.Next(jetstream.FetchMaxWait(10 * time.Second))
+		if err != nil || !strings.HasPrefix(m.Subject(), "sluice.release.") {
+			t.Fatalf("gateway: %s: %v %v", durable, m, err)
+		}
+		if err := m.DoubleAck(b.ctx); err != nil {
+			t.Errorf("gateway: %s: %v", durable, err)
+		}
+	}
+	for _, subject := range []string{topology.CDEvents(release2), topology.Dead("cdevents", "1")} {
+		if ack, err := u.js.Publish(b.ctx, subject, []byte("{}")); err != nil || ack.Sequence == 0 {
+			t.Errorf("gateway: %s: %v %v", subject, ack, err)
+		}
+	}
+	if _, err := heard.NextMsg(5 * time.Second); err != nil {
+		t.Errorf("viewer does not hear of releases as CDEvents: %v", err)
 	}
 }

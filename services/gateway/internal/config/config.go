@@ -1,5 +1,5 @@
-// Package config is the gateway's file: which paths take webhooks of which source, how they are signed, and which deliveries
-// are merges of which project.
+// Package config is the gateway's file: which paths take webhooks of which source, how they are signed, which deliveries are
+// merges of which project, and where releases are told of.
 //
 // [Parse] is authoritative and strict, as that of a project file is: unknown fields, wrong kinds of values and rules that can
 // not both hold are errors, all reported at once as [project.Errors], each with file, line, column and field.
@@ -8,7 +8,7 @@
 //
 //	hooks:
 //	  - path: /hooks/github
-//	    source: github                      # github, gitlab, circleci, bitbucket or generic
+//	    source: github                      # github, gitlab, circleci, bitbucket, generic or cdevents
 //	    secret_env: GITHUB_WEBHOOK_SECRET   # the variable, or with secret_file the file, that holds the secret
 //	    merges:
 //	      - repository: acme/tracer         # as the source calls it
@@ -33,6 +33,19 @@
 //	sinks:                                # topics of SNS and queues of SQS that are told what journals record
 //	  - topic: arn:aws:sns:eu-central-1:123456789012:releases
 //
+//	  - path: /hooks/cdevents
+//	    source: cdevents                    # the same fields, of which the event itself gives most
+//	    secret_env: CDEVENTS_SECRET
+//	    projects: [tracer]
+//	    events: [artifact.published]        # or change.merged, artifact.packaged
+//	    project: '{"pkg:npm/tracer": "tracer"}[purl.id]'
+//
+//	cdevents:                               # releases are told of as CDEvents
+//	  source: https://sluice.example.com    # with which the source of every event begins; /sluice unless set
+//	  nats: true                            # on sluice.cdevents.<release>
+//	  sink: { url: "https://events.example.com", token_env: CDEVENTS_TOKEN, attempts: 1000 }
+//	  since: 2026-03-02T15:00:00Z           # what happened before is not told
+//
 // A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
 // any field of the body, as in {body.release.tag_name}.
 package config
@@ -46,15 +59,17 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/sluice-gate/sluice/pkg/cdevents"
 	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
 // Config is a parsed and validated file.
 type Config struct {
-	Hooks  []Hook // paths are unique
-	Queues []Queue
-	Sinks  []Sink
+	Hooks    []Hook       // paths are unique; there is at least one if there is nothing else
+	CDEvents *CDEventsOut // nil: releases are not told of as CDEvents
+	Queues   []Queue
+	Sinks    []AWSSink
 }
 
 // Source is who sends a webhook.
@@ -67,6 +82,7 @@ const (
 	CircleCI  Source = "circleci"
 	Bitbucket Source = "bitbucket"
 	Generic   Source = "generic"
+	CDEvents  Source = "cdevents"
 )
 
 // On is what happened, in the words that all sources share.
@@ -93,10 +109,13 @@ func (s Source) events() []On {
 		return []On{Build}
 	case Bitbucket:
 		return []On{Push, Merged}
-	case Generic:
+	case Generic, CDEvents:
 	}
 	return nil
 }
+
+// mapped tells whether expressions say what a merge is, and not a list of merges.
+func (s Source) mapped() bool { return s == Generic || s == CDEvents }
 
 // workflows tells whether a commit has several builds that end one by one, so that the one that makes the artifact is named.
 func (s Source) workflows() bool { return s == GitHub || s == CircleCI }
@@ -116,8 +135,8 @@ type Hook struct {
 	Source     Source
 	SecretEnv  string // exactly one of the two is set
 	SecretFile string
-	Merges     []Merge // at least one, unless the source is generic
-	Generic    Mapping // of a generic hook
+	Merges     []Merge // at least one, unless expressions say what a merge is
+	Generic    Mapping // of a hook whose source is generic or cdevents
 }
 
 // Merge says which deliveries are merges of a project.
@@ -136,6 +155,7 @@ type Mapping struct {
 	Auth     Auth
 	Delivery string   // the header with the delivery's id, for the log; may be empty
 	Projects []string // what Project may give
+	Events   []string // of source cdevents: which are merges
 	When     *expr.Condition
 	Project  *expr.Text
 	Commit   *expr.Text
@@ -169,7 +189,7 @@ func Parse(name string, src []byte) (*Config, error) {
 
 func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{}
-	s, ok := d.section("", root, "hooks", "queues", "sinks")
+	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks")
 	if !ok {
 		return c
 	}
@@ -180,7 +200,7 @@ func (d *decoder) config(root ast.Node) *Config {
 		c.Sinks = append(c.Sinks, d.sink(index("sinks", i), item))
 	}
 	items := s.list("hooks", maxHooks)
-	if len(c.Queues)+len(c.Sinks) == 0 {
+	if c.CDEvents = s.cdevents(); !s.has("cdevents") && len(c.Queues)+len(c.Sinks) == 0 {
 		s.needItems("hooks", "at least one")
 	}
 	paths := map[string]string{}
@@ -194,7 +214,7 @@ func (d *decoder) config(root ast.Node) *Config {
 
 func (d *decoder) hook(path string, node ast.Node) Hook {
 	s, ok := d.section(path, node, "path", "source", "secret_env", "secret_file", "merges",
-		"auth", "delivery", "projects", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at")
+		"auth", "delivery", "projects", "events", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at")
 	if !ok {
 		return Hook{}
 	}
@@ -202,7 +222,7 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 	s.need("source", "who sends them")
 	h := Hook{
 		Path:       s.text("path", checkPath),
-		Source:     Source(s.text("source", oneOf(GitHub, GitLab, CircleCI, Bitbucket, Generic))),
+		Source:     Source(s.text("source", oneOf(GitHub, GitLab, CircleCI, Bitbucket, Generic, CDEvents))),
 		SecretEnv:  s.text("secret_env", checkVariable),
 		SecretFile: s.text("secret_file", notEmpty),
 	}
@@ -213,12 +233,12 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 		d.fail(s.at("secret_env"), "is missing: name the variable, or with secret_file the file, that holds the secret")
 	}
 	switch {
-	case h.Source == Generic:
-		s.refuse("has no meaning for a generic hook, whose expressions say what a merge is: remove it", "merges")
-		h.Generic = s.mapping()
+	case h.Source.mapped():
+		s.refuse("has no meaning here, where expressions say what a merge is: remove it", "merges")
+		h.Generic = s.mapping(h.Source)
 	case h.Source != "":
-		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "when", "project", "commit",
-			"artifact", "version", "ref", "url", "actor", "at")
+		s.refuse("is for a generic hook; here merges says what a merge is", "auth", "delivery", "projects", "events", "when", "project",
+			"commit", "artifact", "version", "ref", "url", "actor", "at")
 		h.Merges = s.merges(h.Source)
 	}
 	return h
@@ -274,26 +294,31 @@ func (d *decoder) merge(path string, node ast.Node, source Source) Merge {
 	return m
 }
 
-func (s section) mapping() Mapping {
+func (s section) mapping(source Source) Mapping {
 	s.needItems("projects", "which projects the expression project may name")
-	for name, why := range map[string]string{
-		"project":  "an expression, as in body.project",
-		"commit":   "an expression, as in body.sha",
-		"artifact": "an expression: the object of sluice-artifacts that was built",
-	} {
-		s.need(name, why)
+	s.need("project", "an expression, as in body.project")
+	if source == CDEvents {
+		s.needItems("events", "which events are merges: "+strings.Join(cdevents.Types(), ", "))
+		s.refuse("has no meaning for CDEvents, which have an id: remove it", "delivery")
+	} else {
+		s.need("commit", "an expression, as in body.sha")
+		s.need("artifact", "an expression: the object of sluice-artifacts that was built")
+		s.refuse("is for CDEvents: remove it", "events")
 	}
+	text := func(name string) *expr.Text { return program(s, name, expr.ParseText) }
 	m := Mapping{
 		Auth: Auth(s.text("auth", oneOf(Signature, Bearer))), Delivery: s.text("delivery", checkHeader),
-		When: program(s, "when", expr.ParseCondition), Project: program(s, "project", expr.ParseText), Commit: program(s, "commit", expr.ParseText),
-		Artifact: program(s, "artifact", expr.ParseText), Version: program(s, "version", expr.ParseText), Ref: program(s, "ref", expr.ParseText),
-		URL: program(s, "url", expr.ParseText), Actor: program(s, "actor", expr.ParseText), At: program(s, "at", expr.ParseText),
+		When: program(s, "when", expr.ParseCondition), Project: text("project"), Commit: text("commit"), Artifact: text("artifact"),
+		Version: text("version"), Ref: text("ref"), URL: text("url"), Actor: text("actor"), At: text("at"),
 	}
 	if m.Auth == "" {
 		m.Auth = Signature
 	}
 	for i, item := range s.list("projects", maxMerges) {
 		m.Projects = append(m.Projects, s.scalar(index(s.at("projects"), i), item, project.Safe))
+	}
+	for i, item := range s.list("events", maxMerges) {
+		m.Events = append(m.Events, s.scalar(index(s.at("events"), i), item, oneOf(cdevents.Types()...)))
 	}
 	return m
 }

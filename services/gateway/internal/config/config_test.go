@@ -28,8 +28,12 @@ func TestExample(t *testing.T) {
 			t.Errorf("%s is at %s", h.Source, h.Path)
 		}
 	}
-	if len(seen) != 5 || len(c.Hooks) != 5 {
+	if len(seen) != 6 || len(c.Hooks) != 6 {
 		t.Errorf("it shows %v", seen)
+	}
+	if out := c.CDEvents; out == nil || !out.NATS || out.Since.IsZero() || out.Source != "https://sluice.example.com" ||
+		*out.Sink != (config.Sink{URL: "https://events.example.com/cdevents", TokenEnv: "CDEVENTS_SINK_TOKEN", Attempts: 1000}) {
+		t.Errorf("%+v", out)
 	}
 	if m := c.Hooks[0].Merges[0]; m.Project != "tracer" || m.On != config.Build || m.Branch != "main" || m.Artifact.String() != "tracer-{commit}.tgz" {
 		t.Errorf("%+v", m)
@@ -117,7 +121,7 @@ func TestAllErrorsAtOnce(t *testing.T) {
 		`hooks[3].artifact: is missing`,
 		`hooks[3].projects: is missing or empty`,
 		`g.yaml:30:5: hooks[3].unknown: unknown field; allowed: path,`,
-		`g.yaml:31:1: more: unknown field; allowed: hooks`,
+		`g.yaml:31:1: more: unknown field; allowed: hooks, cdevents`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it does not say %s", want)

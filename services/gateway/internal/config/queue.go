@@ -21,8 +21,8 @@ type Queue struct {
 	Mapping  *Mapping // nil: its messages are merge events, as `sluice merge` publishes them
 }
 
-// Sink is a topic of SNS or a queue of SQS that is told what the journals of releases record: one of the two is set.
-type Sink struct {
+// AWSSink is a topic of SNS or a queue of SQS that is told what the journals of releases record: one of the two is set.
+type AWSSink struct {
 	Topic    string // an ARN
 	Queue    string // a URL
 	AWS      project.AWS
@@ -33,10 +33,10 @@ type Sink struct {
 
 // FIFO tells whether a topic or queue keeps the order of its messages: its name says so
 // (https://docs.aws.amazon.com/sns/latest/dg/sns-fifo-topics.html).
-func (s Sink) FIFO() bool { return strings.HasSuffix(s.Topic+s.Queue, ".fifo") }
+func (s AWSSink) FIFO() bool { return strings.HasSuffix(s.Topic+s.Queue, ".fifo") }
 
 // Name names it for people: the topic or queue without what is around it.
-func (s Sink) Name() string {
+func (s AWSSink) Name() string {
 	return (s.Topic + s.Queue)[strings.LastIndexAny(s.Topic+s.Queue, ":/")+1:]
 }
 
@@ -59,7 +59,7 @@ func (d *decoder) queue(path string, node ast.Node) Queue {
 	q := Queue{URL: s.text("queue", checkQueue), AWS: s.aws()}
 	for _, name := range mapped {
 		if s.has(name) {
-			m := s.mapping()
+			m := s.mapping(Generic)
 			q.Mapping, q.Projects = &m, m.Projects
 			return q
 		}
@@ -71,12 +71,12 @@ func (d *decoder) queue(path string, node ast.Node) Queue {
 	return q
 }
 
-func (d *decoder) sink(path string, node ast.Node) Sink {
+func (d *decoder) sink(path string, node ast.Node) AWSSink {
 	s, ok := d.section(path, node, append([]string{"topic", "queue", "events", "projects", "max_age"}, reachFields()...)...)
 	if !ok {
-		return Sink{}
+		return AWSSink{}
 	}
-	sink := Sink{Topic: s.text("topic", checkTopic), Queue: s.text("queue", checkQueue), AWS: s.aws()}
+	sink := AWSSink{Topic: s.text("topic", checkTopic), Queue: s.text("queue", checkQueue), AWS: s.aws()}
 	s.text("max_age", func(text string) (err error) {
 		sink.MaxAge, err = project.ParseDuration(text)
 		return err

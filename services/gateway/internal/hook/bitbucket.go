@@ -99,8 +99,8 @@ func (b bitbucketBody) fulfilled() (told, error) {
 	if actor == "" {
 		actor = b.Actor.String()
 	}
-	return told{events: []event{{
+	return one(event{
 		on: config.Merged, repository: b.Repository.Name, branch: p.Destination.Branch.Name, commit: p.MergeCommit.Hash, number: number(p.ID),
 		url: p.Links.HTML.Href, actor: actor, at: moment(p.UpdatedOn),
-	}}}, nil
+	})
 }

@@ -49,9 +49,9 @@ func readCircleCI(d Delivery) (told, error) {
 	case vcs.Origin != vcs.Target:
 		return ignore("the workflow %s ran for another repository, %s", quote(b.Workflow.Name), quote(vcs.Origin))
 	}
-	return told{events: []event{{
+	return one(event{
 		on: config.Build, repository: b.Project.Slug, branch: vcs.Branch, tag: vcs.Tag, commit: vcs.Revision,
 		workflow: workflowNames(b.Workflow.Name, ""), number: number(b.Pipeline.Number), url: b.Workflow.URL, actor: vcs.Commit.Author.Name,
 		at: moment(b.HappenedAt),
-	}}}, nil
+	})
 }

@@ -85,21 +85,12 @@ func readGitHub(d Delivery) (told, error) {
 	}
 }
 
-func (b githubBody) one(e event) (told, error) {
-	e.repository = b.Repository.Name
-	return told{events: []event{e}}, nil
-}
-
 func (b githubBody) push() (told, error) {
-	branch := branchOf(b.Ref)
-	switch {
-	case branch == "":
-		return ignore("a push of %s, which is no branch", quote(b.Ref))
-	case b.Deleted || gone(b.After):
-		return ignore("the branch %s was deleted", quote(branch))
+	if b.Deleted {
+		b.After = ""
 	}
-	return b.one(event{
-		on: config.Push, branch: branch, commit: b.After, url: b.HeadCommit.URL, actor: b.Sender.Login, at: moment(b.HeadCommit.Timestamp),
+	return pushed(b.Ref, event{
+		repository: b.Repository.Name, commit: b.After, url: b.HeadCommit.URL, actor: b.Sender.Login, at: moment(b.HeadCommit.Timestamp),
 	})
 }
 
@@ -112,8 +103,9 @@ func (b githubBody) pullRequest() (told, error) {
 	if actor == "" {
 		actor = b.Sender.Login
 	}
-	return b.one(event{
-		on: config.Merged, branch: p.Base.Ref, commit: p.Commit, number: number(p.Number), url: p.URL, actor: actor, at: moment(p.MergedAt),
+	return one(event{
+		on: config.Merged, repository: b.Repository.Name, branch: p.Base.Ref, commit: p.Commit, number: number(p.Number), url: p.URL,
+		actor: actor, at: moment(p.MergedAt),
 	})
 }
 
@@ -127,9 +119,9 @@ func (b githubBody) workflowRun() (told, error) {
 	case w.Head.Name != b.Repository.Name:
 		return ignore("the workflow %s ran for another repository, %s", quote(w.Name), quote(w.Head.Name))
 	}
-	return b.one(event{
-		on: config.Build, branch: w.Branch, commit: w.Commit, workflow: workflowNames(w.Name, w.Path), number: number(w.Number),
-		url: w.URL, actor: w.Actor.Login, at: moment(w.UpdatedAt),
+	return one(event{
+		on: config.Build, repository: b.Repository.Name, branch: w.Branch, commit: w.Commit, workflow: workflowNames(w.Name, w.Path),
+		number: number(w.Number), url: w.URL, actor: w.Actor.Login, at: moment(w.UpdatedAt),
 	})
 }
 
@@ -144,8 +136,9 @@ func (b githubBody) release() (told, error) {
 	if !regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`).MatchString(commit) {
 		commit = tagIdentity(r.Tag)
 	}
-	return b.one(event{
-		on: config.Release, tag: r.Tag, commit: commit, url: r.URL, actor: r.Author.Login, at: moment(r.PublishedAt),
+	return one(event{
+		on: config.Release, repository: b.Repository.Name, tag: r.Tag, commit: commit, url: r.URL, actor: r.Author.Login,
+		at: moment(r.PublishedAt),
 	})
 }
 

@@ -72,26 +72,14 @@ func readGitLab(d Delivery) (told, error) {
 	return b.pipeline()
 }
 
-func (b gitlabBody) one(e event) (told, error) {
-	e.repository = b.Project.Path
-	return told{events: []event{e}}, nil
-}
-
 func (b gitlabBody) push() (told, error) {
-	branch := branchOf(b.Ref)
-	switch {
-	case branch == "":
-		return ignore("a push of %s, which is no branch", quote(b.Ref))
-	case gone(b.After):
-		return ignore("the branch %s was deleted", quote(branch))
-	}
-	e := event{on: config.Push, branch: branch, commit: b.After, url: b.Project.URL, actor: b.UserName}
+	e := event{repository: b.Project.Path, commit: b.After, url: b.Project.URL, actor: b.UserName}
 	for _, c := range b.Commits {
 		if c.ID == b.After {
 			e.url, e.at = c.URL, moment(c.Timestamp)
 		}
 	}
-	return b.one(e)
+	return pushed(b.Ref, e)
 }
 
 func (b gitlabBody) mergeRequest() (told, error) {
@@ -103,8 +91,9 @@ func (b gitlabBody) mergeRequest() (told, error) {
 	if commit == "" { // a fast-forward merge has none: the branch's last commit is the target's, too
 		commit = a.LastCommit.ID
 	}
-	return b.one(event{
-		on: config.Merged, branch: a.Target, commit: commit, number: number(a.IID), url: a.URL, actor: b.User.Name, at: moment(a.UpdatedAt),
+	return one(event{
+		on: config.Merged, repository: b.Project.Path, branch: a.Target, commit: commit, number: number(a.IID), url: a.URL,
+		actor: b.User.Name, at: moment(a.UpdatedAt),
 	})
 }
 
@@ -119,10 +108,11 @@ func (b gitlabBody) pipeline() (told, error) {
 		return ignore("the pipeline is a part of another")
 	}
 	e := event{
-		on: config.Build, branch: a.Ref, commit: a.Commit, number: number(a.IID), url: a.URL, actor: b.User.Name, at: moment(a.FinishedAt),
+		on: config.Build, repository: b.Project.Path, branch: a.Ref, commit: a.Commit, number: number(a.IID), url: a.URL,
+		actor: b.User.Name, at: moment(a.FinishedAt),
 	}
 	if a.Tag {
 		e.branch, e.tag = "", a.Ref
 	}
-	return b.one(e)
+	return one(e)
 }

@@ -28,9 +28,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/cdevents"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 )
@@ -95,9 +97,16 @@ func Read(ctx context.Context, h config.Hook, secret string, d Delivery) (Outcom
 	if err := verify(h, secret, d); err != nil {
 		return Outcome{}, err
 	}
+	d, err := unwrapped(d)
+	if err != nil {
+		return Outcome{}, err
+	}
 	out := Outcome{Delivery: deliveryID(h, d)}
-	if h.Source == config.Generic {
+	switch h.Source { //nolint:exhaustive // the others tell of events that a list of merges is compared with
+	case config.Generic:
 		return readGeneric(ctx, h.Generic, d, out)
+	case config.CDEvents:
+		return readCDEvent(ctx, h.Generic, d, out)
 	}
 	t, err := read(h.Source, d)
 	if err != nil {
@@ -108,6 +117,38 @@ func Read(ctx context.Context, h config.Hook, secret string, d Delivery) (Outcom
 		return out, nil
 	}
 	return reading{hook: h, delivery: d, out: out}.merges(t.events)
+}
+
+// The media types of bodies.
+const (
+	mediaJSON = "application/json"
+	mediaForm = "application/x-www-form-urlencoded"
+)
+
+// MediaTypes is what a source's bodies may be. GitHub sends a form unless told otherwise, with the JSON as its field payload:
+// https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks
+func MediaTypes(source config.Source) []string {
+	switch source { //nolint:exhaustive // all others send JSON and nothing else
+	case config.GitHub:
+		return []string{mediaJSON, mediaForm}
+	case config.CDEvents:
+		return []string{mediaJSON, cdevents.Structured}
+	}
+	return []string{mediaJSON}
+}
+
+// unwrapped takes the JSON out of a form. What is signed is the form:
+// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+func unwrapped(d Delivery) (Delivery, error) {
+	if kind, _, _ := strings.Cut(d.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), mediaForm) {
+		return d, nil
+	}
+	form, err := url.ParseQuery(string(d.Body))
+	if err != nil || len(form["payload"]) != 1 {
+		return d, fmt.Errorf("%w: the form has not one field payload", ErrMalformed)
+	}
+	d.Body = []byte(form.Get("payload"))
+	return d, nil
 }
 
 // reading is a delivery under the settings that it is read with.
@@ -127,7 +168,7 @@ func read(source config.Source, d Delivery) (told, error) {
 		return readCircleCI(d)
 	case config.Bitbucket:
 		return readBitbucket(d)
-	case config.Generic:
+	case config.Generic, config.CDEvents:
 	}
 	return told{}, fmt.Errorf("%w: the source %q is unknown", ErrMalformed, source)
 }
@@ -151,6 +192,7 @@ func deliveryID(h config.Hook, d Delivery) string {
 		names = []string{"X-Request-Uuid"}
 	case config.Generic:
 		names = []string{h.Generic.Delivery}
+	case config.CDEvents: // its id is in the body
 	}
 	for _, name := range names {
 		if id := d.Header.Get(name); name != "" && id != "" {
@@ -173,6 +215,20 @@ func decode(body []byte, into any) error {
 
 // quote repeats what was sent, on one line and cut short.
 func quote(text string) string { return fmt.Sprintf("%q", releasepb.Line(text, maxShort)) }
+
+func one(e event) (told, error) { return told{events: []event{e}}, nil }
+
+// pushed is the push of a Git ref, if that is a branch and still there.
+func pushed(ref string, e event) (told, error) {
+	e.on, e.branch = config.Push, branchOf(ref)
+	switch {
+	case e.branch == "":
+		return ignore("a push of %s, which is no branch", quote(ref))
+	case gone(e.commit):
+		return ignore("the branch %s was deleted", quote(e.branch))
+	}
+	return one(e)
+}
 
 // branchOf is the branch of a Git ref, or "" when it is none.
 func branchOf(ref string) string {

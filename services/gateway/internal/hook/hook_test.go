@@ -84,7 +84,7 @@ func delivered(source config.Source, kind string, body []byte) hook.Delivery {
 		h.Set("X-Event-Key", kind)
 		h.Set("X-Request-UUID", "5f05f0d2-4c2f-4b5c-9b1c-2d1e9f2f7d5c")
 		h.Set("X-Hub-Signature", sign("sha256=", body))
-	case config.Generic:
+	case config.Generic, config.CDEvents:
 		h.Set("X-Request-Id", "r-1")
 		h.Set("X-Event", kind)
 		h.Set(hook.HeaderSignature, sign("sha256=", body))

@@ -140,6 +140,9 @@ func checked(project string, m releasepb.MergeEvent, at, now time.Time) (Merge, 
 	if err == nil {
 		err = checkArtifact(m.Artifact)
 	}
+	if err == nil && m.Digest != "" {
+		_, err = driver.DigestHex(m.Digest)
+	}
 	if err != nil {
 		return Merge{}, fmt.Errorf("%w: %s", ErrRefused, releasepb.Line(err.Error(), releasepb.MaxReason))
 	}

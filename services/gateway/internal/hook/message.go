@@ -36,7 +36,7 @@ type envelope struct {
 // ReadMessage decides what a message is: a merge event, or what the queue's expressions make of it. Its error wraps one of this package's:
 // such a message will never be a merge.
 func ReadMessage(ctx context.Context, q config.Queue, m Message) (Outcome, error) {
-	m = unwrapped(m)
+	m = fromTopic(m)
 	out := Outcome{Delivery: releasepb.Line(m.ID, maxShort)}
 	if q.Mapping != nil {
 		header := http.Header{}
@@ -66,8 +66,8 @@ func ReadMessage(ctx context.Context, q config.Queue, m Message) (Outcome, error
 	return out, nil
 }
 
-// unwrapped is the message that SNS was given.
-func unwrapped(m Message) Message {
+// fromTopic is the message that SNS was given.
+func fromTopic(m Message) Message {
 	var e envelope
 	if json.Unmarshal(m.Body, &e) != nil || e.Type != "Notification" || e.Topic == "" || e.Message == nil {
 		return m

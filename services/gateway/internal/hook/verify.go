@@ -45,7 +45,7 @@ func verify(h config.Hook, secret string, d Delivery) error {
 			return err
 		}
 		return freshBody(d)
-	case config.Generic:
+	case config.Generic, config.CDEvents:
 		return verifyGeneric(h.Generic, secret, d)
 	}
 	return fmt.Errorf("%w: the source %q is unknown", ErrUnsigned, h.Source)

@@ -49,6 +49,7 @@ func senders(t testing.TB) map[string]struct {
 		},
 		"generic":        {generic(t, ""), delivered(config.Generic, "build", []byte(genericBody)), hook.HeaderSignature},
 		"generic bearer": {bearer, carried, "Authorization"},
+		"cdevents":       {cdevents(t), sent(published, true), hook.HeaderSignature},
 	}
 }
 

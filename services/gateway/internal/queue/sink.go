@@ -48,7 +48,7 @@ type Sinks struct {
 }
 
 type sink struct {
-	config.Sink
+	config.AWSSink
 	line *amazon.Line
 
 	mu   sync.Mutex
@@ -56,14 +56,14 @@ type sink struct {
 }
 
 // NewSinks makes the sinks. It touches nothing outside. An error is a mistake in the settings.
-func NewSinks(settings []config.Sink, options ...amazon.Option) (*Sinks, error) {
+func NewSinks(settings []config.AWSSink, options ...amazon.Option) (*Sinks, error) {
 	s := &Sinks{done: map[uint64]map[*sink]bool{}}
 	for _, one := range settings {
 		line, err := amazon.New(one.AWS, options...)
 		if err != nil {
 			return nil, fmt.Errorf("sink %s: %w", one.Name(), err)
 		}
-		s.sinks = append(s.sinks, &sink{Sink: one, line: line})
+		s.sinks = append(s.sinks, &sink{AWSSink: one, line: line})
 	}
 	return s, nil
 }

@@ -39,7 +39,7 @@ func TestSinks(t *testing.T) {
 	at := reach(t)
 	synctest.Test(t, func(t *testing.T) {
 		b := &broker{}
-		s, err := NewSinks([]config.Sink{
+		s, err := NewSinks([]config.AWSSink{
 			{Topic: topicARN, AWS: at}, {Queue: queueURL, AWS: at, Events: []string{"merged"}, Projects: []string{"tracer"}},
 			{Queue: queueURL, AWS: at, Events: []string{"promoted"}}, {Queue: queueURL, AWS: at, Projects: []string{"api"}},
 			{Queue: queueURL, AWS: at, MaxAge: time.Hour, Events: []string{"merged"}},

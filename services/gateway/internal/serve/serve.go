@@ -18,6 +18,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -99,7 +101,7 @@ func (a answer) write(w http.ResponseWriter) {
 
 // answer makes the answer. It ends when the source hangs up, except that what is on its way to the broker is waited for.
 func (h Handler) answer(w http.ResponseWriter, r *http.Request, one config.Hook) answer {
-	body, refused := take(w, r)
+	body, refused := take(w, r, one.Source)
 	if refused.status != 0 {
 		return refused
 	}
@@ -145,14 +147,15 @@ func (h Handler) store(ctx context.Context, out hook.Outcome, log *zap.Logger) a
 }
 
 // take reads the body of a request that can be a webhook; otherwise it is the answer why not.
-func take(w http.ResponseWriter, r *http.Request) ([]byte, answer) {
+func take(w http.ResponseWriter, r *http.Request, source config.Source) ([]byte, answer) {
 	if r.Method != http.MethodPost {
 		return nil, answer{status: http.StatusMethodNotAllowed, Error: "a webhook is a POST"}
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
+	if allowed := hook.MediaTypes(source); err != nil || !slices.Contains(allowed, kind) {
 		return nil, answer{
-			status: http.StatusUnsupportedMediaType, Error: "want Content-Type application/json: choose it where the webhook is set up",
+			status: http.StatusUnsupportedMediaType,
+			Error:  "want Content-Type " + strings.Join(allowed, " or ") + ": choose it where the webhook is set up",
 		}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -124,8 +125,11 @@ func TestAnswers(t *testing.T) {
 	b := setup(t)
 	unsigned := signed(push)
 	unsigned.Del("X-Hub-Signature-256")
-	form := signed(push)
+	formed := "payload=" + url.QueryEscape(push)
+	form := signed(formed)
 	form.Set("Content-Type", "application/x-www-form-urlencoded")
+	text := signed(push)
+	text.Set("Content-Type", "text/plain")
 	untyped := signed(push)
 	untyped.Del("Content-Type")
 	ping := signed(push)
@@ -147,7 +151,8 @@ func TestAnswers(t *testing.T) {
 		"a path below":        {"POST", "/hooks/github/x", signed(push), push, 404, "no hook is configured"},
 		"a look":              {"GET", "/hooks/github", signed(push), "", 405, "a webhook is a POST"},
 		"a put":               {"PUT", "/hooks/github", signed(push), push, 405, "a webhook is a POST"},
-		"a form":              {"POST", "/hooks/github", form, push, 415, "want Content-Type application/json"},
+		"a form":              {"POST", "/hooks/github", form, formed, 200, ""},
+		"a text":              {"POST", "/hooks/github", text, push, 415, "want Content-Type application/json or application/x-www-form-urlencoded"},
 		"no type":             {"POST", "/hooks/github", untyped, push, 415, "want Content-Type application/json"},
 		"unsigned":            {"POST", "/hooks/github", unsigned, push, 401, "X-Hub-Signature-256 is missing"},
 		"signed as another":   {"POST", "/hooks/github", signed(push + " "), push, 401, "is not of this body"},

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/cdevents"
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -52,7 +53,7 @@ func (a *Admitter) Merge(ctx context.Context, h react.Hint) error {
 }
 
 func (a *Admitter) admit(ctx context.Context, h react.Hint) error {
-	m, err := releasepb.DecodeMergeEvent(h.Data)
+	m, err := decode(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -81,6 +82,25 @@ func (a *Admitter) admit(ctx context.Context, h react.Hint) error {
 	}
 	return err
 }
+
+// decode reads a merge event of our own, or a CDEvent that is one.
+func decode(ctx context.Context, h react.Hint) (releasepb.MergeEvent, error) {
+	if !cdevents.Is(h.Header, h.Data) {
+		return releasepb.DecodeMergeEvent(h.Data)
+	}
+	e, err := cdevents.Read(ctx, h.Header, h.Data)
+	if err != nil {
+		return releasepb.MergeEvent{}, fmt.Errorf("%w: %w", errRefused, err)
+	}
+	if !slices.Contains(cdevents.Types(), e.Type) {
+		return releasepb.MergeEvent{}, fmt.Errorf("%w: the CDEvent %s is no merge; those are: %s",
+			errRefused, releasepb.Line(e.Type, maxType), strings.Join(cdevents.Types(), ", "))
+	}
+	return e.Merge(), nil
+}
+
+// maxType bounds what is repeated of an event's type, in bytes.
+const maxType = 80
 
 // check refuses what is well-formed but can not be a name.
 func check(m releasepb.MergeEvent) error {

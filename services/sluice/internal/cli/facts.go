@@ -215,6 +215,9 @@ func (s *survey) consumers(ctx context.Context) error {
 		if info.Delivered.Last != nil {
 			seen.Last = *info.Delivered.Last
 		}
+		if c.Optional && info.Delivered.Last == nil && info.NumWaiting == 0 {
+			continue // nobody has ever read it: this deployment does without
+		}
 		s.facts.Consumers = append(s.facts.Consumers, seen)
 	}
 	return nil
