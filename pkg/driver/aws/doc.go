@@ -5,8 +5,8 @@
 //
 // The first four are vendors of package trigger: find, trigger, follow, and the key that names an action of an attempt, are told there.
 // A job gets the facts as JSON (Lambda, Step Functions: {"key":…,"action":…,"release":{"id":…,"version":…},"undo":{…},"input":{…}},
-// the names of package expr), or the variables of the project file and the key beside them (SLUICE_KEY, sluice_key). A job has to bear being begun
-// twice by two instances at once, except with Step Functions, where that can not happen.
+// the names of package expr), or the variables of the project file and the key beside them (SLUICE_KEY, sluice_key). A job has to bear
+// being begun twice by two instances at once, except with Step Functions, where that can not happen.
 //
 // Step Functions: the executions of a release on a channel are a list, "<release>-deploy-staging-1", "…-2". A name can be taken once, so
 // two instances can not both append to it: the second finds the execution of the first, also when the answer to its start was lost
