@@ -285,6 +285,7 @@ func (b *testBundle) snapshot(t *testing.T, without ...string) state {
 	}
 	for _, subject := range append(without, "sluice.lane.marker", "sluice.judged."+release2, "sluice.delay."+release2, "sluice.signal.marker") {
 		delete(s.counts, subject)
+		delete(s.consumers, subject)
 	}
 	return s
 }
