@@ -8,8 +8,8 @@
 // other means. Whether an interrupted action ended well is judged against a second, fresh peer on which the same action was
 // never interrupted: the two states must be equal, leftovers included.
 //
-// What the suite holds every driver to, and what only their own tests can, is in this table; a test keeps it true. "suite/killed" is that check
-// of the suite, "-" with a reason what can not happen to a driver.
+// What the suite holds every driver to, and what only their own tests can, is in this table; a test keeps it true. "suite/killed" is
+// that check of the suite, "-" with a reason what can not happen to a driver.
 //
 //	npm      killed      suite/killed testDeprecateKilled testStagedOnce
 //	npm      cancelled   suite/cancelled testDeprecateKilled testStagedOnce
