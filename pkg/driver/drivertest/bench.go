@@ -162,6 +162,14 @@ func (b *bench) wantCancelled(what string, err error) {
 	}
 }
 
+// wantSaid checks that the error of an action that was cancelled in the middle says where that was.
+func (b *bench) wantSaid(what string, err error) {
+	b.Helper()
+	if err != nil && len(err.Error()) < len(context.Canceled.Error())+len("a: b") {
+		b.Errorf("%s, cancelled in the middle: the error is %v, which does not say what was not done, or what there is", what, err)
+	}
+}
+
 // String lists a state for a test's message.
 func (s State) String() string {
 	var text strings.Builder

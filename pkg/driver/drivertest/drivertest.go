@@ -8,6 +8,35 @@
 // other means. Whether an interrupted action ended well is judged against a second, fresh peer on which the same action was
 // never interrupted: the two states must be equal, leftovers included.
 //
+// What the suite holds every driver to, and what only their own tests can, is in this table; a test keeps it true. "suite/killed" is
+// that check of the suite, "-" with a reason what can not happen to a driver.
+//
+//	npm      killed      suite/killed testDeprecateKilled testStagedOnce
+//	npm      cancelled   suite/cancelled testDeprecateKilled testStagedOnce
+//	npm      token       suite/credentials testRefusals TestTokenByEnvironment TestNPMRCRefused testStagedRefused
+//	npm      busy        suite/unreachable testTooManyRequests testOutages testBusy testDeprecateFaults testStagedRefused
+//	npm      hostile     suite/hostile TestHostileTarballs TestSettings testStagedRefused testDeprecatedByOthers
+//	oci      killed      suite/killed
+//	oci      cancelled   suite/cancelled
+//	oci      token       suite/credentials TestTokens TestTokenByEnvironment testWrongPassword
+//	oci      busy        suite/unreachable TestRetryAfter TestRetryAfterTheDeadline TestOutage TestSilence
+//	oci      hostile     suite/hostile TestValuesFromOutside
+//	trigger  killed      suite/killed TestTakeover
+//	trigger  cancelled   suite/cancelled TestCancelledInTheMiddle TestCancelledThere
+//	trigger  token       suite/credentials TestTokens
+//	trigger  busy        suite/unreachable TestPauses TestServerErrors TestLostAnswers
+//	trigger  hostile     suite/hostile TestHostileValues TestKeys
+//	exec     killed      suite/killed TestStoppedWithItsChildren
+//	exec     cancelled   suite/cancelled TestTimeout TestExitZeroAfterSIGTERMIsNoSuccess
+//	exec     token       suite/credentials TestMasking TestNoSecretComesThrough TestSecretsAreMaskedInTheError
+//	exec     busy        suite/unreachable TestExitStatus
+//	exec     hostile     suite/hostile TestFieldsArriveAsTheyAre
+//	files    killed      suite/killed TestManyProcesses
+//	files    cancelled   suite/cancelled TestWaitingForTheLock
+//	files    token       - a directory has no credentials
+//	files    busy        suite/unreachable TestWaitingForTheLock
+//	files    hostile     suite/hostile
+//
 // A subject has every hook. A check that makes no sense for a driver is named in Subject.Lacks with the reason, and
 // only then may the hooks that it needs be nil; a reason for a check whose hooks are there is an error too.
 package drivertest
@@ -93,7 +122,7 @@ const (
 	UndoMoved   Check = "undo-moved"   // Undo leaves a channel alone that somebody has moved on
 	WrongDigest Check = "wrong-digest" // an artifact that is not what it says is refused, and nothing written
 	Hostile     Check = "hostile"      // fields from outside are data
-	Cancelled   Check = "cancelled"    // nothing is written after the context has ended
+	Cancelled   Check = "cancelled"    // nothing is written after the context has ended, and the error says more than that
 	Killed      Check = "killed"       // killed before any write and run again: the effect is there, once
 	LostAnswer  Check = "lost-answer"  // a write whose answer is lost is found on the next attempt
 	Concurrent  Check = "concurrent"   // two instances at once do no harm

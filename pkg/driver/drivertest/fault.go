@@ -119,6 +119,7 @@ func checkCancelled(b *bench) {
 			cancel()
 			if cancelled {
 				b.wantCancelled(s.name, err)
+				b.wantSaid(s.name, err)
 			} else if err != nil {
 				b.Errorf("%s: %v", s.name, err)
 			}

@@ -12,7 +12,7 @@ import (
 func hostileValues() []string {
 	return []string{
 		"$(touch canary)", "`touch canary`", "; touch canary #", "\ntouch canary\n", "a\r\nX-Canary: 1", "../../canary", "/canary/x", "..",
-		"--canary", "-rf", "a\x00b", "\x1b[2Jcanary", "\xff\xfe", "%2e%2e%2fcanary", "a b'\"\\", strings.Repeat("canary/", 150_000),
+		"--canary", "-rf", "a\x00b", "\x1b[2Jcanary", "\xff\xfe", "%2e%2e%2fcanary", "a b'\"\\", strings.Repeat("canary/", 1_500_000),
 	}
 }
 

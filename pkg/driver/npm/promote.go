@@ -64,7 +64,7 @@ func (p *promoter) Do(ctx context.Context, f driver.Facts) (driver.Done, error) 
 		return driver.Done{}, err
 	}
 	if err := p.reinstate(ctx, t.name, t.version, was, &done); err != nil {
-		return driver.Done{}, err
+		return driver.Done{}, fmt.Errorf("%s of %s points to %s; %w", p.tag, t.name, done.Value, err)
 	}
 	return done, nil
 }
@@ -130,7 +130,7 @@ func (p *promoter) Undo(ctx context.Context, f driver.Facts, back driver.Back) (
 		return done, err // it has not left the channel, or somebody has moved that on
 	}
 	if failed := p.withdraw(ctx, name, f.Version, done.Value, &done); failed != nil && !kept {
-		return driver.Done{}, failed
+		return driver.Done{}, fmt.Errorf("%s of %s is back at %s; %w", p.tag, name, orNothing(done.Value), failed)
 	}
 	return done, err
 }
