@@ -56,75 +56,42 @@ func kinds() []kind {
 
 // fields is every field that a mapping of this kind may have.
 func (k kind) fields() []string {
-	switch k {
-	case ofFile:
-		return []string{
+	return map[kind][]string{
+		ofFile: {
 			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "windows", "promote",
 			"bake", "limits",
-		}
-	case ofAction:
-		return append([]string{"npm", "oci", "git", "github_release"}, deployers()...)
-	case ofStage:
-		return append(deployers(), "on_cancel")
-	case ofNPM:
-		return []string{"registry", "package", "tag", "mode", "access", "token_env", "token_file", "npmrc", "timeout"}
-	case ofOCI:
-		return []string{"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"}
-	case ofFiles:
-		return []string{"dir", "channel", "timeout"}
-	case ofExec:
-		return []string{"command", "env", "env_from", "dir", "timeout"}
-	case ofSoak:
-		return []string{"delay", "collision", "max_overdue", "supersede_limit", "max_wait"}
-	case ofCheck:
-		return []string{"name", "signal", "http", "exec", "prometheus", "json", "interval", "failures", "grace", "condition", "no_data"}
-	case ofSignal:
-		return []string{"max"}
-	case ofHTTP:
-		return []string{"url", "status", "timeout"}
-	case ofStages:
-		return slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"})
-	case ofWindows:
-		return []string{"zone", "open", "freeze"}
-	case ofRange:
-		return []string{"name", "weekly", "cron", "for", "from", "to"}
-	case ofBake:
-		return []string{"for", "watch"}
-	case ofLimits:
-		return []string{"phase", "hold"}
-	case ofRequest:
-		return []string{"method", "url", "headers", "body", "success", "poll", "token_env", "token_file", "token_header", "timeout"}
-	case ofPoll:
-		return []string{"url", "interval", "done", "failed"}
-	case ofCircleCI:
-		return []string{"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"}
-	case ofGitHub:
-		return []string{"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"}
-	case ofGitLab:
-		return []string{"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"}
-	case ofPrometheus:
-		return []string{"url", "query", "compare", "token_env", "token_file", "timeout"}
-	case ofCompare:
-		return []string{"errors", "requests", "baseline_errors", "baseline_requests", "tolerated", "false_alarms"}
-	case ofJSON:
-		return []string{"url", "value", "token_env", "token_file", "timeout"}
-	case ofGit:
-		return []string{"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"}
-	case ofGitHubRelease:
-		return []string{"url", "repo", "tag", "token_env", "token_file", "timeout"}
-	case ofLambda:
-		return append(ofAWS(), "function", "version", "input")
-	case ofStepFunctions:
-		return append(ofAWS(), "machine", "input", "interval")
-	case ofCodeBuild:
-		return append(ofAWS(), "project", "source", "variables", "interval")
-	case ofCodePipeline:
-		return append(ofAWS(), "pipeline", "variables", "interval")
-	case ofS3:
-		return append(ofAWS(), "bucket", "prefix", "channel")
-	default:
-		return nil
-	}
+		},
+		ofAction:        append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
+		ofStage:         append(deployers(), "on_cancel"),
+		ofNPM:           {"registry", "package", "tag", "mode", "access", "token_env", "token_file", "npmrc", "timeout"},
+		ofOCI:           {"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"},
+		ofFiles:         {"dir", "channel", "timeout"},
+		ofExec:          {"command", "env", "env_from", "dir", "timeout"},
+		ofSoak:          {"delay", "collision", "max_overdue", "supersede_limit", "max_wait"},
+		ofCheck:         {"name", "signal", "http", "exec", "prometheus", "json", "interval", "failures", "grace", "condition", "no_data"},
+		ofSignal:        {"max"},
+		ofHTTP:          {"url", "status", "timeout"},
+		ofStages:        slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
+		ofWindows:       {"zone", "open", "freeze"},
+		ofRange:         {"name", "weekly", "cron", "for", "from", "to"},
+		ofBake:          {"for", "watch"},
+		ofLimits:        {"phase", "hold"},
+		ofRequest:       {"method", "url", "headers", "body", "success", "poll", "token_env", "token_file", "token_header", "timeout"},
+		ofPoll:          {"url", "interval", "done", "failed"},
+		ofCircleCI:      {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
+		ofGitHub:        {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
+		ofGitLab:        {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
+		ofPrometheus:    {"url", "query", "compare", "token_env", "token_file", "timeout"},
+		ofCompare:       {"errors", "requests", "baseline_errors", "baseline_requests", "tolerated", "false_alarms"},
+		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
+		ofGit:           {"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"},
+		ofGitHubRelease: {"url", "repo", "tag", "token_env", "token_file", "timeout"},
+		ofLambda:        append(ofAWS(), "function", "version", "input"),
+		ofStepFunctions: append(ofAWS(), "machine", "input", "interval"),
+		ofCodeBuild:     append(ofAWS(), "project", "source", "variables", "interval"),
+		ofCodePipeline:  append(ofAWS(), "pipeline", "variables", "interval"),
+		ofS3:            append(ofAWS(), "bucket", "prefix", "channel"),
+	}[k]
 }
 
 // ofAWS are the fields that all drivers of AWS have.
