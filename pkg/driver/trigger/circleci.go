@@ -21,7 +21,7 @@ const (
 )
 
 type circleci struct {
-	*line
+	*asker
 	slug       []string
 	branch     *expr.Template
 	parameters templates
@@ -31,12 +31,12 @@ type circleci struct {
 // CircleCI makes the driver of a project's pipelines. It touches nothing outside. An error is a mistake in c.
 func CircleCI(c project.CircleCI, role driver.Role, opts ...Option) (*Driver, error) {
 	o := collect(opts)
-	l, err := newLine(c.URL, c.Token, o)
+	l, err := newAsker(c.URL, c.Token, o)
 	if err != nil {
 		return nil, fmt.Errorf("circleci: %w", err)
 	}
-	l.header, l.scheme = "Circle-Token", ""
-	v := &circleci{line: l, slug: strings.Split(c.Project, "/"), app: c.URL}
+	l.Header = "Circle-Token"
+	v := &circleci{asker: l, slug: strings.Split(c.Project, "/"), app: c.URL}
 	if len(v.slug) != 3 {
 		return nil, fmt.Errorf("circleci: the project %s is no slug such as gh/acme/tracer", driver.Quote(c.Project))
 	}
@@ -73,7 +73,7 @@ type circleWorkflow struct {
 func (v *circleci) hint() string { return "" } // a pipeline's id is in the answer to its trigger
 
 func (v *circleci) api(query url.Values, elements ...string) string {
-	return v.address(query, append([]string{"api", "v2"}, elements...)...)
+	return v.Address(query, append([]string{"api", "v2"}, elements...)...)
 }
 
 func (v *circleci) runs(ctx context.Context, j job) ([]run, error) {
@@ -138,8 +138,8 @@ func (v *circleci) compiled(ctx context.Context, p circlePipeline) (string, erro
 			Compiled string `json:"compiled"`
 			Setup    string `json:"compiled-setup-config"`
 		}
-		if a.status != http.StatusNotFound {
-			if err := decode(a, "GET the configuration of pipeline "+driver.Quote(p.ID), &config); err != nil {
+		if a.Status != http.StatusNotFound {
+			if err := a.JSON("GET the configuration of pipeline "+driver.Quote(p.ID), &config); err != nil {
 				return "", err
 			}
 		}
@@ -181,7 +181,7 @@ func (v *circleci) start(ctx context.Context, j job) (run, error) {
 		return run{}, err
 	}
 	var p circlePipeline
-	if err := decode(a, "POST "+to, &p); err != nil {
+	if err := a.JSON("POST "+to, &p); err != nil {
 		return run{}, err
 	}
 	return v.run(p, running, "created"), nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/internal/line"
 	"github.com/sluice-gate/sluice/pkg/driver/retry"
 )
 
@@ -49,7 +50,7 @@ type stopper interface {
 
 var (
 	// errNotDone marks the error of a start that surely triggered nothing.
-	errNotDone = errors.New("nothing was triggered")
+	errNotDone = line.ErrNotDone
 	// errNoStop is the error of a stopper that can not after all.
 	errNoStop = errors.New("runs can not be stopped there")
 )

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/drivertest"
+	"github.com/sluice-gate/sluice/pkg/driver/internal/line"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -267,7 +268,7 @@ func TestRedirectsAndSizes(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, method, err)
 			}
 		}
-		line := &front{RoundTripper: c, answer: func(*http.Request) *http.Response { return status(http.StatusOK, strings.Repeat(" ", mostAnswer+1)) }}
+		line := &front{RoundTripper: c, answer: func(*http.Request) *http.Response { return status(http.StatusOK, strings.Repeat(" ", line.MostAnswer+1)) }}
 		if _, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.5.0")); !driver.IsRefused(err) || !strings.Contains(err.Error(), "larger than") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -313,7 +314,7 @@ func TestWithoutRunName(t *testing.T) {
 // Mistakes in the settings are found before anything is sent.
 func TestSettings(t *testing.T) {
 	for want, u := range map[string]string{
-		"it must be https": "http://ci.example", "without credentials": "https://me:hunter22@ci.example", "such as https": "ci.example",
+		"must be https": "http://ci.example", "without credentials": "https://me:hunter22@ci.example", "such as https": "ci.example",
 	} {
 		for name, open := range map[string]func() (*Driver, error){
 			"circleci": func() (*Driver, error) { return CircleCI(project.CircleCI{URL: u, Project: "gh/a/b"}, driver.Deploy) },

@@ -18,7 +18,7 @@ import (
 const githubPages = 10
 
 type github struct {
-	*line
+	*asker
 	owner, repo, workflow string
 	ref                   *expr.Template
 	inputs                templates
@@ -27,17 +27,17 @@ type github struct {
 // GitHub makes the driver of a repository's workflow. It touches nothing outside. An error is a mistake in c.
 func GitHub(c project.GitHub, role driver.Role, opts ...Option) (*Driver, error) {
 	o := collect(opts)
-	l, err := newLine(c.URL, c.Token, o)
+	l, err := newAsker(c.URL, c.Token, o)
 	if err != nil {
 		return nil, fmt.Errorf("github: %w", err)
 	}
-	l.extra.Set("Accept", "application/vnd.github+json")
-	l.extra.Set("X-GitHub-Api-Version", "2022-11-28")
+	l.Extra.Set("Accept", "application/vnd.github+json")
+	l.Extra.Set("X-GitHub-Api-Version", "2022-11-28")
 	owner, repo, ok := strings.Cut(c.Repo, "/")
 	if !ok || c.Workflow == "" {
 		return nil, fmt.Errorf("github: the repository %s is not one such as acme/tracer, or the workflow is missing", driver.Quote(c.Repo))
 	}
-	v := &github{line: l, owner: owner, repo: repo, workflow: c.Workflow}
+	v := &github{asker: l, owner: owner, repo: repo, workflow: c.Workflow}
 	if v.ref, err = expr.ParseTemplate(c.Ref); err != nil {
 		return nil, fmt.Errorf("github: ref: %w", err)
 	}
@@ -61,7 +61,7 @@ func (v *github) hint() string {
 }
 
 func (v *github) actions(query url.Values, elements ...string) string {
-	return v.address(query, append([]string{"repos", v.owner, v.repo, "actions"}, elements...)...)
+	return v.Address(query, append([]string{"repos", v.owner, v.repo, "actions"}, elements...)...)
 }
 
 func (v *github) runs(ctx context.Context, j job) ([]run, error) {
@@ -104,8 +104,8 @@ func (v *github) start(ctx context.Context, j job) (run, error) {
 	}
 	to := v.actions(nil, "workflows", v.workflow, "dispatches")
 	a, err := v.post(ctx, http.MethodPost, to, nil, map[string]any{"ref": ref, "inputs": inputs})
-	if err == nil && !a.ok() {
-		err = driver.Refusef("%w", said(a, "POST "+to))
+	if err == nil && !a.OK() {
+		err = driver.Refusef("%w", a.Err("POST "+to))
 	}
 	return run{}, err // the answer names no run
 }

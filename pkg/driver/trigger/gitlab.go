@@ -19,7 +19,7 @@ import (
 const gitlabPages = 5
 
 type gitlab struct {
-	*line
+	*asker
 	project   string
 	ref       *expr.Template
 	variables templates
@@ -28,15 +28,15 @@ type gitlab struct {
 // GitLab makes the driver of a project's pipelines. It touches nothing outside. An error is a mistake in c.
 func GitLab(c project.GitLab, role driver.Role, opts ...Option) (*Driver, error) {
 	o := collect(opts)
-	l, err := newLine(c.URL, c.Token, o)
+	l, err := newAsker(c.URL, c.Token, o)
 	if err != nil {
 		return nil, fmt.Errorf("gitlab: %w", err)
 	}
-	l.header, l.scheme = "Private-Token", ""
+	l.Header = "Private-Token"
 	if c.Project == "" {
 		return nil, errors.New("gitlab: no project is named")
 	}
-	v := &gitlab{line: l, project: c.Project}
+	v := &gitlab{asker: l, project: c.Project}
 	if v.ref, err = expr.ParseTemplate(c.Ref); err != nil {
 		return nil, fmt.Errorf("gitlab: ref: %w", err)
 	}
@@ -61,7 +61,7 @@ type gitlabVariable struct {
 func (v *gitlab) hint() string { return "" } // a pipeline's id is in the answer to its trigger
 
 func (v *gitlab) api(query url.Values, elements ...string) string {
-	return v.address(query, append([]string{"api", "v4", "projects", v.project}, elements...)...)
+	return v.Address(query, append([]string{"api", "v4", "projects", v.project}, elements...)...)
 }
 
 func (v *gitlab) runs(ctx context.Context, j job) ([]run, error) {
@@ -115,7 +115,7 @@ func (v *gitlab) start(ctx context.Context, j job) (run, error) {
 		return run{}, err
 	}
 	var p gitlabPipeline
-	if err := decode(a, "POST "+to, &p); err != nil {
+	if err := a.JSON("POST "+to, &p); err != nil {
 		return run{}, err
 	}
 	return p.run(), nil

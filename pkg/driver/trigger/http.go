@@ -11,13 +11,14 @@ import (
 	"unicode"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/driver/internal/line"
 	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
 // request is whatever one HTTP request starts.
 type request struct {
-	*line
+	*asker
 	method          string
 	to              *expr.Template
 	headers         templates
@@ -31,15 +32,15 @@ type request struct {
 func HTTP(c project.Request, role driver.Role, opts ...Option) (*Driver, error) {
 	o := collect(opts)
 	fixed, _, _ := strings.Cut(c.URL, "$")
-	l, err := newLine(plain(fixed), c.Token, o)
+	l, err := newAsker(line.Plain(fixed), c.Token, o)
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
 	if c.Header != "" {
-		l.header, l.scheme = c.Header, ""
+		l.Header = c.Header
 	}
-	l.extra.Set("Accept", "application/json")
-	v := &request{line: l, method: c.Method}
+	l.Extra.Set("Accept", "application/json")
+	v := &request{asker: l, method: c.Method}
 	errs := make([]error, 0, 8)
 	read := func(err error) { errs = append(errs, err) }
 	v.to, err = expr.ParseTemplate(c.URL)
@@ -152,29 +153,29 @@ func (v *request) start(ctx context.Context, j job) (run, error) {
 	if err != nil {
 		return run{}, err
 	}
-	what := v.method + " " + plain(to)
+	what := v.method + " " + line.Plain(to)
 	seen := answered(j, a)
-	if good := a.ok(); v.success != nil {
+	if good := a.OK(); v.success != nil {
 		if good, err = v.success.Holds(ctx, seen); err != nil {
-			return run{}, driver.Refusef("%w; its success condition can not be asked: %w", said(a, what), err)
+			return run{}, driver.Refusef("%w; its success condition can not be asked: %w", a.Err(what), err)
 		} else if !good {
-			return run{}, driver.Refusef("%w; its success condition does not hold", said(a, what))
+			return run{}, driver.Refusef("%w; its success condition does not hold", a.Err(what))
 		}
 	} else if !good {
-		return run{}, driver.Refusef("%w", said(a, what))
+		return run{}, driver.Refusef("%w", a.Err(what))
 	}
 	if v.poll == nil {
-		return run{id: plain(to), url: plain(to), state: succeeded, says: http.StatusText(a.status)}, nil
+		return run{id: line.Plain(to), url: line.Plain(to), state: succeeded, says: http.StatusText(a.Status)}, nil
 	}
 	where, err := v.poll.Of(ctx, seen)
 	if err != nil {
-		return run{}, driver.Refusef("%w; the address to ask is not in it: %w", said(a, what), err)
+		return run{}, driver.Refusef("%w; the address to ask is not in it: %w", a.Err(what), err)
 	}
 	address, err := resolve(to, where)
 	if err != nil {
 		return run{}, err
 	}
-	return run{id: address, url: plain(address), state: running, says: "begun"}, nil
+	return run{id: address, url: line.Plain(address), state: running, says: "begun"}, nil
 }
 
 // look refuses an answer that its conditions can not be asked of: it would be no better in the next attempt, which would begin anew.
@@ -185,11 +186,11 @@ func (v *request) look(ctx context.Context, j job, r run) (run, error) {
 	}
 	seen := answered(j, a)
 	now := r
-	now.says = said(a, "GET "+r.url).Error()
+	now.says = a.Err("GET " + r.url).Error()
 	if v.hasFailed != nil {
 		bad, err := v.hasFailed.Holds(ctx, seen)
 		if err != nil {
-			return r, driver.Refusef("%w; the condition for a failure can not be asked: %w", said(a, "GET "+r.url), err)
+			return r, driver.Refusef("%w; the condition for a failure can not be asked: %w", a.Err("GET "+r.url), err)
 		}
 		if bad {
 			now.state = failed
@@ -198,7 +199,7 @@ func (v *request) look(ctx context.Context, j job, r run) (run, error) {
 	}
 	good, err := v.done.Holds(ctx, seen)
 	if err != nil {
-		return r, driver.Refusef("%w; the condition for the end can not be asked: %w", said(a, "GET "+r.url), err)
+		return r, driver.Refusef("%w; the condition for the end can not be asked: %w", a.Err("GET "+r.url), err)
 	}
 	if good {
 		now.state = succeeded
@@ -224,20 +225,20 @@ func (v *request) fields(ctx context.Context, j job) (http.Header, error) {
 }
 
 // answered is what conditions see of an answer.
-func answered(j job, a *answer) expr.Vars {
+func answered(j job, a *line.Answer) expr.Vars {
 	vars := make(expr.Vars, len(j.vars)+3)
 	for name, value := range j.vars {
 		vars[name] = value
 	}
-	header := make(map[string]string, len(a.header))
-	for name, values := range a.header {
+	header := make(map[string]string, len(a.Header))
+	for name, values := range a.Header {
 		header[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
 	var body any
-	if json.Unmarshal(a.body, &body) != nil {
-		body = strings.ToValidUTF8(string(a.body), "?")
+	if json.Unmarshal(a.Body, &body) != nil {
+		body = strings.ToValidUTF8(string(a.Body), "?")
 	}
-	vars["status"], vars["header"], vars["body"] = int64(a.status), header, body
+	vars["status"], vars["header"], vars["body"] = int64(a.Status), header, body
 	return vars
 }
 
@@ -245,11 +246,11 @@ func answered(j job, a *answer) expr.Vars {
 func resolve(to, where string) (string, error) {
 	from, err := url.Parse(to)
 	if err != nil {
-		return "", driver.Refusef("the address %s is none", driver.Quote(plain(to)))
+		return "", driver.Refusef("the address %s is none", driver.Quote(line.Plain(to)))
 	}
 	at, err := from.Parse(where)
-	if err != nil || !sameOrigin(at, from) || where == "" {
-		return "", driver.Refusef("the answer says to ask %s, which is not an address on %s", driver.Quote(plain(where)), from.Host)
+	if err != nil || !line.SameOrigin(at, from) || where == "" {
+		return "", driver.Refusef("the answer says to ask %s, which is not an address on %s", driver.Quote(line.Plain(where)), from.Host)
 	}
 	return at.String(), nil
 }

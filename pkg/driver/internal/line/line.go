@@ -20,9 +20,12 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// Bounds of an answer, in bytes, and of the time that one request may take; a body that is sent has a second more for each 64 KiB.
+// MostAnswer bounds an answer, in bytes.
+const MostAnswer = 64 << 20
+
+// Bounds of what is shown of an answer, in bytes, and of the time that one request may take; a body that is sent has a second more for
+// each 64 KiB.
 const (
-	mostAnswer = 64 << 20
 	mostReason = 4 << 10
 	oneRequest = 30 * time.Second
 	slowest    = 64 << 10
@@ -33,7 +36,9 @@ type Settings struct {
 	Base      string // an https URL, or http to this machine
 	Token     project.Token
 	User      string      // of whom the token is the password; empty: the token goes along as a bearer's
+	Header    string      // in which the token goes by itself, in place of Authorization
 	Extra     http.Header // of every request
+	Redirects bool        // follow a read within the peer; otherwise nothing is redirected
 	Transport http.RoundTripper
 	// Limited is the pause that an answer of 403 means which has no header for it; nil for none.
 	Limited func(a *Answer) time.Duration
@@ -52,11 +57,15 @@ type Request struct {
 	Method string
 	URL    string
 	Type   string // of the contents
+	Header http.Header
 	Accept string // what the answer shall be; empty: what Extra says
 	Body   []byte
 	File   func() (io.ReadCloser, error) // in place of Body
 	Size   int64                         // of File
 }
+
+// ErrNotDone marks the error of a write that surely was none.
+var ErrNotDone = errors.New("nothing was done")
 
 // Answer is what the peer said: never a failure of the line.
 type Answer struct {
@@ -78,10 +87,20 @@ func New(s Settings) (*Line, error) {
 		return nil, fmt.Errorf("%s must be https, so that the token stays secret; http is for this machine only", driver.Quote(s.Base))
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
-	// Nothing is redirected: another place gets neither token nor question, and a write would turn into a read.
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Line{Settings: s, base: u, client: &http.Client{Transport: s.Transport, CheckRedirect: stay}}, nil
+	return &Line{Settings: s, base: u, client: &http.Client{Transport: s.Transport, CheckRedirect: s.stay}}, nil
 }
+
+// stay keeps what is asked where it is asked: another place gets neither token nor question, and a write would turn into a read.
+func (s Settings) stay(req *http.Request, via []*http.Request) error {
+	const most = 5
+	if !s.Redirects || via[0].Method != http.MethodGet || len(via) > most || !SameOrigin(req.URL, via[0].URL) {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// SameOrigin tells whether what is for the one may go to the other.
+func SameOrigin(a, b *url.URL) bool { return a.Scheme == b.Scheme && a.Host == b.Host }
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
@@ -135,12 +154,12 @@ func (l *Line) Send(ctx context.Context, r Request) (*Answer, error) {
 	}
 	defer func() { _ = res.Body.Close() }() // only read
 	a := &Answer{Status: res.StatusCode, Header: res.Header}
-	if a.Body, err = io.ReadAll(io.LimitReader(res.Body, mostAnswer+1)); err != nil {
+	if a.Body, err = io.ReadAll(io.LimitReader(res.Body, MostAnswer+1)); err != nil {
 		return nil, fmt.Errorf("the answer broke off: %w", l.failed(ctx, within, token, err))
 	}
-	what := r.Method + " " + plain(r.URL)
-	if len(a.Body) > mostAnswer {
-		return nil, driver.Refusef("the answer to %s is larger than %d bytes", what, mostAnswer)
+	what := r.Method + " " + Plain(r.URL)
+	if len(a.Body) > MostAnswer {
+		return nil, driver.Refusef("the answer to %s is larger than %d bytes", what, MostAnswer)
 	}
 	a.Body = l.redact(a.Body, token)
 	return a, l.judge(a, what)
@@ -154,13 +173,17 @@ func (l *Line) request(ctx context.Context, r Request, token string) (*http.Requ
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
 	if err != nil || !l.own(req.URL) {
 		_ = body.Close()
-		return nil, driver.Refusef("the address %s is not one on %s", driver.Quote(plain(r.URL)), l.base.Host)
+		return nil, driver.Refusef("the address %s is not one on %s", driver.Quote(Plain(r.URL)), l.base.Host)
 	}
+	req.GetBody = r.File // a connection that was lost before anything was sent is no failure
 	if req.ContentLength = r.Size; r.Size == 0 {
 		req.Body = http.NoBody
+		req.GetBody = nil
 	}
-	for name, values := range l.Extra {
-		req.Header[name] = values
+	for _, fields := range []http.Header{l.Extra, r.Header} {
+		for name, values := range fields {
+			req.Header[name] = values
+		}
 	}
 	req.Header.Set("User-Agent", "sluice")
 	for name, value := range map[string]string{"Content-Type": r.Type, "Accept": r.Accept} {
@@ -170,6 +193,8 @@ func (l *Line) request(ctx context.Context, r Request, token string) (*http.Requ
 	}
 	switch {
 	case token == "":
+	case l.Header != "":
+		req.Header.Set(l.Header, token)
 	case l.User != "":
 		req.SetBasicAuth(l.User, token)
 	default:
@@ -189,8 +214,8 @@ func (l *Line) redact(body []byte, token string) []byte {
 	return body
 }
 
-// plain is a URL as it may be shown: without its query, which may hold more than people should see.
-func plain(to string) string {
+// Plain is a URL as it may be shown: without its query, which may hold more than people should see.
+func Plain(to string) string {
 	before, _, _ := strings.Cut(to, "?")
 	return before
 }
@@ -221,7 +246,7 @@ func (l *Line) judge(a *Answer, what string) error {
 	}
 	switch {
 	case a.Status == http.StatusTooManyRequests, a.Status == http.StatusForbidden && after > 0:
-		return retry.Pause(err, after)
+		return retry.Pause(fmt.Errorf("%w (%w)", err, ErrNotDone), after)
 	case a.Status == http.StatusUnauthorized:
 		return driver.Refusef("%w; it does not accept the token in %s", err, l.tokenName())
 	case a.Status == http.StatusForbidden:
