@@ -55,11 +55,12 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
 # What is run without the race detector, too: large, or about programs that it does not reach into.
-FAST := TestChaosCatches TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
-	TestSupersedeStormWithCrashes TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol
+FAST := TestChaos TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
+	TestSupersedeStorm TestSupersedeMaxWait TestOwnerEndedWhileEveryStagerWasDown TestBrokerRestartMidSoak \
+	TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol TestFalseAlarms
 
 # What is begun first, so that it does not run alone in the end.
-LONGEST := ./services/e2e ./services/e2e/chaos ./pkg/driver/npm
+LONGEST := ./services/e2e ./services/sluice ./pkg/driver/npm ./pkg/driver/aws
 
 empty :=
 space := $(empty) $(empty)
@@ -68,7 +69,7 @@ space := $(empty) $(empty)
 test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
 	.ci/race -timeout=15m $(LONGEST) work
 	go test -count=1 -timeout=15m -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
-		./services/e2e ./services/watcher ./pkg/release/exhaustive
+		./services/e2e ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive
 
 .PHONY: model
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory

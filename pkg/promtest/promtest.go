@@ -1,14 +1,16 @@
-// Package promtest gives tests a real Prometheus: Debian's, on a free port of the loopback, which scrapes what the test counts four
-// times a second. Where the machine has none, its package is downloaded with apt-get and unpacked into .tmp at the root of the
+// Package promtest gives tests a real Prometheus: Debian's, on a free port of the loopback, which scrapes what the test counts twice a
+// second. Where the machine has none, its package is downloaded with apt-get and unpacked into .tmp at the root of the
 // repository.
 package promtest
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +31,7 @@ type Server struct {
 }
 
 const config = `
-global: { scrape_interval: 250ms, scrape_timeout: 250ms }
+global: { scrape_interval: 500ms, scrape_timeout: 500ms }
 scrape_configs: [{ job_name: test, static_configs: [{ targets: [%q] }] }]
 `
 
@@ -68,6 +70,24 @@ func (s *Server) Add(series string, n float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.values[series] += n
+}
+
+// Scraped waits until a query has a result.
+func (s *Server) Scraped(t testing.TB, query string) {
+	t.Helper()
+	said := ""
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+		res, err := http.PostForm(s.URL+"/api/v1/query", url.Values{"query": {query}})
+		if err != nil {
+			continue
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if said = string(body); strings.Contains(said, `"value"`) {
+			return
+		}
+	}
+	t.Fatalf("%s has no result: %s", query, said)
 }
 
 // ServeHTTP is what is scraped.

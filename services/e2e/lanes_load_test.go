@@ -270,6 +270,9 @@ func (w *world) storm(disturb func(i int)) stormed {
 
 // TestSupersedeMaxWait: a merge every 11 hours never lets a soak of 12 hours end, until the first superseded one is a day old.
 func TestSupersedeMaxWait(t *testing.T) {
+	if tooSlow(t) {
+		return
+	}
 	bubble(t, func(w *world) {
 		w.apply("tracer", "soak: { delay: 12h, collision: supersede }")
 		w.start(all()...)

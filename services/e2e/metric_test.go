@@ -53,8 +53,10 @@ func TestComparedWithProduction(t *testing.T) {
 	}()
 	defer func() { close(stop); <-done }()
 
+	p.Scraped(t, `sum(errors_total{env="staging"}) + sum(requests_total{env="production"})`)
+
 	dir := t.TempDir()
-	u := newUp(t, map[string]string{"tracer": fmt.Sprintf(comparedProject, filepath.Join(dir, "channels"), p.URL, "5s")})
+	u := newUp(t, map[string]string{"tracer": fmt.Sprintf(comparedProject, filepath.Join(dir, "channels"), p.URL, "8s")})
 	u.start()
 	u.ready("tracer")
 	n := &npmWorld{up: u, project: "tracer"}

@@ -165,6 +165,9 @@ func TestHoldResumeExtendExpedite(t *testing.T) {
 }
 
 func TestBrokerRestartMidSoak(t *testing.T) {
+	if tooSlow(t) {
+		return
+	}
 	bubble(t, func(w *world) {
 		w.apply("tracer", "soak: { delay: 48h }")
 		w.start(all()...)

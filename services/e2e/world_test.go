@@ -351,6 +351,15 @@ func bubble(t *testing.T, f func(w *world)) {
 	})
 }
 
+// tooSlow tells whether a test is left to the run without the race detector, which makes what runs in bubbles five times slower.
+func tooSlow(t *testing.T) bool {
+	t.Helper()
+	if raceDetector {
+		t.Log("run without the race detector, by make test")
+	}
+	return raceDetector
+}
+
 func (w *world) equal(what string, got, want any) {
 	w.Helper()
 	if got != want {

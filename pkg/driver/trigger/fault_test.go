@@ -268,7 +268,9 @@ func TestRedirectsAndSizes(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, method, err)
 			}
 		}
-		line := &front{RoundTripper: c, answer: func(*http.Request) *http.Response { return status(http.StatusOK, strings.Repeat(" ", line.MostAnswer+1)) }}
+		line := &front{RoundTripper: c, answer: func(*http.Request) *http.Response {
+			return status(http.StatusOK, strings.Repeat(" ", line.MostAnswer+1))
+		}}
 		if _, err := open(t, driver.Deploy, tokenEnv, line).Do(t.Context(), c.facts("1.5.0")); !driver.IsRefused(err) || !strings.Contains(err.Error(), "larger than") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -31,6 +31,10 @@ func play(t *testing.T, cfg config) report {
 
 // TestChaos is a short run of all of it. `make chaos` is a long one.
 func TestChaos(t *testing.T) {
+	if raceDetector { // it does not reach into the programs that are played with
+		t.Log("chaos is played without the race detector, in the other run of this package")
+		return
+	}
 	r := play(t, config{For: 40 * time.Second, End: endWithin, Play: both})
 	for _, v := range r.violations {
 		t.Error(v)
@@ -42,6 +46,10 @@ func TestChaos(t *testing.T) {
 
 // TestChaosOnLoopback is what a machine without namespaces runs.
 func TestChaosOnLoopback(t *testing.T) {
+	if raceDetector {
+		t.Log("chaos is played without the race detector, in the other run of this package")
+		return
+	}
 	r := play(t, config{For: 10 * time.Second, End: endWithin, Play: full, Loopback: true, Only: []string{"isolate-node", "part-nodes", "kill"}})
 	for _, v := range r.violations {
 		t.Error(v)

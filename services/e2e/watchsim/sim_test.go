@@ -19,6 +19,9 @@ func atMost(soaks int, chance float64) int {
 // TestFalseAlarms: the sequential tests keep their promise under continuous looking.
 func TestFalseAlarms(t *testing.T) {
 	s := setup{soaks: 1000, seed: 7, alpha: 0.01}
+	if raceDetector { // make test runs all of them without
+		s.soaks = 100
+	}
 	for _, k := range kinds() {
 		k.methods = only(k.methods, "sequential")
 		for _, traffic := range k.traffics {
@@ -34,7 +37,7 @@ func TestFalseAlarms(t *testing.T) {
 // TestWhyNotRepeatATest: a test for one look that is repeated, and a threshold, raise false alarms in many soaks where there is
 // little traffic.
 func TestWhyNotRepeatATest(t *testing.T) {
-	s := setup{soaks: 50, seed: 7, alpha: 0.01}
+	s := setup{soaks: 10, seed: 7, alpha: 0.01}
 	for _, name := range []string{"mann-whitney", "threshold"} {
 		k := kinds()[0]
 		k.methods = only(k.methods, name)
