@@ -98,6 +98,17 @@ const (
 	lastPort  = 32_000
 )
 
+// FreeAddress is an address on loopback that nobody listens on, and that whoever connects somewhere is not given: for a program that is
+// started in a moment.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	ports, err := freePorts(1)
+	if err != nil {
+		t.Fatalf("natstest: a free port: %v", err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", ports[0])
+}
+
 // freePorts finds ports that are free now. Routes must be known before the first node starts, so the nodes can not pick
 // them; all are found before one is given back, so that they differ.
 func freePorts(n int) ([]int, error) {

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/internal/fetched"
+	"github.com/sluice-gate/sluice/pkg/natstest"
 )
 
 // Server is a running Prometheus.
@@ -55,7 +55,7 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	for range 5 { // somebody else may have taken the port by then
-		address := free(t)
+		address := natstest.FreeAddress(t)
 		if s.URL = "http://" + address; serve(t, dir, program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 			"--web.listen-address="+address, "--log.level=error") {
 			return s
@@ -134,14 +134,4 @@ func serve(t testing.TB, dir string, argv ...string) bool {
 	stop()
 	t.Logf("Prometheus at %s:\n%s", address, &said)
 	return false
-}
-
-func free(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

@@ -69,7 +69,7 @@ func newComposed(t testing.TB) *composed {
 		t.Fatal(err)
 	}
 	c := &composed{
-		TB: t, project: p, dir: t.TempDir(), cli: natstest.CLI(t), broker: freeAddress(t), monitor: freeAddress(t),
+		TB: t, project: p, dir: t.TempDir(), cli: natstest.CLI(t), broker: natstest.FreeAddress(t), monitor: natstest.FreeAddress(t),
 		http: map[string]string{}, running: map[string]*started{},
 	}
 	c.server = filepath.Join(binaries(t), "nats-server")
@@ -78,9 +78,9 @@ func newComposed(t testing.TB) *composed {
 		t.Fatalf("build nats-server: %v\n%s", err, out)
 	}
 	for _, name := range append(all(), theGateway) {
-		c.http[name] = freeAddress(t)
+		c.http[name] = natstest.FreeAddress(t)
 	}
-	c.hooks = freeAddress(t)
+	c.hooks = natstest.FreeAddress(t)
 	t.Cleanup(c.end)
 	return c
 }

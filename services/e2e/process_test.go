@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluice-gate/sluice/pkg/natstest"
 )
 
 // binaries builds every command of the services once, and returns the directory that they are in.
@@ -65,7 +66,7 @@ type up struct {
 
 func newUp(t testing.TB, projects map[string]string) *up {
 	t.Helper()
-	u := &up{t: t, dir: t.TempDir(), address: freeAddress(t)}
+	u := &up{t: t, dir: t.TempDir(), address: natstest.FreeAddress(t)}
 	for name, text := range projects {
 		file := filepath.Join(u.dir, name+".yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -173,16 +174,6 @@ func (u *up) ready(project string) {
 		}
 		<-time.After(50 * time.Millisecond)
 	}
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func writeFile(t testing.TB, dir, name, text string) string {

@@ -182,6 +182,7 @@ type staging struct {
 	mu      sync.Mutex
 	running map[string]string // project -> version
 	deploys int
+	during  func(ctx context.Context, f driver.Facts) // what happens in the middle of a deployment; nil: nothing
 }
 
 func (s *staging) Look(_ context.Context, f driver.Facts) (driver.Seen, error) {
@@ -191,6 +192,12 @@ func (s *staging) Look(_ context.Context, f driver.Facts) (driver.Seen, error) {
 }
 
 func (s *staging) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
+	if s.during != nil {
+		s.during(ctx, f)
+		if err := ctx.Err(); err != nil {
+			return driver.Done{}, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running[f.Project] == f.Beta {
