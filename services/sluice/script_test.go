@@ -29,10 +29,14 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/pkg/topology/accounts"
 	"github.com/sluice-gate/sluice/services/sluice"
+	"github.com/sluice-gate/sluice/services/sluice/internal/cli"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sluice": func() { os.Exit(sluice.Main()) }})
+	testscript.Main(m, map[string]func(){
+		"sluice":        func() { os.Exit(sluice.Main()) },
+		"sluice-client": func() { os.Exit(int(cli.Main(cli.Up{}))) },
+	})
 }
 
 // patience bounds every wait of a script. It is generous: two slow cores may run the race detector.

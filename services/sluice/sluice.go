@@ -4,7 +4,20 @@
 // is in internal/find, and what status reads, and what that costs, in internal/board.
 package sluice
 
-import "github.com/sluice-gate/sluice/services/sluice/internal/cli"
+import (
+	"context"
+
+	"github.com/sluice-gate/sluice/services/gateway"
+	"github.com/sluice-gate/sluice/services/sluice/internal/cli"
+	"github.com/sluice-gate/sluice/services/sluice/internal/up"
+)
 
 // Main runs the command line with the arguments and streams of the process and returns its exit code.
-func Main() int { return int(cli.Main()) }
+func Main() int { return int(cli.Main(cli.Up{Broker: up.BrokerVersion, Run: run})) }
+
+func run(ctx context.Context, c cli.UpConfig) error {
+	return up.Run(ctx, up.Config{
+		Data: c.Data, Listen: c.Listen, HTTP: c.HTTP, Projects: c.Projects, Log: c.Log, Banner: c.Banner,
+		Gateway: gateway.Config{File: c.Gateway, Listen: c.GatewayListen},
+	})
+}

@@ -16,7 +16,7 @@ import (
 )
 
 // item is a version that is staged: uploaded, and published when a maintainer approves it.
-// https://github.com/npm/api-documentation/blob/main/api/registry.npmjs.com/stage.yaml
+// https://github.com/npm/api-documentation, stage.yaml
 type item struct {
 	ID      string `json:"id"`
 	Name    string `json:"packageName"`

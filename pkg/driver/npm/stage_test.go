@@ -24,7 +24,7 @@ import (
 )
 
 // stagePeer is staged publishing before a real registry that has none: what is approved is published there. It is written from npm's
-// description of its API, https://github.com/npm/api-documentation/blob/main/api/registry.npmjs.com/stage.yaml (paths, fields, statuses,
+// description of its API, https://github.com/npm/api-documentation, stage.yaml (paths, fields, statuses,
 // that npm-otp is always required to approve and to delete) and https://docs.npmjs.com/cli/v11/commands/npm-stage (a staged version takes
 // the version's place; the tag can not be changed). npm's own command line, which is a client of that API, is used against it below.
 type stagePeer struct {

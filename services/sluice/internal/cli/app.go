@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
@@ -58,15 +59,34 @@ type app struct {
 	outStyle show.Style // of out
 	errStyle show.Style // of err
 	connect  connection // flags
+	upper    Up
+}
+
+// Up is what `sluice up` runs. Without it the command line is for CI, and a fifth of the size.
+type Up struct {
+	Run    func(ctx context.Context, cfg UpConfig) error // nil: there is no such command
+	Broker string                                        // the version of the broker that is embedded
+}
+
+// UpConfig is what the flags of `sluice up` say.
+type UpConfig struct {
+	Data          string   // the data directory
+	Listen        string   // host:port of the broker
+	HTTP          string   // host:port of health and metrics
+	Projects      []string // project files to apply
+	Gateway       string   // the gateway's file; empty: no webhooks are taken
+	GatewayListen string   // host:port that they come in at
+	Log           *zap.Logger
+	Banner        io.Writer // where it is told that all runs; nil: nowhere
 }
 
 // Main runs the command line with the process's arguments and streams, and returns its exit code.
-func Main() Code {
+func Main(up Up) Code {
 	ctx, stop := service.UntilSignal()
 	defer stop()
 	a := &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		outStyle: show.StyleOf(os.Stdout, os.Getenv), errStyle: show.StyleOf(os.Stderr, os.Getenv),
+		outStyle: show.StyleOf(os.Stdout, os.Getenv), errStyle: show.StyleOf(os.Stderr, os.Getenv), upper: up,
 	}
 	return a.run(ctx, os.Args[1:])
 }
@@ -154,7 +174,10 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 		&cobra.Group{ID: groupStop, Title: "Stop and go, for a project or all:"},
 	)
 	connectionFlags(&a.connect, root.PersistentFlags())
-	root.AddCommand(a.up(), a.init(), a.apply(), a.merge(), a.pin(), a.status(), a.log(), a.doctor(), a.version())
+	if a.upper.Run != nil {
+		root.AddCommand(a.up())
+	}
+	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.status(), a.log(), a.doctor(), a.version())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

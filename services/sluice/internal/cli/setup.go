@@ -18,11 +18,11 @@ import (
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/sluice/internal/up"
+	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
 func (a *app) up() *cobra.Command {
-	var cfg up.Config
+	var cfg UpConfig
 	var format string
 	var quiet bool
 	cmd := &cobra.Command{
@@ -45,7 +45,7 @@ Ctrl-C stops it in order, a second one at once. Nothing that was acknowledged is
 			if !quiet {
 				cfg.Banner = a.err
 			}
-			return up.Run(cmd.Context(), cfg)
+			return a.upper.Run(cmd.Context(), cfg)
 		},
 	}
 	set := cmd.Flags()
@@ -53,8 +53,8 @@ Ctrl-C stops it in order, a second one at once. Nothing that was acknowledged is
 	set.StringVar(&cfg.Listen, "listen", "127.0.0.1:4222", "`address` of the broker; port 0 takes a free one")
 	set.StringVar(&cfg.HTTP, "http", "127.0.0.1:0", "`address` of /healthz and /metrics")
 	set.StringArrayVar(&cfg.Projects, "project", nil, "a project `file` to apply; may be given several times")
-	set.StringVar(&cfg.Gateway.File, "gateway", "", "take webhooks, too: the gateway's `file`, see deploy/gateway.example.yaml")
-	set.StringVar(&cfg.Gateway.Listen, "gateway-listen", "127.0.0.1:8081", "`address` that webhooks come in at; port 0 takes a free one")
+	set.StringVar(&cfg.Gateway, "gateway", "", "take webhooks, too: the gateway's `file`, see deploy/gateway.example.yaml")
+	set.StringVar(&cfg.GatewayListen, "gateway-listen", "127.0.0.1:8081", "`address` that webhooks come in at; port 0 takes a free one")
 	set.StringVar(&format, "log", "", "`format` of the log on standard error: text or json (text on a terminal, json otherwise)")
 	set.BoolVar(&quiet, "quiet", false, "log warnings and errors only, and no greeting")
 	return cmd
@@ -67,7 +67,7 @@ func (a *app) logger(format string, quiet bool) (*zap.Logger, error) {
 			format = "text"
 		}
 	}
-	log, err := up.NewLogger(a.err, format, quiet, a.errStyle.Colour)
+	log, err := show.NewLogger(a.err, format, quiet, a.errStyle.Colour)
 	if err != nil {
 		return nil, fmt.Errorf("--log %q: want text or json", format)
 	}
@@ -233,7 +233,9 @@ func (a *app) version() *cobra.Command {
 				text += ")"
 			}
 			text += fmt.Sprintf(", %s %s/%s", info.GoVersion, runtime.GOOS, runtime.GOARCH)
-			text += ", embeds nats-server v" + up.BrokerVersion
+			if a.upper.Broker != "" {
+				text += ", embeds nats-server v" + a.upper.Broker
+			}
 			return a.print("%s", text)
 		},
 	}

@@ -1,7 +1,6 @@
 package up
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
@@ -166,32 +164,5 @@ func TestInterruptedStart(t *testing.T) {
 	err := Run(ctx, Config{Data: t.TempDir(), Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: zap.NewNop()})
 	if err != nil {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestLogFormats(t *testing.T) {
-	for format, want := range map[string]string{"json": `"msg":"hello","n":1`, "text": "  INFO  hello  {\"n\": 1}"} {
-		var b bytes.Buffer
-		log, err := NewLogger(&b, format, false, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		log.Info("hello", zap.Int("n", 1))
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("%s: %s", format, b.String())
-		}
-		b.Reset()
-		quiet, err := NewLogger(&b, format, true, true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		quiet.Info("hello")
-		quiet.Warn("look", zap.Duration("for", time.Second))
-		if strings.Contains(b.String(), "hello") || !strings.Contains(b.String(), "look") {
-			t.Errorf("quiet %s: %s", format, b.String())
-		}
-	}
-	if _, err := NewLogger(&bytes.Buffer{}, "xml", false, false); err == nil {
-		t.Error("xml is a format")
 	}
 }
