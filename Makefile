@@ -57,10 +57,10 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 # What is run without the race detector, too: large, or about programs that it does not reach into.
 FAST := TestChaos TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
 	TestSupersedeStorm TestSupersedeMaxWait TestOwnerEndedWhileEveryStagerWasDown TestBrokerRestartMidSoak \
-	TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol TestFalseAlarms
+	TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol TestFalseAlarms TestConformance
 
 # What is begun first, so that it does not run alone in the end.
-LONGEST := ./services/e2e ./services/sluice ./pkg/driver/npm ./pkg/driver/aws
+LONGEST := ./services/e2e ./services/sluice ./pkg/driver/npm
 
 empty :=
 space := $(empty) $(empty)
@@ -69,7 +69,7 @@ space := $(empty) $(empty)
 test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
 	.ci/race -timeout=15m $(LONGEST) work
 	go test -count=1 -timeout=15m -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
-		./services/e2e ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive
+		./services/e2e ./pkg/driver/aws ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive
 
 .PHONY: model
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory

@@ -228,6 +228,10 @@ func (s *store) state(t *testing.T, role driver.Role) drivertest.State {
 }
 
 func TestConformanceOfBuckets(t *testing.T) {
+	if raceDetector {
+		t.Log("run without the race detector, by make test")
+		return
+	}
 	alone(t)
 	for _, role := range []driver.Role{driver.Publish, driver.Deploy, driver.Promote} {
 		t.Run(string(role), func(t *testing.T) {

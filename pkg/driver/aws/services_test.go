@@ -226,7 +226,13 @@ func (c *cloud) pipelines(w http.ResponseWriter, operation string, body []byte) 
 	}
 }
 
+// TestConformance runs without the race detector, by make test: it takes five times as long with it, most of that in the SDK. What happens
+// at once has tests of its own.
 func TestConformance(t *testing.T) {
+	if raceDetector {
+		t.Log("run without the race detector, by make test")
+		return
+	}
 	alone(t)
 	for name, open := range makers() {
 		roles := []driver.Role{driver.Deploy}
