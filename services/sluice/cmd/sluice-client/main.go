@@ -1,5 +1,5 @@
 // Command sluice-client is the command line of Sluice without `sluice up`: for CI, and for whoever has Sluice running elsewhere. It is
-// a fifth of the size, and does not know how to be a broker.
+// a third of the size, and does not know how to be a broker.
 package main
 
 import (

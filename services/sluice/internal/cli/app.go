@@ -62,7 +62,7 @@ type app struct {
 	upper    Up
 }
 
-// Up is what `sluice up` runs. Without it the command line is for CI, and a fifth of the size.
+// Up is what `sluice up` runs. Without it the command line is for CI, and a third of the size.
 type Up struct {
 	Run    func(ctx context.Context, cfg UpConfig) error // nil: there is no such command
 	Broker string                                        // the version of the broker that is embedded
