@@ -35,7 +35,7 @@ func TestChaos(t *testing.T) {
 		t.Log("chaos is played without the race detector, in the other run of this package")
 		return
 	}
-	r := play(t, config{For: 40 * time.Second, End: endWithin, Play: both})
+	r := play(t, config{For: 20 * time.Second, End: endWithin, Play: both})
 	for _, v := range r.violations {
 		t.Error(v)
 	}
@@ -50,7 +50,7 @@ func TestChaosOnLoopback(t *testing.T) {
 		t.Log("chaos is played without the race detector, in the other run of this package")
 		return
 	}
-	r := play(t, config{For: 10 * time.Second, End: endWithin, Play: full, Loopback: true, Only: []string{"isolate-node", "part-nodes", "kill"}})
+	r := play(t, config{For: 5 * time.Second, End: endWithin, Play: full, Loopback: true, Only: []string{"isolate-node", "part-nodes", "kill"}})
 	for _, v := range r.violations {
 		t.Error(v)
 	}
