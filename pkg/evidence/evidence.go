@@ -75,9 +75,9 @@ func Read(ctx context.Context, j *journal.Journal, id string, now time.Time) (Re
 	}
 	out.Unread = unread
 	for i := range spans {
-		spans[i].cover(beats.At, every[i])
+		cover(&spans[i], beats.At, every[i])
 	}
-	out.add(measured)
+	sortInto(spans, measured)
 	return out, nil
 }
 
@@ -103,7 +103,7 @@ func spansOf(records []journal.Record, now time.Time) (spans []Span, every []tim
 }
 
 // cover says how much of the span the heartbeats cover.
-func (s *Span) cover(beats []time.Time, every time.Duration) {
+func cover(s *Span, beats []time.Time, every time.Duration) {
 	beats = slices.DeleteFunc(slices.Clone(beats), func(t time.Time) bool { return t.Before(s.From) || t.After(s.To) })
 	s.Beats = len(beats)
 	s.Watched = release.Watched(beats, s.From, s.To, every)
@@ -117,22 +117,22 @@ func (s *Span) cover(beats []time.Time, every time.Duration) {
 	}
 }
 
-// add sorts what was measured into the spans.
-func (r *Release) add(measured []journal.Measured) {
+// sortInto sorts what was measured into the spans.
+func sortInto(spans []Span, measured []journal.Measured) {
 	for _, m := range measured {
 		stretch := judge.StretchOfStored(m.Measured)
-		i := slices.IndexFunc(r.Spans, func(s Span) bool { return s.Same(stretch) })
+		i := slices.IndexFunc(spans, func(s Span) bool { return s.Same(stretch) })
 		if i < 0 {
 			continue
 		}
-		r.Spans[i].Lost += m.Lost
+		spans[i].Lost += m.Lost
 		for _, looks := range m.Looks {
-			r.Spans[i].note(looks)
+			note(&spans[i], looks)
 		}
 	}
 }
 
-func (s *Span) note(looks releasepb.Looks) {
+func note(s *Span, looks releasepb.Looks) {
 	i := slices.IndexFunc(s.Checks, func(c Check) bool { return c.Name == looks.Check && c.Source == looks.Source })
 	if i < 0 {
 		s.Checks = append(s.Checks, Check{Name: looks.Check, Source: looks.Source})

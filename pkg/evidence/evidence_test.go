@@ -80,7 +80,7 @@ func TestDecide(t *testing.T) {
 	}{
 		"well":                    {sound, plain, judge.Pass, "", 0},
 		"failed":                  {one(t, release.Cancelled, "ppff"), plain, judge.Fail, "check up failed 2 times in a row: f (since 12:02:00 UTC)", 3 * time.Minute},
-		"not until it ended":      {one(t, release.Cancelled, "ppf"), plain, judge.Inconclusive, "not until 13:00:00 UTC, when it ended", 0},
+		"not until it ended":      {one(t, release.Cancelled, "ppf"), plain, judge.Inconclusive, "nothing failed until 13:00:00 UTC, when it was cancelled: nobody knows what would have come", 0},
 		"not yet":                 {live, plain, judge.Inconclusive, "it goes on", 0},
 		"not watched":             {unwatched, plain, judge.Inconclusive, "only 88% of it was watched", 0},
 		"not all stored":          {lost, plain, judge.Inconclusive, "2 looks could not be stored", 0},

@@ -60,12 +60,12 @@ func middle(values []float64) float64 {
 	return values[n/2-1]/2 + values[n/2]/2
 }
 
-// gaps counts the times in which a probe did not look for two and a half intervals, as heartbeats are counted, and its timeout.
+// gaps counts the times in which a probe should have looked, and did not.
 func (j Judged) gaps(s Span) int {
 	if j.Check.Interval == 0 { // what is not asked, but comes
 		return 0
 	}
-	slack := j.Check.Interval*5/2 + j.Check.Timeout
+	slack := j.slack()
 	gaps := 0
 	before := s.From
 	for _, m := range j.Looks {
@@ -124,7 +124,29 @@ func (j Judged) Picture(s Span, parts int) []Cell {
 	for i := range cells {
 		cells[i].Height = heights[i]
 	}
+	j.stretch(s, cells)
 	return cells
+}
+
+// stretch draws a probe's look until its next is overdue, where the parts are shorter than its interval.
+func (j Judged) stretch(s Span, cells []Cell) {
+	slack := j.slack()
+	long := s.Length() / time.Duration(len(cells))
+	for i, empty := 1, time.Duration(0); i < len(cells); i++ {
+		if cells[i].Looks > 0 {
+			empty = 0
+		} else if empty += long; empty <= slack {
+			cells[i] = cells[i-1]
+		}
+	}
+}
+
+// slack is for how long a probe may be without a look: two and a half intervals, as heartbeats are counted, and its timeout.
+func (j Judged) slack() time.Duration {
+	if j.Check.Interval == 0 {
+		return 0
+	}
+	return j.Check.Interval*5/2 + j.Check.Timeout
 }
 
 // values tells whether what is drawn are values, whose least is drawn at the bottom; all else begins at nothing.

@@ -109,7 +109,7 @@ func (r Release) Decide(p *project.Project) Decision {
 			doubt("%s", why)
 			continue
 		}
-		span.cut(until)
+		span = span.before(until)
 		var first *Judged
 		for _, c := range checks {
 			j := span.Judge(c)
@@ -136,7 +136,8 @@ func (r Release) Decide(p *project.Project) Decision {
 		case span.Live:
 			doubt("it goes on")
 		case i == len(r.Spans)-1 && r.short(span):
-			doubt("not until %s, when it ended", span.To.UTC().Format("15:04:05 UTC"))
+			at := span.To.UTC().Format("15:04:05 UTC")
+			doubt("nothing failed until %s, when it was %s: nobody knows what would have come", at, r.State.Phase)
 		}
 	}
 	return d
@@ -178,14 +179,15 @@ func (r Release) delay(stage int) time.Duration {
 	return r.State.Policy.Delay
 }
 
-// cut leaves out what was measured after a time. The span's checks are not changed for anybody else.
-func (s *Span) cut(until time.Time) {
+// before leaves out what was measured after a time; the zero time leaves all.
+func (s Span) before(until time.Time) Span {
 	if until.IsZero() || !until.Before(s.To) {
-		return
+		return s
 	}
 	checks := slices.Clone(s.Checks)
 	for i, c := range checks {
 		checks[i].Looks = slices.DeleteFunc(slices.Clone(c.Looks), func(m judge.Measurement) bool { return !m.At.Before(until) })
 	}
 	s.Checks = checks
+	return s
 }

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -72,8 +71,8 @@ func (r Rule) ask(value float64) (Word, string) {
 		return r.Weigh(Measurement{Lack: NoData, Said: fmt.Sprintf("the number is %v", value)})
 	}
 	holds, err := false, r.condition.wrong
-	if err == nil { // an expression has a bounded number of steps, so nobody need stop it
-		holds, err = r.condition.holds.Holds(context.Background(), expr.Vars{"value": value})
+	if err == nil {
+		holds, err = r.condition.holds.Is(expr.Vars{"value": value})
 	}
 	said := strconv.FormatFloat(value, 'g', 6, 64)
 	switch {

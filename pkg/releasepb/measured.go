@@ -52,8 +52,8 @@ func letters() map[string]byte { return map[string]byte{"none": 'n', "busy": 'b'
 // EncodeMeasured is the inverse of DecodeMeasured, but for what is not stored of a look.
 func EncodeMeasured(m Measured) ([]byte, error) {
 	out := &pb.Measured{
-		Instance: m.Instance, Stage: int32(m.Stage), Bake: m.Bake, From: toTime(m.From), Open: m.Open, //nolint:gosec // a project has few stages
-		Lost: count(m.Lost),
+		Instance: m.Instance, Bake: m.Bake, From: toTime(m.From), Open: m.Open, Lost: count(m.Lost),
+		Stage: int32(m.Stage), //nolint:gosec // a project has few stages
 	}
 	for _, n := range m.Totals {
 		out.Totals = append(out.Totals, count(n))
@@ -67,7 +67,7 @@ func EncodeMeasured(m Measured) ([]byte, error) {
 	return encode(out)
 }
 
-func count(n int) uint32 { return uint32(max(0, min(n, math.MaxUint32))) } //nolint:gosec // bounded just here
+func count(n int) uint32 { return uint32(max(0, min(n, math.MaxUint32))) }
 
 // columns are the looks of a check. Looks that are weeks apart do not fit into one.
 func columns(looks Looks) []*pb.Looks {

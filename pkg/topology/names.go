@@ -322,7 +322,9 @@ func ParseSubject(s string) (Subject, error) {
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)
-	case slices.Contains([]Kind{KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents}, out.Kind):
+	case slices.Contains([]Kind{
+		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents,
+	}, out.Kind):
 		take(&out.Release, CheckRelease)
 	case out.Kind == KindCommit:
 		least, most = 2, 2

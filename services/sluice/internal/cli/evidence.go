@@ -44,6 +44,9 @@ blank is where nobody looked, a dot where there was nothing to see. With -o json
 			if err != nil {
 				return err
 			}
+			if found.Newest {
+				a.say("nothing of %s is in staging: this is its newest release", args[0])
+			}
 			if found.Entry.Seq == 0 {
 				return notAdmitted(ctx, c, found.ID)
 			}

@@ -41,7 +41,8 @@ func Backtest(project string, since time.Time, cases []evidence.Case, now time.T
 		}
 		s := c.Release.State
 		rows = append(rows, []Cell{
-			{Text: s.Version}, {Text: short[s.Release], Style: st.Dim}, decided(c.Was, now, st), differently(c, change, by, now, st), {Text: c.Would.Why},
+			{Text: s.Version}, {Text: short[s.Release], Style: st.Dim},
+			decided(c.Was, now, st), differently(c, change, by, now, st), {Text: c.Would.Why},
 		})
 	}
 	if len(rows) > 1 {
@@ -137,7 +138,8 @@ func unjudged(cases []evidence.Case, kept int, st Style) string {
 	for _, m := range slices.SortedFunc(maps.Keys(count), func(a, b missing) int {
 		return strings.Compare(a.check+"\x00"+a.why, b.check+"\x00"+b.why)
 	}) {
-		fmt.Fprintf(&b, "%s\n", st.Yellow(fmt.Sprintf("not judged: check %s, of %d of %s: %s", m.check, count[m], some(kept, "release"), m.why)))
+		text := fmt.Sprintf("not judged: check %s, of %d of %s: %s", m.check, count[m], some(kept, "release"), m.why)
+		fmt.Fprintf(&b, "%s\n", st.Yellow(text))
 	}
 	return b.String()
 }
@@ -150,7 +152,8 @@ func disagree(cases []evidence.Case, short map[string]string, st Style) string {
 		switch failed := c.Was.Word == judge.Fail; {
 		case !c.Kept:
 		case c.Told() && !failed:
-			fmt.Fprintf(&b, "%s\n", st.Yellow(fmt.Sprintf("%s: the watcher stopped it, and what is kept of its evidence does not say why", short[s.Release])))
+			text := short[s.Release] + ": the watcher stopped it, and what is kept of its evidence does not say why"
+			fmt.Fprintf(&b, "%s\n", st.Yellow(text))
 		case failed && !c.Told():
 			fmt.Fprintf(&b, "%s\n", st.Yellow(fmt.Sprintf("%s: its evidence says that %s failed, and the watcher did not stop it: it was %s",
 				short[s.Release], c.Was.Check, s.Phase)))

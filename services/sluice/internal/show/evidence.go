@@ -47,7 +47,7 @@ func Evidence(r evidence.Release, p *project.Project, now time.Time, st Style, w
 		b.WriteString(spanTable(span, checks, now, st, width))
 	}
 	if r.Unread > 0 {
-		fmt.Fprintf(&b, "\n%s\n", st.Yellow(fmt.Sprintf("%d messages of measurements can not be read", r.Unread)))
+		fmt.Fprintf(&b, "\n%s\n", st.Yellow(some(r.Unread, "message")+" of measurements can not be read"))
 	}
 	return b.String()
 }
@@ -76,7 +76,8 @@ func spanHead(r evidence.Release, s evidence.Span, now time.Time, st Style) stri
 	fmt.Fprintf(&b, "%s  %s to %s (%s), %s in %d heartbeats\n",
 		st.Bold(spanName(r, s)), Clock(s.From, now), until, Left(s.Length()), watched, s.Beats)
 	for _, g := range s.Gaps {
-		fmt.Fprintf(&b, "%s\n", st.Yellow(fmt.Sprintf("nobody watched from %s to %s (%s)", Clock(g.From, now), Clock(g.To, now), Left(g.To.Sub(g.From)))))
+		text := fmt.Sprintf("nobody watched from %s to %s (%s)", Clock(g.From, now), Clock(g.To, now), Left(g.To.Sub(g.From)))
+		fmt.Fprintf(&b, "%s\n", st.Yellow(text))
 	}
 	if s.Lost > 0 {
 		fmt.Fprintf(&b, "%s\n", st.Yellow(fmt.Sprintf("%d looks could not be stored", s.Lost)))
