@@ -62,7 +62,8 @@
 // persistence with more than one replica, and refuses to change it (stream.go, checkStreamCfg, configUpdateCheckLocked):
 // going from one replica to three means deleting this stream, and Ensure says so.
 //
-// Evidence is kept 30 days unless the deployment chooses otherwise. The CDEvents that the gateway makes of journals are kept with it:
+// Evidence is kept 30 days unless the deployment chooses otherwise; so are measurements, which is how far `sluice backtest` can look
+// back. The CDEvents that the gateway makes of journals are kept with it:
 // whoever reads them later than that has the journals.
 //
 // # Buckets
