@@ -201,11 +201,6 @@ type Check struct {
 	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
 }
 
-// Signal counts the messages on sluice.signal.<project> and sluice.signal.<project>.<release> since the soak or bake began.
-type Signal struct {
-	Max int // more than this many fail the check
-}
-
 // HTTP probes a URL.
 type HTTP struct {
 	URL    string
