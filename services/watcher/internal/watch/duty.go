@@ -23,7 +23,7 @@ type duty struct {
 	stretch  judge.Stretch
 	stage    string // its name, if there are several
 	checks   []*check
-	signals  reading
+	hears    *hearing // nil: no check is about signals
 	measured chan measured
 	stop     context.CancelFunc
 
@@ -39,12 +39,13 @@ type duty struct {
 type check struct {
 	project.Check
 	rule    judge.Rule
+	filter  judge.Filter // of a check of signals
 	tally   judge.Tally
 	again   chan struct{} // of one: look at once
 	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
 	looked  time.Time     // when it came back; until one did, when the watch began
 	failing bool          // staging was not well then, whether or not that counts
-	err     error         // why it could not look then
+	err     error         // why it could not look then; of signals: what is missing, for good
 	blind   bool          // and that was said
 }
 
@@ -59,21 +60,32 @@ func (r *watch) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, stop)
-	d := &duty{stretch: r.stretch, measured: make(chan measured), stop: func() { unhook(); stop() }, since: time.Now()}
+	d := &duty{stretch: r.stretch, measured: make(chan measured), since: time.Now()}
 	if len(s.Policy.Stages) > 1 {
 		d.stage = s.StageName()
 	}
 	d.expedite(s)
+	for _, c := range checks {
+		c := &check{Check: c, rule: judge.RuleOf(c, d.stretch.From), again: make(chan struct{}, 1), looked: time.Now()}
+		if c.Signal != nil {
+			if c.filter, err = judge.FilterOf(*c.Signal); err != nil {
+				return err
+			}
+		}
+		d.checks = append(d.checks, c)
+	}
+	if err := r.listen(ctx, d); err != nil {
+		return err
+	}
+	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, stop)
+	d.stop = func() { unhook(); stop() }
 	r.on, r.told = d, r.told || told
 	r.attend(s.Project, r, true)
 	r.log.Info("watching", zap.String("project", s.Project), zap.String("stage", s.StageName()), zap.Bool("bake", d.stretch.Bake),
 		zap.Int("checks", len(checks)), zap.Bool("told", r.told))
 	facts := work.Facts(r.env.Catalog, s, r.work())
-	for i, c := range checks {
-		c := &check{Check: c, rule: judge.RuleOf(c, d.stretch.From), again: make(chan struct{}, 1), looked: time.Now()}
-		d.checks = append(d.checks, c)
+	for i, c := range d.checks {
 		if !r.told {
 			r.probe(probing, i, c, facts)
 		}
@@ -160,6 +172,7 @@ func (r *watch) finish(ctx context.Context) {
 		for _, c := range r.on.checks {
 			r.evidence(ctx, r.on.verdict(c))
 		}
+		r.keepTemplates(ctx, true)
 	}
 	r.log.Info("watched", zap.Int("stage", r.on.stretch.Stage), zap.Bool("bake", r.on.stretch.Bake),
 		zap.String("phase", string(r.entry.State.Phase)))

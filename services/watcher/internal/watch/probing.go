@@ -137,7 +137,7 @@ func (r *watch) looking(ctx context.Context) bool {
 	all := true
 	for _, c := range r.on.checks {
 		switch {
-		case c.Signal != nil:
+		case c.Signal != nil && c.err == nil:
 		case c.err != nil:
 			all = false
 			if !c.blind {
