@@ -54,9 +54,10 @@ func (f Filter) Counts(s signal.Signal) bool {
 
 // SignalSaid is a signal in words: its whole text, or, of a stack trace, the line that says what is wrong.
 func SignalSaid(s signal.Signal) string {
-	text := s.Text
-	if strings.Contains(text, "\n") && !strings.HasPrefix(strings.TrimSpace(text), s.Title()) {
-		text = s.Title()
+	text := strings.TrimSpace(s.Text)
+	first, rest, many := strings.Cut(text, "\n")
+	if title := s.Title(); many && (!strings.HasPrefix(first, title) || strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, "\t")) {
+		text = title
 	}
 	return cmp.Or(text, s.Level.String())
 }
