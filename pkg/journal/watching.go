@@ -80,7 +80,8 @@ func (j *Journal) LastBeat(ctx context.Context, id string) (Beat, error) {
 	return Beat{Instance: h.Instance, At: last.At}, nil
 }
 
-// Templates are the tables of a release's errors as they were stored last. ErrNone when there are none.
+// Templates are the tables of a release's errors as they were stored last. ErrNone when there are none; what can not be read wraps
+// [template.ErrMalformed].
 func (j *Journal) Templates(ctx context.Context, id string) (template.Stored, error) {
 	subject := topology.Templates(id)
 	if subject == "" {

@@ -27,6 +27,8 @@ const (
 	mostBytes = 240
 	mostWords = 48
 	mostRead  = 4 << 10 // of a line
+
+	mostQuoted = 1 << 10 // a quote that is not closed by then is none
 )
 
 // Mask makes the template of a line: its volatile parts masked, its words one space apart. It is at most 240 bytes long.
@@ -125,7 +127,7 @@ func (m *masker) write(word string) {
 // quoted is the length of a quoted text at the beginning, with its quotes; 0 if there is none.
 func quoted(s string) int {
 	q := s[0]
-	for i := 1; i < len(s); i++ {
+	for i := 1; i < min(len(s), mostQuoted); i++ {
 		switch {
 		case s[i] == '\\' && q == '"':
 			i++

@@ -2,6 +2,7 @@ package template
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -75,11 +76,14 @@ func (s Stored) shrunk() (Stored, bool) {
 	return s, true
 }
 
-// Decode reads tables. What is there is not trusted to be within bounds.
+// ErrMalformed: what is stored are no tables, or those of a later version.
+var ErrMalformed = errors.New("malformed")
+
+// Decode reads tables. What is there is not trusted to be within bounds. Its error wraps ErrMalformed.
 func Decode(data []byte) (Stored, error) {
 	var s Stored
 	if err := json.Unmarshal(data, &s); err != nil {
-		return Stored{}, fmt.Errorf("stored templates: %w", err)
+		return Stored{}, fmt.Errorf("stored templates: %w: %w", ErrMalformed, err)
 	}
 	for i := range s.Soaks {
 		if over := s.Soaks[i].Templates; len(over) > MaxTemplates {

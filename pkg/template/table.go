@@ -51,16 +51,16 @@ func (t *Table) All() []Template {
 	return out
 }
 
-// Seen adds a message that was seen at a time. example is what is shown of it, if it is the first of its template. It returns what the
+// Seen adds a message that was seen at a time. example makes what is shown of it, if it is the first of its template. It returns what the
 // template came to, and whether it is there for the first time; nil if there is no room for it.
-func (t *Table) Seen(text, example string, at time.Time) (seen *Template, first bool) {
+func (t *Table) Seen(text string, example func() string, at time.Time) (seen *Template, first bool) {
 	e := t.find(text)
 	if e == nil {
 		if len(t.all) >= MaxTemplates {
 			t.overflow++
 			return nil, true
 		}
-		e = &Template{Fingerprint: Fingerprint(text), Text: text, First: at, Example: example}
+		e = &Template{Fingerprint: Fingerprint(text), Text: text, First: at, Example: example()}
 		t.add(e)
 		first = true
 	}

@@ -55,7 +55,7 @@ func TestNewsAreAFold(t *testing.T) {
 		for i := range 200 {
 			at := noon().Add(time.Duration(i) * time.Second)
 			s := signal.Parse([]byte("order 17 is late"))[0]
-			if why, news := n.News(check, n.See(s, "order 17 is late", at), at); news {
+			if why, news := n.News(check, n.See(s, func() string { return "order 17 is late" }, at), at); news {
 				said = append(said, why)
 			}
 		}

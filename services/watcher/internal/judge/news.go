@@ -32,7 +32,6 @@ type Sight struct {
 	Template template.Template // what its template came to; without Count if the table had no room for it
 	Known    bool
 	rated    template.Rated
-	text     string
 }
 
 // mask is the template of a signal.
@@ -52,16 +51,18 @@ func (n *News) mask(s signal.Signal) string {
 }
 
 // Produced adds a signal of the baseline's project. Whatever production has is no news.
-func (n *News) Produced(s signal.Signal, at time.Time) { n.production.Seen(n.mask(s), "", at) }
+func (n *News) Produced(s signal.Signal, at time.Time) {
+	n.production.Seen(n.mask(s), func() string { return "" }, at)
+}
 
-// See adds a signal of the stretch. example is what is shown of it.
-func (n *News) See(s signal.Signal, example string, at time.Time) Sight {
+// See adds a signal of the stretch. example is what is shown of it, if it is the first of its template.
+func (n *News) See(s signal.Signal, example func() string, at time.Time) Sight {
 	text := n.mask(s)
-	out := Sight{text: text}
+	var out Sight
 	if seen, _ := n.Table.Seen(text, example, at); seen != nil {
 		out.Template = *seen
 	} else {
-		out.Template = template.Template{Text: text, Fingerprint: template.Fingerprint(text), First: at, Last: at, Example: example}
+		out.Template = template.Template{Text: text, First: at, Last: at, Example: example()}
 	}
 	if out.rated, out.Known = n.Known.Find(text); !out.Known {
 		out.Known = n.production.Has(text)

@@ -126,7 +126,7 @@ func (r *watch) hear(m heard) {
 			h.lost(fmt.Errorf("%d signals were lost before they were stored, said %s", s.Lost, m.At.UTC().Format(time.TimeOnly)+" UTC"))
 			continue
 		}
-		said := probe.Line(judge.SignalSaid(s))
+		said := func() string { return probe.Line(judge.SignalSaid(s)) } // which takes as long as all else
 		var sight *judge.Sight
 		for _, c := range h.checks {
 			if !c.filter.Level(s) {
@@ -148,12 +148,10 @@ func (r *watch) hear(m heard) {
 }
 
 // measurement is a signal as a check counts it.
-func (h *hearing) measurement(c *check, sight judge.Sight, at time.Time, said string) judge.Measurement {
-	m := judge.Measurement{At: at, Said: said}
+func (h *hearing) measurement(c *check, sight judge.Sight, at time.Time, said func() string) judge.Measurement {
 	if !c.Signal.NewOnly {
-		return m
+		return judge.Measurement{At: at, Said: said()}
 	}
 	why, news := h.news.News(*c.Signal, sight, at)
-	m.OK, m.Said = !news, why
-	return m
+	return judge.Measurement{At: at, OK: !news, Said: why}
 }

@@ -42,8 +42,8 @@ func (r *watch) listen(ctx context.Context, d *duty) error {
 	if len(h.checks) == 0 {
 		return nil
 	}
-	own, err := r.env.Journal.Templates(ctx, r.id)
-	if err != nil && !errors.Is(err, journal.ErrNone) {
+	own, err := r.stored(ctx, r.id)
+	if err != nil {
 		return err
 	}
 	for _, soak := range own.Soaks {
@@ -75,10 +75,7 @@ func (r *watch) known(ctx context.Context, h *hearing, t judge.Stretch) error {
 		if n++; n > releasesKnown {
 			break
 		}
-		stored, err := r.env.Journal.Templates(ctx, p.Release)
-		if errors.Is(err, journal.ErrNone) {
-			continue // it had no errors, or was longer ago than evidence is kept
-		}
+		stored, err := r.stored(ctx, p.Release)
 		if err != nil {
 			return err
 		}
@@ -87,6 +84,20 @@ func (r *watch) known(ctx context.Context, h *hearing, t judge.Stretch) error {
 		}
 	}
 	return nil
+}
+
+// stored are the tables of a release; none if it had no errors, or was longer ago than evidence is kept. What can not be read is left
+// out, and said: then errors may be new that are not, which is the lesser evil.
+func (r *watch) stored(ctx context.Context, id string) (template.Stored, error) {
+	s, err := r.env.Journal.Templates(ctx, id)
+	switch {
+	case errors.Is(err, template.ErrMalformed):
+		r.log.Warn("can not read which errors are known", zap.String("of", id), zap.Error(err))
+		return template.Stored{}, nil
+	case errors.Is(err, journal.ErrNone):
+		return template.Stored{}, nil
+	}
+	return s, err
 }
 
 // keepAfter is how long after a table was stored it is stored again: the longer the stretch lasts the more rarely, so that a soak of two
