@@ -76,6 +76,27 @@ func (j *Journal) Signals(ctx context.Context, project, release string, after ui
 	return out, nil
 }
 
+// SignalsSince is since when the stream has all signals that it did not drop by their number (see [Journal.Signals]) or age: zero unless it
+// is as full, in bytes, that it drops the oldest for any new one, whatever they are about.
+func (j *Journal) SignalsSince(ctx context.Context) (time.Time, error) {
+	var info struct {
+		Config struct {
+			MaxBytes int64 `json:"max_bytes"`
+		} `json:"config"`
+		State struct {
+			Bytes int64     `json:"bytes"`
+			First time.Time `json:"first_ts"`
+		} `json:"state"`
+	}
+	if err := j.call(ctx, "STREAM.INFO."+topology.StreamSignals, nil, &info); err != nil {
+		return time.Time{}, fmt.Errorf("how full the stream of signals is: %w", err)
+	}
+	if most := info.Config.MaxBytes; most <= 0 || info.State.Bytes < most-most/16 {
+		return time.Time{}, nil
+	}
+	return info.State.First, nil
+}
+
 // NextSignal is the first signal of a project that was stored after a sequence of SLUICE_SIGNALS or, when after is 0, at or
 // after since. release says for which release; empty for those that name none. ErrNone when there is no such signal.
 //

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -41,6 +42,14 @@ func (r *watch) listen(ctx context.Context, d *duty) error {
 	}
 	if len(h.checks) == 0 {
 		return nil
+	}
+	since, err := r.env.Journal.SignalsSince(ctx)
+	if err != nil {
+		return err
+	}
+	if since.After(d.stretch.From) {
+		h.lost(fmt.Errorf("the stream of signals is full, and has dropped all from before %s UTC: there may have been others",
+			since.UTC().Format(time.TimeOnly)))
 	}
 	own, err := r.stored(ctx, r.id)
 	if err != nil {
