@@ -26,6 +26,7 @@ type Rule struct {
 	Limit  int       // so many failures that count fail the check; at least 1
 	InARow bool      // a success begins the count anew
 	From   time.Time // what was measured before this does not count
+	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
 	NoData  project.NoData // what it means that there is nothing to judge; empty is to hold
@@ -37,7 +38,7 @@ type Rule struct {
 func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: Counting(c, from), Compare: comparing(c), condition: conditionOf(c)}
 	if c.Signal != nil {
-		r.Limit, r.InARow = c.Signal.Max+1, false
+		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
 	}
 	if c.Metric != nil {
 		r.NoData = c.Metric.NoData
@@ -50,7 +51,7 @@ func Counting(c project.Check, from time.Time) time.Time {
 	return from.Add(c.Grace).Truncate(precision)
 }
 
-// Measurement is one look at staging: a probe's answer, or a signal, which is always a failure.
+// Measurement is one look at staging: a probe's answer, or a signal, which is a failure unless only news are.
 type Measurement struct {
 	At   time.Time // when the look began, or the broker's timestamp of the signal
 	OK   bool      // what the source says; a rule with a condition asks the value instead

@@ -79,10 +79,17 @@ func (v Verdict) Reason() string {
 	case v.Rule.InARow:
 		return fmt.Sprintf("check %s failed %d times in a row: %s (since %s)", v.name(), t.Count, said, since)
 	case t.Count == 1:
-		return fmt.Sprintf("check %s: 1 signal during the %s, %d allowed: %s (at %s)", v.name(), v.when(), v.Rule.Limit-1, said, since)
+		return fmt.Sprintf("check %s: 1 %s during the %s, %d allowed: %s (at %s)", v.name(), v.what(), v.when(), v.Rule.Limit-1, said, since)
 	}
-	return fmt.Sprintf("check %s: %d signals during the %s, %d allowed, the last: %s (since %s)",
-		v.name(), t.Count, v.when(), v.Rule.Limit-1, said, since)
+	return fmt.Sprintf("check %s: %d %ss during the %s, %d allowed, the last: %s (since %s)",
+		v.name(), t.Count, v.what(), v.when(), v.Rule.Limit-1, said, since)
+}
+
+func (v Verdict) what() string {
+	if v.Rule.News {
+		return "unusual error"
+	}
+	return "signal"
 }
 
 type sample struct {

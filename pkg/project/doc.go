@@ -20,6 +20,8 @@
 //	soak:    { delay: 2h, collision: newest, max_overdue: 6h, coverage: 90%, on_gap: hold }
 //	watch:
 //	  - { name: errors, signal: { max: 0 }, grace: 1m }
+//	  - { name: log, signal: { max: 5, level: error, match: "(?i)payment", ignore: ["^deprecated"] } }
+//	  - { name: news, signal: { level: error, new_only: true, baseline: tracer-production, tolerated: 2, false_alarms: 0.01 } }
 //	  - { name: health, http: { url: "http://127.0.0.1:9000/healthz", status: 200, timeout: 5s }, interval: 10s, failures: 3 }
 //	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m, severity: warn }
 //	  - { name: rate, prometheus: { url: "https://prometheus.example", query: "…" }, condition: value < 0.01, no_data: hold }
@@ -31,6 +33,8 @@
 //	promote: { npm: { tag: latest } }
 //
 // A check that fails cancels the release, or with require_human: true holds it for a person; one with severity: warn only says so.
+// A signal that does not say how bad it is counts at any level. With new_only only errors that are not known from the soaks of
+// the releases promoted before, or from the signals of the baseline, count, and known ones that became significantly more frequent.
 //
 // A number that is not there, NaN, and a source that does not answer are no data: no_data says whether that holds the release, which
 // is the default, counts as a failure, or is ignored once something was measured. No data never passes.

@@ -69,7 +69,7 @@ func (k kind) fields() []string {
 		ofExec:          {"command", "env", "env_from", "dir", "timeout"},
 		ofSoak:          {"delay", "collision", "max_overdue", "supersede_limit", "max_wait", "coverage", "on_gap"},
 		ofCheck:         {"name", "signal", "http", "exec", "prometheus", "json", "interval", "failures", "grace", "condition", "no_data", "severity", "require_human"},
-		ofSignal:        {"max"},
+		ofSignal:        {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
 		ofHTTP:          {"url", "status", "timeout"},
 		ofStages:        slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
 		ofWindows:       {"zone", "open", "freeze"},

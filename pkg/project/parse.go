@@ -287,12 +287,7 @@ func (d *decoder) check(s section) Check {
 	}
 	timeout := between(minProbeTimeout, maxProbeTimeout)
 	if block, ok := s.child("signal", ofSignal); ok {
-		c.Signal = &Signal{Max: block.number("max", 0, 0, maxSignals)}
-		for _, name := range []string{"interval", "failures"} {
-			if s.has(name) {
-				d.fail(s.at(name), "has no meaning for a signal, which is counted as it comes: remove it")
-			}
-		}
+		c.Signal = d.signal(s, block)
 	}
 	if block, ok := s.child("http", ofHTTP); ok {
 		block.require("url", "the address to probe")

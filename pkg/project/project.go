@@ -222,11 +222,6 @@ const (
 	severityWarn  = "warn"
 )
 
-// Signal counts the messages on sluice.signal.<project> and sluice.signal.<project>.<release> since the soak or bake began.
-type Signal struct {
-	Max int // more than this many fail the check
-}
-
 // HTTP probes a URL.
 type HTTP struct {
 	URL    string

@@ -8,7 +8,6 @@ require (
 	github.com/sluice-gate/sluice/pkg v0.0.0
 	go.uber.org/zap v1.28.0
 	golang.org/x/sync v0.24.0
-	pgregory.net/rapid v1.3.0
 )
 
 require (

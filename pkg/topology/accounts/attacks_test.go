@@ -84,6 +84,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Measured(release2), []string{accounts.Watcher}},
 		{topology.Evidence(release2), []string{accounts.Watcher}},
 		{topology.Judged(release2), []string{accounts.Watcher}},
+		{topology.Templates(release2), []string{accounts.Watcher}},
 		{topology.CDEvents(release2), []string{accounts.Gateway}},
 		{topology.Dead("cdevents", "1"), append(services, accounts.Watcher, accounts.Gateway)},
 		{"$KV.sluice-projects.tracer", people},

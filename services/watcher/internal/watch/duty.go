@@ -23,8 +23,8 @@ type duty struct {
 	stretch  judge.Stretch
 	stage    string // its name, if there are several
 	checks   []*check
-	signals  reading
-	notes    notes // what was measured and is not stored yet
+	hears    *hearing // nil: no check is about signals
+	notes    notes    // what was measured and is not stored yet
 	measured chan measured
 	stop     context.CancelFunc
 
@@ -43,13 +43,14 @@ type duty struct {
 type check struct {
 	project.Check
 	rule    judge.Rule
-	source  string // what it measures, as a hash
+	source  string       // what it measures, as a hash
+	filter  judge.Filter // of a check of signals
 	tally   judge.Tally
 	again   chan struct{} // of one: look at once
 	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
 	looked  time.Time     // when it came back; until one did, when the watch began
 	failing bool          // staging was not well then, whether or not that counts
-	err     error         // why it could not look then
+	err     error         // why it could not look then; of signals: what is missing, for good
 	blind   bool          // and that was said
 	warned  bool          // of one that only warns: that it failed was said
 }
@@ -65,24 +66,32 @@ func (r *watch) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, stop)
-	d := &duty{stretch: r.stretch, measured: make(chan measured), stop: func() { unhook(); stop() }, since: time.Now()}
+	d := &duty{stretch: r.stretch, measured: make(chan measured), since: time.Now()}
 	d.goesOn(s)
 	if len(s.Policy.Stages) > 1 {
 		d.stage = s.StageName()
 	}
 	d.expedite(s)
+	for _, c := range checks {
+		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now()}
+		if c.Signal != nil {
+			if c.filter, err = judge.FilterOf(*c.Signal); err != nil {
+				return err
+			}
+		}
+		d.checks = append(d.checks, c)
+	}
+	if err := r.listen(ctx, d); err != nil {
+		return err
+	}
+	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, stop)
+	d.stop = func() { unhook(); stop() }
 	r.on, r.told = d, r.told || told != 0
 	r.attend(s.Project, r, true)
 	r.log.Info("watching", zap.String("project", s.Project), zap.String("stage", s.StageName()), zap.Bool("bake", d.stretch.Bake),
 		zap.Int("checks", len(checks)), zap.Bool("told", r.told))
 	facts := work.Facts(r.env.Catalog, s, r.work())
-	for _, c := range checks {
-		d.checks = append(d.checks, &check{
-			Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now(),
-		})
-	}
 	if r.told {
 		return nil
 	}
@@ -201,6 +210,7 @@ func (r *watch) finish(ctx context.Context) {
 		for _, c := range d.checks {
 			r.evidence(ctx, d.verdict(c))
 		}
+		r.keepTemplates(ctx, true)
 	}
 	r.log.Info("watched", zap.Int("stage", d.stretch.Stage), zap.Bool("bake", d.stretch.Bake),
 		zap.String("phase", string(r.entry.State.Phase)))

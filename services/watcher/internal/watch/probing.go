@@ -125,7 +125,7 @@ func (r *watch) take(m measured) bool {
 	}
 	recovered := err == nil && c.err != nil
 	c.began, c.looked, c.err = m.began, time.Now(), err
-	r.count(c, look)
+	r.count(c, look, true)
 	if err != nil {
 		return !c.blind
 	}
@@ -136,12 +136,12 @@ func (r *watch) take(m measured) bool {
 	return !r.told && (recovered || r.verdict != nil || r.on.notes.urgent || r.untilBeat() == 0)
 }
 
-// count adds a measurement to a check, and remembers the first check that failed.
-func (r *watch) count(c *check, m judge.Measurement) {
+// count adds a measurement to a check, and remembers the first check that failed. note: it is to be stored.
+func (r *watch) count(c *check, m judge.Measurement, note bool) {
 	before := c.tally
 	m = m.Normal()
 	c.tally = c.rule.Add(c.tally, m)
-	if !r.told {
+	if note && !r.told {
 		notes := &r.on.notes
 		notes.add(c, m)
 		notes.urgent = notes.urgent || notes.open && before.Count > 0 && c.tally.Count == 0
@@ -158,7 +158,7 @@ func (r *watch) looking(ctx context.Context) bool {
 	all := true
 	for _, c := range r.on.checks {
 		switch {
-		case c.Signal != nil:
+		case c.Signal != nil && c.err == nil:
 		case c.err != nil:
 			all = all && c.Warns
 			if !c.blind {
