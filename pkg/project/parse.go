@@ -265,14 +265,13 @@ func parseNeed(text string) (Need, error) {
 
 func (d *decoder) check(s section) Check {
 	s.require("name", "every check has one, for the evidence and the log")
-	s.exactlyOne("signal", "http", "exec", "prometheus", "json")
+	s.exactlyOne("signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs")
 	c := Check{
 		Name:     s.text("name", Safe),
 		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
 		Failures: s.number("failures", 0, 1, maxFailures),
 		Grace:    s.duration("grace", 0, between(0, MaxDelay)),
 	}
-	timeout := between(minProbeTimeout, maxProbeTimeout)
 	if block, ok := s.child("signal", ofSignal); ok {
 		c.Signal = &Signal{Max: block.number("max", 0, 0, maxSignals)}
 		for _, name := range []string{"interval", "failures"} {
@@ -281,16 +280,9 @@ func (d *decoder) check(s section) Check {
 			}
 		}
 	}
-	if block, ok := s.child("http", ofHTTP); ok {
-		block.require("url", "the address to probe")
-		c.HTTP = &HTTP{URL: block.text("url", checkURL), Status: block.number("status", 0, 100, 599)}
-		c.Timeout = block.duration("timeout", 0, timeout)
-	}
-	if block, ok := s.child("exec", ofExec); ok {
-		c.Exec = d.exec(block)
-		c.Timeout = block.duration("timeout", 0, timeout)
-	}
+	d.http(s, &c)
 	d.metric(s, &c)
+	d.of(s, &c)
 	return c
 }
 

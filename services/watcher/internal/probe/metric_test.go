@@ -9,14 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/promtest"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
 func metric(m project.Metric, timeout time.Duration) probe.Probe {
-	return probe.Tools{}.Open(project.Check{Name: "metric", Metric: &m, Timeout: timeout}, driver.Facts{})
+	return open(project.Check{Name: "metric", Metric: &m, Timeout: timeout})
 }
 
 // asked is a metric's probe of a server that answers with that.

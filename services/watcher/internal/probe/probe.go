@@ -4,7 +4,8 @@
 // What a probe comes to is one of three things. Staging is well; staging is not well, and that is a failure, also when it
 // does not answer at all; or the probe could not look, and that says nothing about staging. The last is an error: a command
 // that is not there, a variable that is not set, this host out of file descriptors. A watcher that can not look does not
-// cancel. It sends no heartbeats, and so the release is held for a person.
+// cancel. It sends no heartbeats, and so the release is held for a person. A source that has no number, or wants to be left alone, is of
+// the third kind too, unless the project says otherwise (no_data).
 package probe
 
 import (
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
@@ -26,6 +28,7 @@ type Seen struct {
 	Said string // one line, no secret
 	// None says that there was nothing to see, and that the check's policy is to let that pass if something was seen before.
 	None     bool
+	Value    *float64        // the number that the condition is about; of http, whose condition is about more, the latency in ms
 	Counters *judge.Counters // of a comparison, which the judge decides on
 }
 
@@ -37,15 +40,15 @@ type Tools struct {
 	Transport http.RoundTripper // nil: a new connection for every request
 }
 
-// Open makes the probe of a check, for a release. It is nil for a check that is not a probe.
-func (t Tools) Open(c project.Check, f driver.Facts) Probe {
+// Open makes the probe of a check, for a release whose soak or bake began at from. It is nil for a check that is not a probe.
+func (t Tools) Open(c project.Check, f driver.Facts, from time.Time) Probe {
 	switch {
 	case c.HTTP != nil:
 		return t.http(c)
 	case c.Exec != nil:
 		return command(*c.Exec, c, f)
 	case c.Metric != nil:
-		return t.metric(c)
+		return t.metric(c, f, from)
 	}
 	return nil
 }
@@ -70,7 +73,7 @@ func ours(err error) bool {
 
 // command is the probe of a command: exit status 0 is well, any other, death by a signal and a timeout are not.
 func command(e project.Exec, c project.Check, f driver.Facts) Probe {
-	vars := append(exec.Vars("watch", f), exec.Var{Name: "SLUICE_CHECK", Value: c.Name})
+	vars := commandVars(c, f)
 	return func(ctx context.Context) (Seen, error) {
 		within, cancel := timed(ctx, c)
 		defer cancel()
@@ -90,4 +93,9 @@ func command(e project.Exec, c project.Check, f driver.Facts) Probe {
 		}
 		return Seen{Said: line(e.Command[0]+" "+failed.What, failed.Output)}, nil
 	}
+}
+
+// commandVars is what a check's command is told.
+func commandVars(c project.Check, f driver.Facts) []exec.Var {
+	return append(exec.Vars("watch", f), exec.Var{Name: "SLUICE_CHECK", Value: c.Name})
 }

@@ -23,21 +23,25 @@ type measured struct {
 	began time.Time // the same by the local clock
 	seen  probe.Seen
 	err   error
+	pause time.Duration // until the next look, from began
 }
 
 // probing is the probe of one check at work.
 type probing struct {
 	*Watcher
-	slots chan struct{} // it looks when it has one
-	check int
-	every time.Duration
-	look  probe.Probe
-	again <-chan struct{} // look at once
-	out   chan<- measured
+	slots   chan struct{} // it looks when it has one
+	release string
+	check   int
+	every   time.Duration
+	look    probe.Probe
+	again   <-chan struct{} // look at once
+	out     chan<- measured
 }
 
-// run looks every interval, the first time at once, until ctx ends. A look that takes longer delays the next.
+// run looks every interval, the first time at once, until ctx ends. A look that takes longer delays the next, and so does a source that
+// has no number, or wants to be left alone.
 func (p probing) run(ctx context.Context) {
+	missed := 0
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -60,12 +64,16 @@ func (p probing) run(ctx context.Context) {
 			return
 		}
 		p.env.Metrics.Action("probe", outcome(seen, err), time.Since(began))
+		if missed++; !seen.None && !probe.NoData(err) {
+			missed = 0
+		}
+		pause := max(backoff(p.every, missed, share(p.release, p.check, missed)), time.Since(began)+asked(err))
 		select {
 		case <-ctx.Done():
 			return
-		case p.out <- measured{check: p.check, at: at, began: began, seen: seen, err: err}:
+		case p.out <- measured{check: p.check, at: at, began: began, seen: seen, err: err, pause: pause}:
 		}
-		timer.Reset(max(0, p.every-time.Since(began), asked(err)))
+		timer.Reset(max(0, pause-time.Since(began)))
 	}
 }
 
@@ -110,7 +118,7 @@ func (r *watch) take(m measured) bool {
 		}
 	}
 	recovered := m.err == nil && c.err != nil
-	c.began, c.looked, c.err = m.began, time.Now(), m.err
+	c.began, c.looked, c.err, c.pause = m.began, time.Now(), m.err, m.pause
 	if m.err != nil {
 		return !c.blind
 	}
@@ -145,7 +153,7 @@ func (r *watch) looking(ctx context.Context) bool {
 				r.log.Warn("a check can not look, so there are no heartbeats", zap.String("check", c.Name), zap.Error(c.err))
 				r.judgement(ctx, topology.Evidence(r.id), c.Name, false, probe.Line("can not look: "+c.err.Error()), 0, time.Time{})
 			}
-		case time.Since(c.looked) > c.Interval+c.Timeout+patience:
+		case time.Since(c.looked) > max(c.Interval, c.pause)+c.Timeout+patience:
 			all = false
 			r.log.Warn("a probe does not come back, so there is no heartbeat", zap.String("check", c.Name))
 		case c.began.Before(r.on.since):
