@@ -26,10 +26,11 @@ const (
 // request_snapshot and response_snapshot; https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html). The exported fields
 // are set before it is used.
 type CloudWatch struct {
-	Page  int                                            // datapoints or events of a page; 100 when 0
-	Math  map[string]func(by map[string]float64) float64 // the expressions that it knows, worked out for each period
-	Polls int                                            // how often a query is asked about before it is complete
-	Fault func(operation string, n int) *Fault           // instead of the n-th answer, from 1; nil for none
+	Page   int                                            // datapoints or events of a page; 100 when 0
+	Math   map[string]func(by map[string]float64) float64 // the expressions that it knows, worked out for each period
+	Polls  int                                            // how often a query is asked about before it is complete
+	Status string                                         // of every time series instead of Complete
+	Fault  func(operation string, n int) *Fault           // instead of the n-th answer, from 1; nil for none
 
 	mu      sync.Mutex
 	samples map[string][]sample
@@ -214,7 +215,7 @@ func (c *CloudWatch) metricData(in map[string]any) (out map[string]any, code, me
 		for _, at := range page {
 			values, stamps = append(values, series[at]), append(stamps, at)
 		}
-		status := map[bool]string{true: "PartialData", false: "Complete"}[from+c.page() < len(times)]
+		status := map[bool]string{true: "PartialData", false: cmp.Or(c.Status, "Complete")}[from+c.page() < len(times)]
 		results = append(results, map[string]any{"Id": w.id, "Label": w.id, "StatusCode": status, "Timestamps": stamps, "Values": values})
 	}
 	out = map[string]any{"MetricDataResults": results}

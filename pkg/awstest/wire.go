@@ -45,10 +45,14 @@ func (w wire) reply(r *http.Request, status int, out map[string]any) *http.Respo
 
 // sorry is an error as the protocol has it.
 func (w wire) sorry(r *http.Request, status int, code, message string) *http.Response {
-	if w == wireCBOR {
-		code = "com.amazonaws.cloudwatch#" + code
+	if w == wireJSON {
+		return w.reply(r, status, map[string]any{"__type": code, "message": message})
 	}
-	return w.reply(r, status, map[string]any{"__type": code, "message": message})
+	res := w.reply(r, status, map[string]any{"__type": "com.amazonaws.cloudwatch#" + code, "message": message})
+	if r.Header.Get("X-Amzn-Query-Mode") == "true" { // the code as it was in the protocol before this one
+		res.Header.Set("X-Amzn-Query-Error", code+";Sender")
+	}
+	return res
 }
 
 func fromCBOR(v cbor.Value) any {

@@ -159,6 +159,26 @@ func TestExpressions(t *testing.T) {
 	})
 }
 
+// What is not all there is, or could not be worked out, is no number, whatever came with it; what may not be read is a mistake.
+func TestPartOfAnAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T, c *awstest.CloudWatch, from time.Time) {
+		time.Sleep(time.Minute)
+		c.Put(time.Now(), 1, "AWS/Lambda", "Errors", "FunctionName", "tracer")
+		time.Sleep(2 * time.Minute)
+		m := metric(t, newest("Errors", "Sum"), from, c)
+		c.Status = "PartialData"
+		read(t, m, 0, "in part only")
+		c.Status = "InternalError"
+		read(t, m, 0, "could not be worked out")
+		c.Status = "Forbidden"
+		if _, err := m.Read(t.Context(), time.Now()); !driver.IsRefused(err) || !strings.Contains(err.Error(), "may not be read") {
+			t.Errorf("%v", err)
+		}
+		c.Status = ""
+		read(t, m, 1, "")
+	})
+}
+
 // Throttling says nothing, also when the SDK has tried again for a while; credentials and permissions are a mistake.
 func TestWhatIsNoData(t *testing.T) {
 	bubble(t, func(t *testing.T, c *awstest.CloudWatch, from time.Time) {
