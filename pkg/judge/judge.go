@@ -15,7 +15,6 @@
 package judge
 
 import (
-	"slices"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -25,6 +24,7 @@ import (
 type Rule struct {
 	Limit  int       // so many failures that count fail the check; at least 1
 	InARow bool      // a success begins the count anew
+	Of     int       // failures are counted among so many looks, the last ones; 0: among all
 	From   time.Time // what was measured before this does not count
 	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
@@ -36,7 +36,9 @@ type Rule struct {
 
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
-	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: Counting(c, from), Compare: comparing(c), condition: conditionOf(c)}
+	r := Rule{
+		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, From: Counting(c, from), Compare: comparing(c), condition: conditionOf(c),
+	}
 	if c.Signal != nil {
 		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
 	}
@@ -75,6 +77,7 @@ type Tally struct {
 	Failed   bool // for good
 
 	compared *comparison
+	window   []Measurement // the last looks, where failures are counted among them
 }
 
 // Add is the tally after one more measurement.
@@ -90,6 +93,9 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		return t
 	}
 	m.OK, m.Said = word == Pass, said
+	if r.Of > 0 {
+		return r.window(t, m)
+	}
 	t.Measured++
 	if m.OK {
 		if r.InARow {
@@ -97,17 +103,7 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		}
 		return t
 	}
-	if t.Count == 0 || m.At.Before(t.First.At) {
-		t.First = m
-	}
-	if t.Count == 0 || !m.At.Before(t.Last.At) {
-		t.Last = m
-	}
-	t.Count++
-	t.Samples = append(slices.Clone(t.Samples), m)
-	if len(t.Samples) > MaxSamples {
-		t.Samples = slices.Delete(t.Samples, 1, 2)
-	}
+	t = t.failed(m)
 	t.Failed = t.Count >= r.Limit
 	return t
 }

@@ -74,6 +74,8 @@ func (v Verdict) Reason() string {
 	switch {
 	case t.Count == 0:
 		return fmt.Sprintf("check %s has not failed in %d measurements", v.name(), t.Measured)
+	case v.Rule.Of > 0:
+		return fmt.Sprintf("check %s failed %d times in %d looks: %s (since %s)", v.name(), t.Count, len(t.window), said, since)
 	case v.Rule.InARow && t.Count == 1:
 		return fmt.Sprintf("check %s failed: %s (at %s)", v.name(), said, since)
 	case v.Rule.InARow:
@@ -108,13 +110,14 @@ func (v Verdict) Evidence() string {
 		Count   int        `json:"count"`
 		Limit   int        `json:"limit"`
 		InARow  bool       `json:"in_a_row"`
+		Window  int        `json:"window,omitempty"` // failures are counted among so many looks
 		Of      int        `json:"of"`
 		First   *time.Time `json:"first,omitempty"`
 		Last    *time.Time `json:"last,omitempty"`
 		Samples []sample   `json:"samples,omitempty"`
 	}{
 		Check: v.Check, Stage: v.Stage, Bake: v.Stretch.Bake,
-		Failed: t.Failed, Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Of: t.Measured,
+		Failed: t.Failed, Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Window: v.Rule.Of, Of: t.Measured,
 	}
 	if t.Count > 0 {
 		first, last := t.First.At.UTC(), t.Last.At.UTC()

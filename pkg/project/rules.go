@@ -128,7 +128,7 @@ func (c *Check) fillIn() {
 	setUnset(&c.Timeout, DefaultProbeTimeout)
 	if c.Metric != nil {
 		setUnset(&c.Metric.NoData, HoldOnNoData)
-		if p := c.Metric.Prometheus; p != nil && p.Compare != nil {
+		if c.Compares() {
 			setUnset(&c.Failures, 1)
 		}
 	}

@@ -72,6 +72,8 @@ type app struct {
 type Up struct {
 	Run    func(ctx context.Context, cfg UpConfig) error // nil: there is no such command
 	Broker string                                        // the version of the broker that is embedded
+	// Check looks once at what the checks look at; nil: there is no such command.
+	Check func(ctx context.Context, project string, s Stretch) []Tried
 }
 
 // UpConfig is what the flags of `sluice up` say.
@@ -186,6 +188,9 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 	connectionFlags(&a.connect, root.PersistentFlags())
 	if a.upper.Run != nil {
 		root.AddCommand(a.up())
+	}
+	if a.upper.Check != nil {
+		root.AddCommand(a.check())
 	}
 	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.status(), a.log(), a.evidence(), a.backtest(), a.doctor(), a.version())
 	root.AddCommand(a.requests()...)

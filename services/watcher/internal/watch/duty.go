@@ -49,6 +49,7 @@ type check struct {
 	again   chan struct{} // of one: look at once
 	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
 	looked  time.Time     // when it came back; until one did, when the watch began
+	pause   time.Duration // how long after its beginning the next begins
 	failing bool          // staging was not well then, whether or not that counts
 	err     error         // why it could not look then; of signals: what is missing, for good
 	blind   bool          // and that was said
@@ -156,12 +157,14 @@ func (r *watch) checks(ctx context.Context) ([]project.Check, error) {
 
 // probe starts the probe of a check, if it has one.
 func (r *watch) probe(ctx context.Context, i int, c *check, facts driver.Facts) {
-	look := r.tools.Open(c.Check, facts)
+	look := r.tools.Open(c.Check, facts, r.on.stretch.From)
 	if look == nil {
 		return
 	}
-	p := probing{Watcher: r.Watcher, slots: r.http, check: i, every: c.Interval, look: look, again: c.again, out: r.on.measured}
-	if c.Exec != nil {
+	p := probing{
+		Watcher: r.Watcher, slots: r.http, release: r.id, check: i, every: c.Interval, look: look, again: c.again, out: r.on.measured,
+	}
+	if c.Command() != nil {
 		p.slots = r.exec
 	}
 	r.probes.Go(func() { p.run(ctx) })
