@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 )
 
@@ -28,6 +29,7 @@ const (
 	Delivery              // what was sent to us, of which there is no release yet
 	Reading               // what a check read, of which a number is to be taken
 	Value                 // that number
+	Alert                 // one of the alerts that a delivery tells of
 )
 
 // Vars is what an expression sees, by the names of the package comment.
@@ -66,6 +68,8 @@ func (s Scope) variables() []variable {
 		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType})
 	case Value:
 		vars = append(vars, variable{"value", cel.DoubleType})
+	case Alert:
+		vars = append(vars, variable{"header", table}, variable{"body", cel.DynType}, variable{"alert", cel.DynType})
 	case Action:
 	}
 	return vars
@@ -129,6 +133,14 @@ func oneOf(got *cel.Type, kinds []*cel.Type) error {
 }
 
 func evaluate(ctx context.Context, program cel.Program, vars Vars) (any, error) {
+	value, err := valueOf(ctx, program, vars)
+	if err != nil {
+		return nil, err
+	}
+	return value.Value(), nil
+}
+
+func valueOf(ctx context.Context, program cel.Program, vars Vars) (ref.Val, error) {
 	value, _, err := program.ContextEval(ctx, map[string]any(vars))
 	if err != nil {
 		return nil, fmt.Errorf("%s", oneLine(err.Error()))
@@ -136,7 +148,7 @@ func evaluate(ctx context.Context, program cel.Program, vars Vars) (any, error) 
 	if types.IsUnknownOrError(value) {
 		return nil, fmt.Errorf("the expression has no value: %v", value)
 	}
-	return value.Value(), nil
+	return value, nil
 }
 
 // oneLine cuts a message from outside to a line that can be shown.

@@ -30,6 +30,15 @@
 //	      compare: { errors: "…", requests: "…", baseline_errors: "…", baseline_requests: "…", tolerated: 1.5, false_alarms: 0.01 }
 //	promote: { npm: { tag: latest } }
 //
+//	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
+//
+// An alert comes in through the gateway (deploy/gateway.example.yaml). One that fires fails the check, once it has for `for`
+// altogether, so that one that flaps after the deployment does not get away. One that began before the soak is not blamed on the release,
+// and neither is one that came twice in the hour before; the check is then inconclusive, and `sluice status` says so. One that
+// was resolved and fires anew counts. Silence is taken for well unless `heartbeat` is set: then the source must have been heard of
+// within that time, by an alert or by the one that always fires (Prometheus' Watchdog, sent anew every minute), and otherwise there are
+// no data, which holds the release.
+//
 // A number that is not there, NaN, and a source that does not answer are no data: no_data says whether that holds the release, which
 // is the default, counts as a failure, or is ignored once something was measured. No data never passes.
 //

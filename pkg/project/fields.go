@@ -36,6 +36,7 @@ const (
 	ofPrometheus    kind = "prometheus"
 	ofCompare       kind = "compare"
 	ofJSON          kind = "json"
+	ofAlert         kind = "alert"
 	ofGit           kind = "git"
 	ofGitHubRelease kind = "github_release"
 	ofLambda        kind = "aws-lambda"
@@ -48,7 +49,7 @@ const (
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
-		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON,
+		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON, ofAlert,
 		ofGit, ofGitHubRelease,
 		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
 	}
@@ -61,14 +62,16 @@ func (k kind) fields() []string {
 			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "windows", "promote",
 			"bake", "limits",
 		},
-		ofAction:        append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
-		ofStage:         append(deployers(), "on_cancel"),
-		ofNPM:           {"registry", "package", "tag", "mode", "access", "token_env", "token_file", "npmrc", "timeout"},
-		ofOCI:           {"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"},
-		ofFiles:         {"dir", "channel", "timeout"},
-		ofExec:          {"command", "env", "env_from", "dir", "timeout"},
-		ofSoak:          {"delay", "collision", "max_overdue", "supersede_limit", "max_wait"},
-		ofCheck:         {"name", "signal", "http", "exec", "prometheus", "json", "interval", "failures", "grace", "condition", "no_data"},
+		ofAction: append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
+		ofStage:  append(deployers(), "on_cancel"),
+		ofNPM:    {"registry", "package", "tag", "mode", "access", "token_env", "token_file", "npmrc", "timeout"},
+		ofOCI:    {"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"},
+		ofFiles:  {"dir", "channel", "timeout"},
+		ofExec:   {"command", "env", "env_from", "dir", "timeout"},
+		ofSoak:   {"delay", "collision", "max_overdue", "supersede_limit", "max_wait"},
+		ofCheck: {
+			"name", "signal", "http", "exec", "prometheus", "json", "alert", "interval", "failures", "grace", "condition", "no_data",
+		},
 		ofSignal:        {"max"},
 		ofHTTP:          {"url", "status", "timeout"},
 		ofStages:        slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
@@ -84,6 +87,7 @@ func (k kind) fields() []string {
 		ofPrometheus:    {"url", "query", "compare", "token_env", "token_file", "timeout"},
 		ofCompare:       {"errors", "requests", "baseline_errors", "baseline_requests", "tolerated", "false_alarms"},
 		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
+		ofAlert:         {"match", "source", "for", "heartbeat"},
 		ofGit:           {"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"},
 		ofGitHubRelease: {"url", "repo", "tag", "token_env", "token_file", "timeout"},
 		ofLambda:        append(ofAWS(), "function", "version", "input"),

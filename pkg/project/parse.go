@@ -265,7 +265,7 @@ func parseNeed(text string) (Need, error) {
 
 func (d *decoder) check(s section) Check {
 	s.require("name", "every check has one, for the evidence and the log")
-	s.exactlyOne("signal", "http", "exec", "prometheus", "json")
+	s.exactlyOne("signal", "http", "exec", "prometheus", "json", "alert")
 	c := Check{
 		Name:     s.text("name", Safe),
 		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
@@ -291,6 +291,7 @@ func (d *decoder) check(s section) Check {
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
 	d.metric(s, &c)
+	d.alert(s, &c)
 	return c
 }
 

@@ -195,9 +195,10 @@ type Check struct {
 	HTTP     *HTTP
 	Exec     *Exec
 	Metric   *Metric
-	Interval time.Duration // between two probes; 10 s unless set; 0 for signal
-	Timeout  time.Duration // of one probe; 5 s unless set; 0 for signal
-	Failures int           // consecutive failures that make the check fail; 3 unless set; 1 for signal and for a comparison
+	Alert    *Alert
+	Interval time.Duration // between two probes; 10 s unless set; 0 for signal and alert
+	Timeout  time.Duration // of one probe; 5 s unless set; 0 for signal and alert
+	Failures int           // consecutive failures that make the check fail; 3 unless set; 1 for signal, alert and a comparison
 	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
 }
 

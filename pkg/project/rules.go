@@ -119,7 +119,7 @@ func (a *Action) fillIn(channel string) {
 }
 
 func (c *Check) fillIn() {
-	if c.Signal != nil {
+	if c.Signal != nil || c.Alert != nil {
 		setUnset(&c.Failures, 1)
 		return
 	}
@@ -252,6 +252,11 @@ func (d *decoder) agreeChecks(path string, checks []Check, during lasting) {
 func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 	if c.Grace >= during.Duration {
 		d.fail(path+".grace", "is not shorter than %s (%s), so nothing that fails would count", during.field, short(during.Duration))
+		return
+	}
+	if c.Alert != nil && c.Grace+c.Alert.For >= during.Duration {
+		d.fail(path+".alert.for", "is too long for the %s: with grace it takes %s, %s is %s",
+			during.name, short(c.Grace+c.Alert.For), during.field, short(during.Duration))
 		return
 	}
 	if first := c.Grace + time.Duration(c.Failures-1)*c.Interval; first >= during.Duration {

@@ -63,7 +63,8 @@
 // going from one replica to three means deleting this stream, and Ensure says so.
 //
 // Evidence is kept 30 days unless the deployment chooses otherwise. The CDEvents that the gateway makes of journals are kept with it:
-// whoever reads them later than that has the journals.
+// whoever reads them later than that has the journals. So are the alerts of other people's monitoring (package alert): whoever sent
+// one does not send it again because we lost it, so it is stored before it is acknowledged, and no flood of signals evicts it.
 //
 // # Buckets
 //

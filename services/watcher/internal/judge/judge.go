@@ -18,14 +18,17 @@ import (
 type Rule struct {
 	Limit  int       // so many failures that count fail the check; at least 1
 	InARow bool      // a success begins the count anew
-	From   time.Time // what was measured before this does not count
+	Began  time.Time // when the soak or the bake began
+	From   time.Time // what was measured before this, in the check's grace, does not count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
+	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
+	Alert *project.Alert
 }
 
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
-	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: from.Add(c.Grace), Compare: comparing(c)}
+	r := Rule{Limit: max(c.Failures, 1), InARow: true, Began: from, From: from.Add(c.Grace), Compare: comparing(c), Alert: c.Alert}
 	if c.Signal != nil {
 		r.Limit, r.InARow = c.Signal.Max+1, false
 	}
@@ -39,6 +42,7 @@ type Measurement struct {
 	Said string // what was seen; one line without secrets
 
 	Counters *Counters // of a comparison, which decides by itself whether it is well
+	Alert    *Notice   // of an alert, likewise; nil: that is how late it is
 }
 
 // MaxSamples is how many failures are kept as evidence: the first, and the newest.
@@ -52,13 +56,22 @@ type Tally struct {
 	Last     Measurement // First and Last of these failures, by their times
 	Samples  []Measurement
 	Failed   bool // for good
+	// Inconclusive says why what is measured now says nothing about the release; empty: it does.
+	Inconclusive string
 
 	compared *comparison
+	alerts   *alerts
 }
 
 // Add is the tally after one more measurement.
 func (r Rule) Add(t Tally, m Measurement) Tally {
-	if t.Failed || m.At.Before(r.From) {
+	if t.Failed {
+		return t
+	}
+	if r.Alert != nil { // what was heard before it counts says what fired already
+		return r.alert(t, m)
+	}
+	if m.At.Before(r.From) {
 		return t
 	}
 	if m.Counters != nil && r.Compare != nil {

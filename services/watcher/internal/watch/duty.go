@@ -24,6 +24,7 @@ type duty struct {
 	stage    string // its name, if there are several
 	checks   []*check
 	signals  reading
+	alerts   uint64 // sequence of the last alert that was heard; 0: none since long enough before the stretch began
 	measured chan measured
 	stop     context.CancelFunc
 
@@ -46,6 +47,7 @@ type check struct {
 	failing bool          // staging was not well then, whether or not that counts
 	err     error         // why it could not look then
 	blind   bool          // and that was said
+	doubted string        // why it is inconclusive, as it was said last
 }
 
 // begin starts to watch.

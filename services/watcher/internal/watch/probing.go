@@ -136,8 +136,12 @@ func (r *watch) count(c *check, m judge.Measurement) {
 func (r *watch) looking(ctx context.Context) bool {
 	all := true
 	for _, c := range r.on.checks {
+		if c.Alert != nil {
+			if c.err = r.silent(c); c.err == nil {
+				c.blind = false
+			}
+		}
 		switch {
-		case c.Signal != nil:
 		case c.err != nil:
 			all = false
 			if !c.blind {
@@ -145,6 +149,7 @@ func (r *watch) looking(ctx context.Context) bool {
 				r.log.Warn("a check can not look, so there are no heartbeats", zap.String("check", c.Name), zap.Error(c.err))
 				r.judgement(ctx, topology.Evidence(r.id), c.Name, false, probe.Line("can not look: "+c.err.Error()), 0, time.Time{})
 			}
+		case c.Signal != nil, c.Alert != nil: // they are read, not looked at
 		case time.Since(c.looked) > c.Interval+c.Timeout+patience:
 			all = false
 			r.log.Warn("a probe does not come back, so there is no heartbeat", zap.String("check", c.Name))
