@@ -32,7 +32,7 @@ func TestTable(t *testing.T) {
 		`body.tags`:                           {"env": "staging", "a": "b:c"},
 		`body.named`:                          {"env": "staging", "n": "7", "x": ""},
 		`body.split.split(",")`:               {"env": "staging", "host": "web-1"},
-		`body["null"]`:                           {},
+		`body["null"]`:                        {},
 		`{"a": "b"}`:                          {"a": "b"},
 		`{"a": body.text}`:                    {"a": "x"},
 		`[body.pairs, body.tags, {"z": "1"}]`: {"env": "staging", "n": "7", "a": "b:c", "z": "1"},

@@ -50,7 +50,7 @@ func moved(t testing.TB, program, dir string) string {
 	}
 	here := "." + strings.Repeat("/", len(shared)-1)
 	moved := filepath.Join(dir, "alertmanager")
-	if err := os.WriteFile(moved, bytes.ReplaceAll(code, []byte(shared), []byte(here)), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(moved, bytes.ReplaceAll(code, []byte(shared), []byte(here)), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	templates := filepath.Join(filepath.Dir(filepath.Dir(program)), strings.TrimPrefix(shared, "/usr"))

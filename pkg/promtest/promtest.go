@@ -80,7 +80,8 @@ func start(t testing.TB, rules, alertmanager string) *Server {
 	}
 	for range 5 { // somebody else may have taken the port by then
 		address := natstest.FreeAddress(t)
-		if s.URL = "http://" + address; serve(t, dir, address, program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		s.URL = "http://" + address
+		if serve(t, dir, address, program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 			"--rules.alert.resend-delay=1s", "--log.level=error") {
 			return s
 		}

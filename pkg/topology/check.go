@@ -58,9 +58,9 @@ func CheckVersion(version string) error {
 }
 
 // CheckPrint returns nil for a fingerprint: 8 to 64 hexadecimal digits in lowercase.
-func CheckPrint(print string) error {
-	if !validPrint(print) {
-		return fmt.Errorf("fingerprint %q: want 8 to 64 of 0-9 a-f", clip(print))
+func CheckPrint(fingerprint string) error {
+	if !validPrint(fingerprint) {
+		return fmt.Errorf("fingerprint %q: want 8 to 64 of 0-9 a-f", clip(fingerprint))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 const alertsCheck = `watch: [ { name: alerts, alert: { match: { severity: page } } } ]`
 
 // heard stores an alert as the gateway does.
-func (w *world) heard(project, print string, status alert.Status, since time.Time) {
+func (w *world) heard(project, fingerprint string, status alert.Status, since time.Time) {
 	w.Helper()
 	data, err := alert.Encode(alert.Alert{
 		Status: status, Since: since, Name: "HighErrorRate", Labels: map[string]string{"severity": "page"},
@@ -23,7 +23,7 @@ func (w *world) heard(project, print string, status alert.Status, since time.Tim
 	if err != nil {
 		w.Fatal(err)
 	}
-	if _, err := w.js.Publish(w.Context(), topology.Alert(project, print), data); err != nil {
+	if _, err := w.js.Publish(w.Context(), topology.Alert(project, fingerprint), data); err != nil {
 		w.Fatal(err)
 	}
 }

@@ -107,7 +107,7 @@ const (
 
 // events is what a source can tell of.
 func (s Source) events() []On {
-	switch s {
+	switch s { //nolint:exhaustive // the others tell of alerts
 	case GitHub:
 		return []On{Push, Merged, Build, Release}
 	case GitLab:

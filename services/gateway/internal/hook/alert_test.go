@@ -207,14 +207,14 @@ func TestWhatBecomesOfAnAlert(t *testing.T) {
 		}
 	}
 	h := alerting(t, config.Sentry)
-	print := func(kind, name string) string {
+	printed := func(kind, name string) string {
 		out, err := hook.Read(t.Context(), h, secret, told(h, kind, example(t, name)))
 		if err != nil || len(out.Alerts) != 1 {
 			t.Fatalf("%+v %v", out, err)
 		}
 		return out.Alerts[0].Fingerprint
 	}
-	if print("event_alert", "sentry_event_alert") != print("issue", "sentry_issue") {
+	if printed("event_alert", "sentry_event_alert") != printed("issue", "sentry_issue") {
 		t.Error("an issue's alert is not resolved by its issue")
 	}
 }

@@ -165,7 +165,7 @@ type reading struct {
 }
 
 func read(source config.Source, d Delivery) (told, error) {
-	switch source {
+	switch source { //nolint:exhaustive // the others are read otherwise
 	case config.GitHub:
 		return readGitHub(d)
 	case config.GitLab:
@@ -174,7 +174,6 @@ func read(source config.Source, d Delivery) (told, error) {
 		return readCircleCI(d)
 	case config.Bitbucket:
 		return readBitbucket(d)
-	default: // it is read otherwise
 	}
 	return told{}, fmt.Errorf("%w: the source %q is unknown", ErrMalformed, source)
 }

@@ -243,9 +243,9 @@ func (a alerts) inOrder() []condition {
 // forget makes room for one more, by the one that was resolved first. It tells whether there was one.
 func forget(known map[string]condition) bool {
 	var first string
-	for print, k := range known {
-		if f := known[first]; !k.on && (first == "" || k.ended.Before(f.ended) || k.ended.Equal(f.ended) && print < first) {
-			first = print
+	for one, k := range known {
+		if f := known[first]; !k.on && (first == "" || k.ended.Before(f.ended) || k.ended.Equal(f.ended) && one < first) {
+			first = one
 		}
 	}
 	delete(known, first)

@@ -17,9 +17,9 @@ import (
 var came = time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant, if times could be
 
 // heard is a measurement so long after the release came, or before it.
-func heard(after time.Duration, status alert.Status, print string, more ...func(*judge.Notice)) judge.Measurement {
-	n := &judge.Notice{Print: print, Alert: alert.Alert{
-		Status: status, Name: "High" + print, Source: "alertmanager", Labels: map[string]string{"severity": "page"},
+func heard(after time.Duration, status alert.Status, of string, more ...func(*judge.Notice)) judge.Measurement {
+	n := &judge.Notice{Print: of, Alert: alert.Alert{
+		Status: status, Name: "High" + of, Source: "alertmanager", Labels: map[string]string{"severity": "page"},
 	}}
 	for _, m := range more {
 		m(n)

@@ -98,7 +98,8 @@ func (v Verdict) Evidence() string {
 		Samples []sample   `json:"samples,omitempty"`
 	}{
 		Check: v.Check, Stage: v.Stage, Bake: v.Stretch.Bake,
-		Failed: t.Failed, Doubt: releasepb.Line(t.Inconclusive, maxSaid), Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Of: t.Measured,
+		Failed: t.Failed, Doubt: releasepb.Line(t.Inconclusive, maxSaid),
+		Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Of: t.Measured,
 	}
 	if t.Count > 0 {
 		first, last := t.First.At.UTC(), t.Last.At.UTC()

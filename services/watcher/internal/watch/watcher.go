@@ -32,8 +32,9 @@
 // not count yet has been looked at. A watcher that can not look sends none, and the release is held instead of promoted.
 //
 // A heartbeat is failing when the last look of some probe saw that staging, or production, is not well, be it in the check's
-// grace or not often enough to count as failed, or when an alert fires that did not before. Signals that are no more than the project allows are not failing. So between
-// the first failure of a check and its verdict, all heartbeats are failing; after the verdict there are none.
+// grace or not often enough to count as failed, or when an alert fires that did not before. Signals that are no more than the
+// project allows are not failing. So between the first failure of a check and its verdict, all heartbeats are failing; after the
+// verdict there are none.
 //
 // Signals are counted from what is stored, since the beginning of the stretch: those that came while no watcher ran count too.
 // What is heard of them is a hint to read, so that a request follows within milliseconds. Failures of probes in a row are
