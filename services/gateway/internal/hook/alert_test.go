@@ -179,7 +179,7 @@ func TestWhatBecomesOfAnAlert(t *testing.T) {
 		{config.Sentry, "issue", "sentry_issue", map[string]any{"action": "assigned"}, "", ""},
 		{config.Sentry, "comment", "sentry_issue", nil, "", ""},
 		{config.Datadog, "", "datadog", map[string]any{"transition": "Recovered"}, alert.Resolved, ""},
-		{config.Datadog, "", "datadog", map[string]any{"transition": "Renotify"}, alert.Firing, ""},
+		{config.Datadog, "", "datadog", map[string]any{"transition": "Renotify", "date": "1630532944000"}, alert.Firing, ""},
 		{config.Datadog, "", "datadog", map[string]any{"transition": "Triggered", "date": "1630532944000"}, alert.Firing, "2021-09-01T21:49:04Z"},
 		{config.PagerDuty, "", "pagerduty", map[string]any{"event.event_type": "incident.resolved"}, alert.Resolved, "2020-10-02T18:45:22Z"},
 		{config.PagerDuty, "", "pagerduty", map[string]any{"event.event_type": "incident.acknowledged"}, "", ""},

@@ -30,7 +30,7 @@ const (
 // alerts is what was heard so far. It is a pure fold of the notices, and of the times at which it was looked at.
 type alerts struct {
 	heard time.Time            // the last sign of life of the source
-	known map[string]condition // by fingerprint: those that ever matched
+	known map[string]*condition // by fingerprint: those that ever matched; what is pointed to never changes
 	over  bool                 // there were more than can be remembered
 }
 
@@ -62,10 +62,10 @@ func (r Rule) alert(t Tally, m Measurement) Tally {
 	if m.At.Before(r.From) {
 		return t
 	}
-	if k, ok := r.blamed(a, m.At); ok {
+	if k := r.blamed(a, m.At); k != nil {
 		said := Measurement{At: k.began, Said: k.said()}
 		if r.Alert.For > 0 {
-			said.Said += ", and fired for " + r.lasted(k, m.At).Round(time.Second).String()
+			said.Said += ", and fired for " + r.lasted(*k, m.At).Round(time.Second).String()
 		}
 		t.Count, t.First, t.Last, t.Samples, t.Failed = 1, said, said, []Measurement{said}, true
 	}
@@ -80,7 +80,11 @@ func (r Rule) hear(a alerts, at time.Time, n Notice) alerts {
 	if at.After(a.heard) {
 		a.heard = at
 	}
-	k, known := a.known[n.Print]
+	var k condition
+	before, known := a.known[n.Print]
+	if known {
+		k = *before
+	}
 	switch {
 	case n.Status == alert.Firing && (known || r.matches(n)):
 		k = r.fires(k, at, n)
@@ -95,9 +99,9 @@ func (r Rule) hear(a alerts, at time.Time, n Notice) alerts {
 		return a
 	}
 	if a.known == nil {
-		a.known = map[string]condition{}
+		a.known = map[string]*condition{}
 	}
-	a.known[n.Print] = k
+	a.known[n.Print] = &k
 	return a
 }
 
@@ -163,37 +167,53 @@ func (r Rule) suspect(k condition) bool {
 }
 
 // blamed is the first alert, by the time at which it began, that fails the check.
-func (r Rule) blamed(a alerts, now time.Time) (condition, bool) {
-	for _, k := range a.inOrder() {
-		if r.suspect(k) && r.lasted(k, now) >= r.Alert.For {
-			return k, true
+func (r Rule) blamed(a alerts, now time.Time) (first *condition) {
+	for _, k := range a.known {
+		if r.suspect(*k) && r.lasted(*k, now) >= r.Alert.For && (first == nil || byTime(k, first) < 0) {
+			first = k
 		}
 	}
-	return condition{}, false
+	return first
 }
+
+// byTime orders alerts by the time at which they began.
+func byTime(x, y *condition) int { return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.Print, y.Print)) }
 
 // doubt says why what was heard says nothing about the release; empty if it does.
 func (r Rule) doubt(a alerts) string {
+	var doubtful []*condition
+	for _, k := range a.known {
+		if k.on && (k.flaps >= mostFlaps || k.began.Before(r.Began)) {
+			doubtful = append(doubtful, k)
+		}
+	}
+	slices.SortFunc(doubtful, byTime)
+	const most = 3
 	var why []string
-	for _, k := range a.inOrder() {
-		switch {
-		case !k.on:
-		case k.flaps >= mostFlaps:
+	for _, k := range doubtful[:min(len(doubtful), most)] {
+		if k.flaps >= mostFlaps {
 			why = append(why, fmt.Sprintf("%s: it came %d times in the hour before the release", k.said(), k.flaps))
-		case k.began.Before(r.Began):
+		} else {
 			why = append(why, fmt.Sprintf("%s: it fires since %s UTC, before the release came", k.said(), k.began.UTC().Format(time.DateTime)))
 		}
 	}
-	const most = 3
-	if n := len(why); n > most {
-		why = append(why[:most], fmt.Sprintf("and %d more", n-most))
+	if n := len(doubtful); n > most {
+		why = append(why, fmt.Sprintf("and %d more", n-most))
 	}
 	return strings.Join(why, "; ")
 }
 
 // Suspects tells whether an alert fires that may be the release's fault, whether or not it has for long enough.
 func (r Rule) Suspects(t Tally) bool {
-	return t.alerts != nil && slices.ContainsFunc(t.alerts.inOrder(), func(k condition) bool { return k.on && r.suspect(k) })
+	if t.alerts == nil {
+		return false
+	}
+	for _, k := range t.alerts.known {
+		if k.on && r.suspect(*k) {
+			return true
+		}
+	}
+	return false
 }
 
 // Due is the time at which an alert that fires will have failed the check if nothing more is heard of it; zero if none will.
@@ -202,11 +222,11 @@ func (r Rule) Due(t Tally) time.Time {
 	if t.alerts == nil || t.Failed {
 		return due
 	}
-	for _, k := range t.alerts.inOrder() {
-		if !k.on || !r.suspect(k) {
+	for _, k := range t.alerts.known {
+		if !k.on || !r.suspect(*k) {
 			continue
 		}
-		if at := r.counts(k).Add(r.Alert.For - k.lasted); due.IsZero() || at.Before(due) {
+		if at := r.counts(*k).Add(r.Alert.For - k.lasted); due.IsZero() || at.Before(due) {
 			due = at
 		}
 	}
@@ -233,18 +253,14 @@ func (r Rule) Silent(t Tally, now time.Time) string {
 	return ""
 }
 
-// inOrder are the alerts by the time at which they began.
-func (a alerts) inOrder() []condition {
-	return slices.SortedFunc(maps.Values(a.known), func(x, y condition) int {
-		return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.Print, y.Print))
-	})
-}
-
 // forget makes room for one more, by the one that was resolved first. It tells whether there was one.
-func forget(known map[string]condition) bool {
+func forget(known map[string]*condition) bool {
 	var first string
 	for one, k := range known {
-		if f := known[first]; !k.on && (first == "" || k.ended.Before(f.ended) || k.ended.Equal(f.ended) && one < first) {
+		if k.on {
+			continue
+		}
+		if f := known[first]; first == "" || k.ended.Before(f.ended) || k.ended.Equal(f.ended) && one < first {
 			first = one
 		}
 	}
@@ -253,7 +269,7 @@ func forget(known map[string]condition) bool {
 }
 
 // said is an alert in words, with its link if that is short.
-func (k condition) said() string {
+func (k *condition) said() string {
 	a := k.Alert
 	if len(a.URL) > maxLink {
 		a.URL = ""
