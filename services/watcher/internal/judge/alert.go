@@ -29,9 +29,9 @@ const (
 
 // alerts is what was heard so far. It is a pure fold of the notices, and of the times at which it was looked at.
 type alerts struct {
-	heard time.Time            // the last sign of life of the source
+	heard time.Time             // the last sign of life of the source
 	known map[string]*condition // by fingerprint: those that ever matched; what is pointed to never changes
-	over  bool                 // there were more than can be remembered
+	over  bool                  // there were more than can be remembered
 }
 
 // condition is how it is with one alert.
@@ -177,7 +177,9 @@ func (r Rule) blamed(a alerts, now time.Time) (first *condition) {
 }
 
 // byTime orders alerts by the time at which they began.
-func byTime(x, y *condition) int { return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.Print, y.Print)) }
+func byTime(x, y *condition) int {
+	return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.Print, y.Print))
+}
 
 // doubt says why what was heard says nothing about the release; empty if it does.
 func (r Rule) doubt(a alerts) string {
