@@ -55,7 +55,7 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
 # What is run without the race detector, too: large, or about programs that it does not reach into.
-FAST := TestChaos TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
+FAST := TestChaos TestClocksDecideNothing TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
 	TestSupersedeStorm TestSupersedeMaxWait TestOwnerEndedWhileEveryStagerWasDown TestBrokerRestartMidSoak \
 	TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol TestFalseAlarms TestConformance
 

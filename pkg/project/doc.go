@@ -17,20 +17,19 @@
 //	  git: { remote: "https://…", tag: "pkg/x/v{{version}}", candidate: rc, branch: beta, token_env: GIT_TOKEN }
 //	  github_release: { repo: acme/tracer, tag: "v{{version}}", token_env: GITHUB_TOKEN }
 //	stage:   { exec: { command: ["./deploy-staging"], env: {K: v}, env_from: [HOME], dir: ".", timeout: 10m }, on_cancel: restore }
-//	soak:    { delay: 2h, collision: newest, max_overdue: 6h }
+//	soak:    { delay: 2h, collision: newest, max_overdue: 6h, coverage: 90%, on_gap: hold }
 //	watch:
 //	  - { name: errors, signal: { max: 0 }, grace: 1m }
 //	  - { name: health, http: { url: "http://127.0.0.1:9000/healthz", status: 200, timeout: 5s }, interval: 10s, failures: 3 }
-//	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m }
+//	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m, severity: warn }
 //	  - { name: rate, prometheus: { url: "https://prometheus.example", query: "…" }, condition: value < 0.01, no_data: hold }
 //	  - { name: depth, json: { url: "https://queue.example/api", value: body.depth, token_env: QUEUE_TOKEN }, condition: value < 100.0 }
 //	  - name: errors                         # sequential: it may look as often as it likes; see package compare
 //	    prometheus:
 //	      url: "https://prometheus.example"
 //	      compare: { errors: "…", requests: "…", baseline_errors: "…", baseline_requests: "…", tolerated: 1.5, false_alarms: 0.01 }
-//	promote: { npm: { tag: latest } }
-//
 //	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
+//	promote: { npm: { tag: latest } }
 //
 // An alert comes in through the gateway (deploy/gateway.example.yaml). One that fires fails the check, once it has for `for`
 // altogether, so that one that flaps after the deployment does not get away. One that began before the soak is not blamed on the release,
@@ -38,6 +37,8 @@
 // was resolved and fires anew counts. Silence is taken for well unless `heartbeat` is set: then the source must have been heard of
 // within that time, by an alert or by the one that always fires (Prometheus' Watchdog, sent anew every minute), and otherwise there are
 // no data, which holds the release.
+//
+// A check that fails cancels the release, or with require_human: true holds it for a person; one with severity: warn only says so.
 //
 // A number that is not there, NaN, and a source that does not answer are no data: no_data says whether that holds the release, which
 // is the default, counts as a failure, or is ignored once something was measured. No data never passes.

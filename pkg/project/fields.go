@@ -68,9 +68,10 @@ func (k kind) fields() []string {
 		ofOCI:    {"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"},
 		ofFiles:  {"dir", "channel", "timeout"},
 		ofExec:   {"command", "env", "env_from", "dir", "timeout"},
-		ofSoak:   {"delay", "collision", "max_overdue", "supersede_limit", "max_wait"},
+		ofSoak:   {"delay", "collision", "max_overdue", "supersede_limit", "max_wait", "coverage", "on_gap"},
 		ofCheck: {
 			"name", "signal", "http", "exec", "prometheus", "json", "alert", "interval", "failures", "grace", "condition", "no_data",
+			"severity", "require_human",
 		},
 		ofSignal:        {"max"},
 		ofHTTP:          {"url", "status", "timeout"},

@@ -179,6 +179,8 @@ func (d *decoder) soak(s section) (Soak, time.Duration) {
 		MaxOverdue:     block.duration("max_overdue", DefaultMaxOverdue, between(minOverdue, MaxDelay)),
 		SupersedeLimit: block.number("supersede_limit", DefaultSupersedeLimit, 1, maxSupersede),
 		MaxWait:        block.duration("max_wait", DefaultMaxWait, between(minLimit, MaxDelay)),
+		Coverage:       block.percent("coverage", DefaultCoverage, minCoverage),
+		OnGap:          OnGap(block.text("on_gap", oneOf(HoldOnGap, ExtendOnGap))),
 	}, block.duration("delay", DefaultDelay, ParseDelay)
 }
 
@@ -224,6 +226,11 @@ func (d *decoder) bake(s section) *Bake {
 	b := &Bake{For: block.duration("for", 0, between(minBake, MaxDelay)), Watch: d.watch(block)}
 	if len(b.Watch) == 0 && d.clean(block.at("watch")) {
 		d.fail(block.at("watch"), "is missing or empty: without a check nothing could roll the release back")
+	}
+	for i, c := range b.Watch {
+		if c.RequireHuman {
+			d.fail(index(block.at("watch"), i)+".require_human", "has no meaning in a bake, where everybody has the release already: remove it, or severity: warn")
+		}
 	}
 	return b
 }
@@ -271,6 +278,12 @@ func (d *decoder) check(s section) Check {
 		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
 		Failures: s.number("failures", 0, 1, maxFailures),
 		Grace:    s.duration("grace", 0, between(0, MaxDelay)),
+
+		Warns:        s.text("severity", oneOf(severityError, severityWarn)) == severityWarn,
+		RequireHuman: s.flag("require_human"),
+	}
+	if c.RequireHuman && c.Warns {
+		d.fail(s.at("require_human"), "has no meaning for a check that only warns: remove it, or severity: warn")
 	}
 	timeout := between(minProbeTimeout, maxProbeTimeout)
 	if block, ok := s.child("signal", ofSignal); ok {

@@ -62,6 +62,7 @@ func (p *Project) fillIn() {
 	setUnset(&p.Version, FromArtifact)
 	setUnset(&p.Order, BySemver)
 	setUnset(&p.Soak.Collision, Newest)
+	setUnset(&p.Soak.OnGap, HoldOnGap)
 	if p.Publish != nil {
 		p.Publish.fillIn("beta")
 	}

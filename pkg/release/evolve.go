@@ -117,6 +117,7 @@ func resumed(s State, e WasResumed) State {
 		s.SoakFrom = later(s.SoakFrom, e.Said.At)
 	}
 	s.Held = nil
+	s.Prolonged += e.Prolonged
 	s.Folded = max(s.Folded, e.Seq)
 	return s
 }
@@ -157,7 +158,8 @@ func passed(s State) State {
 	s.Passed = append(slices.Clone(s.Passed), s.Staging)
 	s.Stage++
 	s.Staging, s.Approved, s.Postponed = Channel{}, nil, nil
-	s.StagedAt, s.SoakFrom, s.Due, s.Remaining, s.Extra = time.Time{}, time.Time{}, time.Time{}, 0, 0
+	s.StagedAt, s.SoakFrom, s.Due, s.Remaining = time.Time{}, time.Time{}, time.Time{}, 0
+	s.Extra, s.Prolonged = 0, 0
 	return s
 }
 

@@ -31,7 +31,8 @@
 // Clocks: no service reads the wall clock for anything that it decides, so there is no place in the code where a wrong clock could
 // be put in. The services are therefore built with a time.Now of the standard library that is off by what an environment variable
 // says (go build -overlay, see internal/rig); durations stay right, as on a host whose clock is wrong. That wrong clocks do
-// make a difference where somebody believes them is shown by the build flaw_clock.
+// make a difference where somebody believes them is shown by the build flaw_clock; that nobody does, by TestClocksDecideNothing: fifteen
+// kinds of releases, each with something that an hour would change, have the same outcomes whatever the clocks say.
 //
 // A promoter that is stopped for an hour between its claim and its driver: here an attempt may take 6 s instead of 10 minutes,
 // and the stop is longer than that. The hour itself passes in a bubble, in services/e2e, TestStoppedForAnHour.

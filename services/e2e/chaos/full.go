@@ -88,7 +88,8 @@ func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 			defer next.Stop()
 			for n := 1; !over(stop) && ctx.Err() == nil; n++ {
 				slots <- struct{}{}
-				id, ok := a.merge(ctx, projectName(i), fmt.Sprintf("1.%d.0", n))
+				delay := []time.Duration{0, 0, 0, time.Second, time.Second, 2 * time.Second, 5 * time.Second}[rand.IntN(7)]
+				id, ok := a.merge(ctx, projectName(i), fmt.Sprintf("1.%d.0", n), delay)
 				if !ok {
 					return
 				}
@@ -107,10 +108,9 @@ func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 }
 
 // merge hands in an artifact and a merge, and insists until both are acknowledged, as CI does.
-func (a *arena) merge(ctx context.Context, project, version string) (id string, ok bool) {
+func (a *arena) merge(ctx context.Context, project, version string, delay time.Duration) (id string, ok bool) {
 	id = uuid.Must(uuid.NewV7()).String()
 	artifact, text := project+"-"+version+".bin", project+" "+version+" "+id
-	delay := []time.Duration{0, 0, 0, time.Second, time.Second, 2 * time.Second, 5 * time.Second}[rand.IntN(7)]
 	data, err := releasepb.EncodeMergeEvent(releasepb.MergeEvent{
 		ID: id, Commit: strings.ReplaceAll(version, ".", "-"), Version: version, Artifact: artifact, Actor: "ci", Delay: &delay,
 	})

@@ -121,6 +121,11 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		if e.State.Ready(now) {
 			return l.due(ctx, e)
 		}
+	case release.Held:
+		if e.State.SoaksOn() { // at the time of the record that held it: no soak is lost between the two
+			_, err := l.decide(ctx, e, release.Prolong{Instance: l.env.Instance, At: e.At})
+			return true, err
+		}
 	case release.RollingBack:
 		if l.hint.Subject.Kind != topology.KindDue { // the alarm is for the deadline; the record's hint stays in hand until it is done
 			return true, l.rollBack(ctx, e)

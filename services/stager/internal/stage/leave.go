@@ -104,7 +104,7 @@ const actor = "stager"
 func (s *Stager) askToGiveWay(ctx context.Context, occupant string, newcomer release.State) error {
 	subject := topology.Request(topology.VerbCancel, occupant, actor)
 	asked, err := s.env.Journal.Asked(ctx, subject)
-	if err != nil || asked {
+	if err != nil || asked != 0 {
 		return err
 	}
 	body, err := releasepb.EncodeRequest(release.Request{

@@ -20,14 +20,26 @@ type Verdict struct {
 	Stretch Stretch
 	Rule    Rule
 	Tally   Tally
+	Human   bool // a person is to decide
 }
 
-// Asks tells whether the verdict still asks for something, as things stand with the release: see [Stretch.Verb]. A soak
+// Verb is what the verdict asks for: before the promotion to cancel the release, or to hold it for a person; after it to roll it back.
+func (v Verdict) Verb() release.Verb {
+	switch {
+	case v.Stretch.Bake:
+		return release.Recall
+	case v.Human:
+		return release.Hold
+	}
+	return release.Cancel
+}
+
+// Asks tells whether the verdict still asks for something, as things stand with the release: see [Verdict.Verb]. A soak
 // speaks against a promotion until that is out. A bake speaks against it until it is over; what failed in its time also
 // afterwards, as the last failure and the end of the bake may cross.
 func (v Verdict) Asks(s release.State) bool {
 	if !v.Stretch.Bake {
-		return !s.Phase.Ended() && !s.Phase.Out()
+		return !s.Phase.Ended() && !s.Phase.Out() && !(v.Human && s.Held != nil)
 	}
 	return s.Phase == release.Baking ||
 		s.Phase == release.Promoted && v.Tally.Last.At.Before(v.Stretch.From.Add(s.Policy.Bake))

@@ -28,6 +28,9 @@ type duty struct {
 	measured chan measured
 	stop     context.CancelFunc
 
+	running time.Time // by the broker, when the clock of the soak was started last; zero: it did not run when this was looked at last
+	held    bool      // the release was held then
+
 	// By the local clock.
 	since  time.Time // a look that began before this vouches for nothing
 	beaten time.Time // when the last heartbeat was sent; zero: none was
@@ -48,6 +51,7 @@ type check struct {
 	err     error         // why it could not look then
 	blind   bool          // and that was said
 	doubted string        // why it is inconclusive, as it was said last
+	warned  bool          // of one that only warns: that it failed was said
 }
 
 // begin starts to watch.
@@ -64,23 +68,48 @@ func (r *watch) begin(ctx context.Context) error {
 	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	unhook := context.AfterFunc(ctx, stop)
 	d := &duty{stretch: r.stretch, measured: make(chan measured), stop: func() { unhook(); stop() }, since: time.Now()}
+	d.goesOn(s)
 	if len(s.Policy.Stages) > 1 {
 		d.stage = s.StageName()
 	}
 	d.expedite(s)
-	r.on, r.told = d, r.told || told
+	r.on, r.told = d, r.told || told != 0
 	r.attend(s.Project, r, true)
 	r.log.Info("watching", zap.String("project", s.Project), zap.String("stage", s.StageName()), zap.Bool("bake", d.stretch.Bake),
 		zap.Int("checks", len(checks)), zap.Bool("told", r.told))
 	facts := work.Facts(r.env.Catalog, s, r.work())
 	for i, c := range checks {
-		c := &check{Check: c, rule: judge.RuleOf(c, d.stretch.From), again: make(chan struct{}, 1), looked: time.Now()}
+		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)), again: make(chan struct{}, 1), looked: time.Now()}
 		d.checks = append(d.checks, c)
 		if !r.told {
 			r.probe(probing, i, c, facts)
 		}
 	}
 	return nil
+}
+
+// judgedFrom is since when the failures of a check count. Where a person decides, what was seen before the release was resumed is decided.
+func (d *duty) judgedFrom(c project.Check, s release.State) time.Time {
+	if c.RequireHuman && s.Phase == release.Soaking && s.Remaining > 0 {
+		return s.PhaseAt
+	}
+	return d.stretch.From
+}
+
+// goesOn tells whether a person let the release go on that was held when it was looked at last, or has been since.
+func (d *duty) goesOn(s release.State) bool {
+	was, held := d.running, d.held
+	d.running, d.held = time.Time{}, s.Phase == release.Held
+	if s.Phase == release.Soaking {
+		d.running = s.PhaseAt
+		return held || !was.IsZero() && !was.Equal(d.running)
+	}
+	return false
+}
+
+// human tells whether there is a check that asks for a person.
+func (d *duty) human() bool {
+	return slices.ContainsFunc(d.checks, func(c *check) bool { return c.RequireHuman })
 }
 
 // work is what is watched: what was deployed, or what was promoted.
@@ -143,7 +172,7 @@ func (d *duty) expedite(s release.State) {
 // failing tells whether the last look of any probe saw that staging is not well. Signals that are fewer than what fails their
 // check are no failure: the project allows them.
 func (d *duty) failing() bool {
-	return slices.ContainsFunc(d.checks, func(c *check) bool { return c.failing })
+	return slices.ContainsFunc(d.checks, func(c *check) bool { return c.failing && !c.Warns })
 }
 
 // rest stops watching. What the probes have under way is broken off.
@@ -169,5 +198,5 @@ func (r *watch) finish(ctx context.Context) {
 }
 
 func (d *duty) verdict(c *check) judge.Verdict {
-	return judge.Verdict{Check: c.Name, Stage: d.stage, Stretch: d.stretch, Rule: c.rule, Tally: c.tally}
+	return judge.Verdict{Check: c.Name, Stage: d.stage, Stretch: d.stretch, Rule: c.rule, Tally: c.tally, Human: c.RequireHuman}
 }

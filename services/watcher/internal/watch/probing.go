@@ -125,7 +125,7 @@ func (r *watch) take(m measured) bool {
 // count adds a measurement to a check, and remembers the first check that failed.
 func (r *watch) count(c *check, m judge.Measurement) {
 	c.tally = c.rule.Add(c.tally, m)
-	if c.tally.Failed && r.verdict == nil {
+	if c.tally.Failed && r.verdict == nil && !c.Warns {
 		v := r.on.verdict(c)
 		r.verdict = &v
 		r.log.Info("a check failed", zap.String("check", c.Name), zap.String("reason", v.Reason()))
@@ -143,13 +143,14 @@ func (r *watch) looking(ctx context.Context) bool {
 		}
 		switch {
 		case c.err != nil:
-			all = false
+			all = all && c.Warns
 			if !c.blind {
 				c.blind = true
-				r.log.Warn("a check can not look, so there are no heartbeats", zap.String("check", c.Name), zap.Error(c.err))
+				r.log.Warn("a check can not look", zap.Bool("no_heartbeats", !c.Warns), zap.String("check", c.Name), zap.Error(c.err))
 				r.judgement(ctx, topology.Evidence(r.id), c.Name, false, probe.Line("can not look: "+c.err.Error()), 0, time.Time{})
 			}
 		case c.Signal != nil, c.Alert != nil: // they are read, not looked at
+		case c.Warns: // nothing waits for it
 		case time.Since(c.looked) > c.Interval+c.Timeout+patience:
 			all = false
 			r.log.Warn("a probe does not come back, so there is no heartbeat", zap.String("check", c.Name))

@@ -77,17 +77,17 @@ const (
 	codeWrongInFlight jetstream.ErrorCode = 10164
 )
 
-// condemn stores the request that the verdict asks for, once: on its subject there must be none. Of a soak that is the
-// tombstone, of a bake the rollback. Then it says why, as well as it can.
+// condemn stores the request that the verdict asks for, once: on its subject there must be none, or none that is not answered. Of a
+// soak that is the tombstone, or a hold where a person is to decide; of a bake the rollback. Then it says why, as well as it can.
 func (r *watch) condemn(ctx context.Context) error {
 	v := *r.verdict
-	verb := v.Stretch.Verb()
+	verb := v.Verb()
 	subject := topology.Request(string(verb), r.id, actor)
 	asked, err := r.env.Journal.Asked(ctx, subject)
 	if err != nil {
 		return err
 	}
-	if asked {
+	if asked != 0 && (verb != release.Hold || asked > r.entry.State.Folded) { // a person may have resumed what was held before
 		r.heed()
 		return nil
 	}
@@ -95,7 +95,7 @@ func (r *watch) condemn(ctx context.Context) error {
 	if m.Data, err = releasepb.EncodeRequest(release.Request{Verb: verb, Reason: v.Reason(), Evidence: v.Evidence()}); err != nil {
 		return err
 	}
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.Itoa(0))
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(asked, 10))
 	if err := r.publish(ctx, topology.StreamSluice, m); err != nil {
 		var api *jetstream.APIError
 		if errors.As(err, &api) && (api.ErrorCode == codeWrongLast || api.ErrorCode == codeWrongInFlight) {
@@ -108,6 +108,20 @@ func (r *watch) condemn(ctx context.Context) error {
 	r.evidence(ctx, v)
 	r.judgement(ctx, topology.Judged(r.id), v.Check, false, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
 	return nil
+}
+
+// warn says of each check that only warns, and has failed, that it has.
+func (r *watch) warn(ctx context.Context) {
+	for _, c := range r.on.checks {
+		if !c.Warns || !c.tally.Failed || c.warned {
+			continue
+		}
+		c.warned = true
+		v := r.on.verdict(c)
+		r.log.Warn("a check that only warns failed", zap.String("check", c.Name), zap.String("reason", v.Reason()))
+		r.evidence(ctx, v)
+		r.judgement(ctx, topology.Judged(r.id), v.Check, false, "warning: "+v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
+	}
 }
 
 // heed stops the probes: the request is stored.

@@ -159,6 +159,10 @@ func (r *watch) enter(ctx context.Context) bool {
 	if r.on != nil && !(watchable && stretch.Same(r.on.stretch)) {
 		r.finish(ctx)
 	}
+	if r.on != nil && r.on.goesOn(r.entry.State) && r.on.human() { // from now on it is judged anew
+		r.rest()
+		r.verdict, r.told = nil, false
+	}
 	if watchable && !stretch.Same(r.stretch) {
 		r.stretch, r.verdict, r.told, r.blind = stretch, nil, false, false
 	}
@@ -200,6 +204,7 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 		all, err = r.readAlerts(ctx)
 	}
 	news := r.collect()
+	r.warn(ctx)
 	switch {
 	case err != nil:
 		return 0, err

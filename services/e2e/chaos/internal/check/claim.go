@@ -87,7 +87,7 @@ func (j *judgement) timely(i int, begun release.WasBegun) {
 		j.bad("I3", "claimed at %d after a soak of %s of %s", j.records[i].seq, ran, need)
 	}
 	slack := release.BeatInterval(need) * 5 / 2 // what a heartbeat vouches for
-	if covered := j.covered(was.StagedAt, was.Due, slack); covered < need*release.MinCoverage/100-slack {
+	if covered := j.covered(was.StagedAt, was.Due, slack); covered < need*time.Duration(was.Policy.MinCoverage())/100-slack {
 		j.bad("I4", "claimed at %d after %s watched of %s", j.records[i].seq, covered, need)
 	}
 	if late := begun.At.Sub(was.Due); was.Policy.MaxOverdue > 0 && late > was.Policy.MaxOverdue {
