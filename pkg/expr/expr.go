@@ -133,8 +133,13 @@ func oneOf(got *cel.Type, kinds []*cel.Type) error {
 }
 
 func evaluate(ctx context.Context, program cel.Program, vars Vars) (any, error) {
-	value, err := valueOf(ctx, program, vars)
-	if err != nil {
+	value, _, err := program.ContextEval(ctx, map[string]any(vars))
+	return native(value, err)
+}
+
+// native is the value of an expression as Go has it.
+func native(value ref.Val, err error) (any, error) {
+	if value, err = checked(value, err); err != nil {
 		return nil, err
 	}
 	return value.Value(), nil
@@ -142,6 +147,10 @@ func evaluate(ctx context.Context, program cel.Program, vars Vars) (any, error) 
 
 func valueOf(ctx context.Context, program cel.Program, vars Vars) (ref.Val, error) {
 	value, _, err := program.ContextEval(ctx, map[string]any(vars))
+	return checked(value, err)
+}
+
+func checked(value ref.Val, err error) (ref.Val, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s", oneLine(err.Error()))
 	}
@@ -178,7 +187,19 @@ func (c *Condition) Holds(ctx context.Context, vars Vars) (bool, error) {
 	if c == nil {
 		return true, nil
 	}
-	value, err := evaluate(ctx, c.program, vars)
+	return truth(evaluate(ctx, c.program, vars))
+}
+
+// Is is Holds for who can not stop it: it takes as many steps as are allowed at most.
+func (c *Condition) Is(vars Vars) (bool, error) {
+	if c == nil {
+		return true, nil
+	}
+	value, _, err := c.program.Eval(map[string]any(vars))
+	return truth(native(value, err))
+}
+
+func truth(value any, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}

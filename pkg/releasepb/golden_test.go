@@ -38,6 +38,9 @@ func of[T any](name string, v T, encode func(T) ([]byte, error), decode func([]b
 
 func samples() []sample {
 	delay := 30 * time.Minute
+	value, looked := 0.125, func(seconds int) time.Time {
+		return at(1).Truncate(time.Second).Add(time.Duration(seconds) * time.Second)
+	}
 	out := []sample{
 		of("merge-event", releasepb.MergeEvent{
 			ID: anID, Commit: "c0ffee", Ref: "refs/heads/main", Version: "1.4.0", Artifact: "tracer-1.4.0.tgz", Digest: "sha256:00",
@@ -75,6 +78,14 @@ func samples() []sample {
 		of("merge-event-needs", releasepb.MergeEvent{
 			Commit: "c0ffee", Needs: []release.Need{{Project: "api", Version: "1.4.0"}, {Project: "web", Version: "2.0.0"}},
 		}, releasepb.EncodeMergeEvent, releasepb.DecodeMergeEvent),
+		of("measured", releasepb.Measured{
+			Instance: "watcher@1", Stage: 1, From: at(1), Totals: []int{4, 2}, Open: true, Signals: [2]uint64{7, 0}, Looks: []releasepb.Looks{{
+				Check: "health", Source: "0123456789abcdef", All: []releasepb.Look{
+					{At: looked(0), OK: true}, {At: looked(10), Said: "answered 500"}, {At: looked(20), Lack: "none", Said: "answered 404"},
+					{At: looked(30), OK: true, Value: &value}, {At: looked(40), Lack: "busy", Said: "answered 404"},
+				},
+			}, {Check: "errors", Source: "fedcba9876543210", All: []releasepb.Look{{At: looked(0), OK: true, Counters: &[4]float64{1, 100, 2, 200.5}}}}},
+		}, releasepb.EncodeMeasured, releasepb.DecodeMeasured),
 		of("heartbeat-failing", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3, Failing: true},
 			releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
 		of("heartbeat-inconclusive", releasepb.Heartbeat{

@@ -3,6 +3,7 @@ package releasepb_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -52,6 +53,7 @@ func messagesRoundTrip(t *rapid.T) {
 		Release: text().Draw(t, "release"), Check: text().Draw(t, "check"), Passed: rapid.Bool().Draw(t, "passed"),
 		Detail: lineOf(t, "detail"), Count: rapid.Int64().Draw(t, "count"), Since: moment().Draw(t, "since"),
 	}, releasepb.EncodeJudgement, releasepb.DecodeJudgement)
+	measuredRoundTrip(t)
 	d := releasepb.DeadLetter{
 		Reason: lineOf(t, "reason"), Subject: text().Draw(t, "subject"), Seq: rapid.Uint64().Draw(t, "seq"),
 		Body: rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "body"),
@@ -61,6 +63,85 @@ func messagesRoundTrip(t *rapid.T) {
 		releasepb.EncodeProject, releasepb.DecodeProject)
 	mergeEventRoundTrip(t)
 	laneRoundTrip(t)
+}
+
+func measuredRoundTrip(t *rapid.T) {
+	m := releasepb.Measured{
+		Instance: text().Draw(t, "instance"), Stage: int(rapid.Int32().Draw(t, "stage")), Bake: rapid.Bool().Draw(t, "bake"),
+		From: moment().Draw(t, "from"), Totals: list(rapid.IntRange(0, 1<<32-1)).Draw(t, "totals"), Open: rapid.Bool().Draw(t, "open"),
+		Signals: [2]uint64{rapid.Uint64().Draw(t, "project"), rapid.Uint64().Draw(t, "release")}, Lost: rapid.IntRange(0, 1<<32-1).Draw(t, "lost"),
+		Looks: list(looks()).Draw(t, "looks"),
+	}
+	roundTrip(t, m, releasepb.EncodeMeasured, releasepb.DecodeMeasured)
+}
+
+func looks() *rapid.Generator[releasepb.Looks] {
+	return rapid.Custom(func(t *rapid.T) releasepb.Looks {
+		out := releasepb.Looks{Check: text().Draw(t, "check"), Source: text().Draw(t, "source")}
+		at := time.UnixMilli(rapid.Int64Range(0, 1<<43).Draw(t, "at")).UTC()
+		for range rapid.IntRange(0, 20).Draw(t, "looks") {
+			l := releasepb.Look{At: at, OK: rapid.Bool().Draw(t, "ok")}
+			switch kind := rapid.IntRange(0, 5).Draw(t, "kind"); {
+			case kind < 3:
+				l.OK, l.Lack = false, []string{"none", "busy", "blind"}[kind]
+			case kind == 3:
+				l.OK, l.Counters = true, new([4]float64)
+				for i := range l.Counters {
+					l.Counters[i] = rapid.Float64().Draw(t, "counter")
+				}
+			case kind == 4:
+				value := rapid.OneOf(rapid.Float64(), rapid.Just(math.Inf(1)), rapid.Just(math.Inf(-1))).Draw(t, "value")
+				l.Value = &value
+			}
+			if !l.OK {
+				l.Said = text().Draw(t, "said")
+			}
+			out.All = append(out.All, l)
+			at = at.Add(time.Duration(rapid.Int32().Draw(t, "after")) * time.Millisecond)
+		}
+		return out
+	})
+}
+
+// Looks that are years apart come back, in several parts.
+func TestLooksThatAreFarApart(t *testing.T) {
+	var all []releasepb.Look
+	for _, year := range []int{1, 1970, 2026, 1999, 9999} {
+		all = append(all, releasepb.Look{At: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), Said: "x"})
+	}
+	data, err := releasepb.EncodeMeasured(releasepb.Measured{Looks: []releasepb.Looks{{Check: "health", All: all}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := releasepb.DecodeMeasured(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []releasepb.Look
+	for _, one := range m.Looks {
+		got = append(got, one.All...)
+	}
+	if !reflect.DeepEqual(got, all) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What is stored wrongly is refused in one clear line.
+func TestMeasurementsThatAreWrong(t *testing.T) {
+	for want, body := range map[string]string{
+		"2 looks with 1 times":        `{"looks":[{"check":"x","came":"pp"}]}`,
+		"look 0 has no value":         `{"looks":[{"came":"P"}]}`,
+		"look 0 has no counters":      `{"looks":[{"came":"c","counters":[1,2,3]}]}`,
+		"look 0: what it said is":     `{"looks":[{"came":"f"}]}`,
+		"look 0: it said text 2 of 1": `{"looks":[{"came":"f","texts":["a"],"said":[2]}]}`,
+		"look 0 came to 'z', which":   `{"looks":[{"came":"z"}]}`,
+		"unexpected token 3":          `{"looks":3}`,
+		"look 1 came to 'Ã', which":   `{"looks":[{"came":"pä","after":[1,1]}]}`,
+	} {
+		if _, err := releasepb.DecodeMeasured([]byte(body)); err == nil || !strings.Contains(err.Error(), want) || !errors.Is(err, releasepb.ErrMalformed) {
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
+	}
 }
 
 func lineOf(t *rapid.T, name string) string { return releasepb.Line(text().Draw(t, name), 100) }
@@ -263,6 +344,13 @@ func FuzzDecode(f *testing.F) {
 		check(t, err)
 		_, err = releasepb.DecodeDeadLetter(data)
 		check(t, err)
+		m, err := releasepb.DecodeMeasured(data)
+		check(t, err)
+		if err == nil {
+			if _, err := releasepb.EncodeMeasured(m); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }
 

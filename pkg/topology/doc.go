@@ -62,9 +62,10 @@
 // persistence with more than one replica, and refuses to change it (stream.go, checkStreamCfg, configUpdateCheckLocked):
 // going from one replica to three means deleting this stream, and Ensure says so.
 //
-// Evidence is kept 30 days unless the deployment chooses otherwise. The CDEvents that the gateway makes of journals are kept with it:
-// whoever reads them later than that has the journals. So are the alerts of other people's monitoring (package alert): whoever sent
-// one does not send it again because we lost it, so it is stored before it is acknowledged, and no flood of signals evicts it.
+// Evidence is kept 30 days unless the deployment chooses otherwise; so are measurements, which is how far `sluice backtest` can look
+// back. The CDEvents that the gateway makes of journals are kept with it: whoever reads them later than that has the journals. So are
+// the alerts of other people's monitoring (package alert): whoever sent one does not send it again because we lost it, so it is stored
+// before it is acknowledged, and no flood of signals evicts it.
 //
 // # Buckets
 //

@@ -11,7 +11,7 @@ const (
 	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, evidence, verdicts, alerts, CDEvents
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, alerts, CDEvents
 )
 
 // The buckets, and the streams that hold them.
@@ -88,6 +88,7 @@ const (
 	KindSignal    Kind = "signal"    // sluice.signal.<project>[.<release>]
 	KindAlert     Kind = "alert"     // sluice.alert.<project>.<fingerprint>
 	KindHeartbeat Kind = "heartbeat" // sluice.heartbeat.<release>
+	KindMeasured  Kind = "measured"  // sluice.measured.<release>
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
 	KindJudged    Kind = "judged"    // sluice.judged.<release>
 	KindCDEvents  Kind = "cdevents"  // sluice.cdevents.<release>: its records as CDEvents
@@ -97,7 +98,7 @@ const (
 type Subject struct {
 	Kind    Kind
 	Verb    string // request, stop
-	Release string // request, release, delay, due, heartbeat, evidence, judged, cdevents; optional in signal
+	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
 	Project string // merge, commit, version, signal, alert, project, stop: there it may be AllProjects
 	Commit  string // commit
@@ -184,7 +185,12 @@ func Heartbeat(id string) string {
 	return Subject{Kind: KindHeartbeat, Release: id}.String()
 }
 
-// Evidence is the subject of what the watcher measured of a release.
+// Measured is the subject of everything that the watcher measured of a release.
+func Measured(id string) string {
+	return Subject{Kind: KindMeasured, Release: id}.String()
+}
+
+// Evidence is the subject of what the watcher's checks of a release came to.
 func Evidence(id string) string {
 	return Subject{Kind: KindEvidence, Release: id}.String()
 }
@@ -264,7 +270,7 @@ func (s Subject) String() string {
 		if s.Actor != "" {
 			add(s.Actor, validActor)
 		}
-	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindEvidence, KindJudged, KindCDEvents:
+	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents:
 		add(s.Release, validRelease)
 	case KindCommit:
 		add(s.Project, validName)
@@ -334,7 +340,9 @@ func ParseSubject(s string) (Subject, error) {
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)
-	case slices.Contains([]Kind{KindRelease, KindDelay, KindDue, KindHeartbeat, KindEvidence, KindJudged, KindCDEvents}, out.Kind):
+	case slices.Contains([]Kind{
+		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents,
+	}, out.Kind):
 		take(&out.Release, CheckRelease)
 	case out.Kind == KindCommit:
 		least, most = 2, 2

@@ -12,7 +12,7 @@ import (
 func kinds() []Kind {
 	return []Kind{
 		KindMerge, KindRequest, KindRelease, KindCommit, KindVersion, KindLane, KindDead, KindDelay, KindDue,
-		KindStop, KindProject, KindSignal, KindHeartbeat, KindEvidence, KindJudged,
+		KindStop, KindProject, KindSignal, KindHeartbeat, KindMeasured, KindEvidence, KindJudged,
 	}
 }
 
@@ -125,6 +125,7 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Signal("tracer", ""), "sluice.signal.tracer"},
 		{Signal("tracer", id), "sluice.signal.tracer." + id},
 		{Heartbeat(id), "sluice.heartbeat." + id},
+		{Measured(id), "sluice.measured." + id},
 		{Evidence(id), "sluice.evidence." + id},
 		{Judged(id), "sluice.judged." + id},
 		{CDEvents(id), "sluice.cdevents." + id},

@@ -40,7 +40,7 @@ const (
 type Options struct {
 	Replicas    int           // 1 or 3; 0 keeps what is there, 1 for new streams
 	SignalAge   time.Duration // how long signals are kept; at least the longest soak with a signal check
-	EvidenceAge time.Duration // how long heartbeats, evidence, verdicts and alerts are kept
+	EvidenceAge time.Duration // how long heartbeats, measurements, evidence, verdicts and alerts are kept
 }
 
 func (o Options) filled() Options {
@@ -122,8 +122,8 @@ func signals(o Options) jetstream.StreamConfig {
 }
 
 func evidence(o Options) jetstream.StreamConfig {
-	c := base(StreamEvidence, "Sluice: heartbeats, evidence, verdicts, alerts, CDEvents", o,
-		"sluice.heartbeat.*", "sluice.evidence.*", "sluice.judged.*", AllAlerts, "sluice.cdevents.*")
+	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, alerts, CDEvents", o,
+		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", AllAlerts, "sluice.cdevents.*")
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.EvidenceAge
 	c.MaxMsgSize = MaxEvidence

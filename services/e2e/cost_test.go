@@ -45,6 +45,50 @@ func TestCostOfARelease(t *testing.T) {
 	})
 }
 
+// TestCostOfWhatIsMeasured counts what the watcher stores of a release with a soak of two hours and two probes every ten seconds:
+// the heartbeats, one message of measurements for each, and what the checks came to at the end.
+func TestCostOfWhatIsMeasured(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.apply("tracer", `watch:
+  - { name: errors, signal: { max: 0 } }
+  - { name: one, http: { url: "http://one.test/" } }
+  - { name: two, http: { url: "http://two.test/" } }`)
+		w.start(all()...)
+		id := w.merge("tracer", "1.4.0")
+		w.untilPhase(id, release.Promoted)
+		w.laneIsFree("tracer")
+		messages, bytes := w.sizes(topology.StreamEvidence)
+		for subject, want := range map[string]struct{ messages, bytes int }{
+			topology.Heartbeat(id): {121, 150}, topology.Measured(id): {121, 500}, topology.Evidence(id): {3, 500},
+		} {
+			n := messages[subject]
+			if n > want.messages+1 || n < want.messages-2 || bytes[subject] > n*want.bytes {
+				w.Errorf("%s: %d messages of %d bytes, want %d of at most %d", subject, n, bytes[subject]/max(n, 1), want.messages, want.bytes)
+			}
+			w.Logf("%s: %d messages, %d bytes", subject, n, bytes[subject])
+		}
+	})
+}
+
+// sizes are how many messages each subject of a stream has, and how many bytes their bodies.
+func (w *world) sizes(stream string) (messages, bytes map[string]int) {
+	w.Helper()
+	s, err := w.js.Stream(w.Context(), stream)
+	if err != nil {
+		w.Fatal(err)
+	}
+	messages, bytes = map[string]int{}, map[string]int{}
+	for seq := range s.CachedInfo().State.LastSeq {
+		m, err := s.GetMsg(w.Context(), seq+1)
+		if err != nil {
+			w.Fatal(err)
+		}
+		messages[m.Subject]++
+		bytes[m.Subject] += len(m.Data)
+	}
+	return messages, bytes
+}
+
 // stored is how many messages each stream has ever had.
 func (w *world) stored() map[string]uint64 {
 	w.Helper()

@@ -250,7 +250,7 @@ func TestTheLocalUser(t *testing.T) {
 	var not []attempt
 	for _, subject := range []string{
 		topology.Release(release), topology.Lane("victim"), topology.Commit("tracer", "f00"), topology.Delay(release), topology.Due(release),
-		topology.Project("victim"), topology.Project("tracer"), topology.Judged(release), topology.Heartbeat(release), topology.Evidence(release), topology.Dead("merge", "x"),
+		topology.Project("victim"), topology.Project("tracer"), topology.Judged(release), topology.Heartbeat(release), topology.Measured(release), topology.Evidence(release), topology.Dead("merge", "x"),
 		"$JS.API.STREAM.PURGE.SLUICE", "$JS.API.STREAM.DELETE.SLUICE", "$JS.API.CONSUMER.DELETE.SLUICE.promoter",
 	} {
 		not = append(not, attempt{subject: subject}, attempt{subject: topology.Merge("tracer"), reply: subject})

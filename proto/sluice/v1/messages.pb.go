@@ -936,6 +936,239 @@ func (x *Judgement) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+// Measured is what a watcher measured of a release since the message before, on sluice.measured.<release>. Its messages are stored by
+// compare-and-set: each continues the one before, whoever wrote that. Unlike other messages it does not name the release: there is
+// one for every heartbeat.
+type Measured struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Instance string                 `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	// The stretch that it is of: the index of the stage, or the bake, and when it began.
+	Stage int32                  `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	Bake  bool                   `protobuf:"varint,3,opt,name=bake,proto3" json:"bake,omitempty"`
+	From  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	// Every check in the first message of an instance, then those that there is something of.
+	Looks []*Looks `protobuf:"bytes,5,rep,name=looks,proto3" json:"looks,omitempty"`
+	// By the order of the checks in the project file: how many looks of the stretch counted so far.
+	Totals []uint32 `protobuf:"varint,6,rep,packed,name=totals,proto3" json:"totals,omitempty"`
+	// What a check comes to depends on looks in earlier messages, too: a row of failures, or a comparison.
+	Open bool `protobuf:"varint,7,opt,name=open,proto3" json:"open,omitempty"`
+	// Sequences of SLUICE_SIGNALS up to which the signals of the project, and of the release, are counted.
+	Signals []uint64 `protobuf:"varint,8,rep,packed,name=signals,proto3" json:"signals,omitempty"`
+	// Looks that could not be stored.
+	Lost          uint32 `protobuf:"varint,9,opt,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measured) Reset() {
+	*x = Measured{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measured) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measured) ProtoMessage() {}
+
+func (x *Measured) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measured.ProtoReflect.Descriptor instead.
+func (*Measured) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Measured) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *Measured) GetStage() int32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *Measured) GetBake() bool {
+	if x != nil {
+		return x.Bake
+	}
+	return false
+}
+
+func (x *Measured) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Measured) GetLooks() []*Looks {
+	if x != nil {
+		return x.Looks
+	}
+	return nil
+}
+
+func (x *Measured) GetTotals() []uint32 {
+	if x != nil {
+		return x.Totals
+	}
+	return nil
+}
+
+func (x *Measured) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *Measured) GetSignals() []uint64 {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
+}
+
+func (x *Measured) GetLost() uint32 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+// Looks is the looks of one check, in columns.
+type Looks struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Check string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	// What was measured, as a hash: looks of different sources can not be compared.
+	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	// Of the first look.
+	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	// Of each of the others: milliseconds since the one before.
+	After []int32 `protobuf:"zigzag32,4,rep,packed,name=after,proto3" json:"after,omitempty"`
+	// A letter for each look: p well, f not; P and F the same with a value; c a comparison's counters; n no data, b busy, x blind.
+	Came string `protobuf:"bytes,5,opt,name=came,proto3" json:"came,omitempty"`
+	// For each P and F.
+	Values []float64 `protobuf:"fixed64,6,rep,packed,name=values,proto3" json:"values,omitempty"`
+	// For each c: errors and requests, of the release and of its baseline.
+	Counters []float64 `protobuf:"fixed64,7,rep,packed,name=counters,proto3" json:"counters,omitempty"`
+	Texts    []string  `protobuf:"bytes,8,rep,name=texts,proto3" json:"texts,omitempty"`
+	// For each f, F, n, b and x: which of the texts it said, from 1; 0 for none.
+	Said          []uint32 `protobuf:"varint,9,rep,packed,name=said,proto3" json:"said,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Looks) Reset() {
+	*x = Looks{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Looks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Looks) ProtoMessage() {}
+
+func (x *Looks) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Looks.ProtoReflect.Descriptor instead.
+func (*Looks) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Looks) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Looks) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Looks) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Looks) GetAfter() []int32 {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *Looks) GetCame() string {
+	if x != nil {
+		return x.Came
+	}
+	return ""
+}
+
+func (x *Looks) GetValues() []float64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Looks) GetCounters() []float64 {
+	if x != nil {
+		return x.Counters
+	}
+	return nil
+}
+
+func (x *Looks) GetTexts() []string {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
+func (x *Looks) GetSaid() []uint32 {
+	if x != nil {
+		return x.Said
+	}
+	return nil
+}
+
 // DeadLetter is refused input with the reason, on sluice.dead.<kind>.<token>.
 type DeadLetter struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -950,7 +1183,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[12]
+	mi := &file_sluice_v1_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1195,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[12]
+	mi := &file_sluice_v1_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1208,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{12}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeadLetter) GetReason() string {
@@ -1091,7 +1324,27 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\averdict\x18\x03 \x01(\tR\averdict\x12\x16\n" +
 	"\x06detail\x18\x04 \x01(\tR\x06detail\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x120\n" +
-	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"d\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x82\x02\n" +
+	"\bMeasured\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\x12\x14\n" +
+	"\x05stage\x18\x02 \x01(\x05R\x05stage\x12\x12\n" +
+	"\x04bake\x18\x03 \x01(\bR\x04bake\x12.\n" +
+	"\x04from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12&\n" +
+	"\x05looks\x18\x05 \x03(\v2\x10.sluice.v1.LooksR\x05looks\x12\x16\n" +
+	"\x06totals\x18\x06 \x03(\rR\x06totals\x12\x12\n" +
+	"\x04open\x18\a \x01(\bR\x04open\x12\x18\n" +
+	"\asignals\x18\b \x03(\x04R\asignals\x12\x12\n" +
+	"\x04lost\x18\t \x01(\rR\x04lost\"\xe9\x01\n" +
+	"\x05Looks\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05after\x18\x04 \x03(\x11R\x05after\x12\x12\n" +
+	"\x04came\x18\x05 \x01(\tR\x04came\x12\x16\n" +
+	"\x06values\x18\x06 \x03(\x01R\x06values\x12\x1a\n" +
+	"\bcounters\x18\a \x03(\x01R\bcounters\x12\x14\n" +
+	"\x05texts\x18\b \x03(\tR\x05texts\x12\x12\n" +
+	"\x04said\x18\t \x03(\rR\x04said\"d\n" +
 	"\n" +
 	"DeadLetter\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
@@ -1111,7 +1364,7 @@ func file_sluice_v1_messages_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_messages_proto_rawDescData
 }
 
-var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_sluice_v1_messages_proto_goTypes = []any{
 	(*MergeEvent)(nil),            // 0: sluice.v1.MergeEvent
 	(*RequestBody)(nil),           // 1: sluice.v1.RequestBody
@@ -1125,27 +1378,32 @@ var file_sluice_v1_messages_proto_goTypes = []any{
 	(*Waiting)(nil),               // 9: sluice.v1.Waiting
 	(*Heartbeat)(nil),             // 10: sluice.v1.Heartbeat
 	(*Judgement)(nil),             // 11: sluice.v1.Judgement
-	(*DeadLetter)(nil),            // 12: sluice.v1.DeadLetter
-	nil,                           // 13: sluice.v1.LaneRecord.PromotedEntry
-	nil,                           // 14: sluice.v1.LaneRecord.SupersededEntry
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*Said)(nil),                  // 16: sluice.v1.Said
+	(*Measured)(nil),              // 12: sluice.v1.Measured
+	(*Looks)(nil),                 // 13: sluice.v1.Looks
+	(*DeadLetter)(nil),            // 14: sluice.v1.DeadLetter
+	nil,                           // 15: sluice.v1.LaneRecord.PromotedEntry
+	nil,                           // 16: sluice.v1.LaneRecord.SupersededEntry
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*Said)(nil),                  // 18: sluice.v1.Said
 }
 var file_sluice_v1_messages_proto_depIdxs = []int32{
 	4,  // 0: sluice.v1.ProjectRecord.promotions:type_name -> sluice.v1.Promotion
-	15, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
-	16, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
+	17, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
+	18, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
 	9,  // 3: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
-	13, // 4: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
-	14, // 5: sluice.v1.LaneRecord.superseded:type_name -> sluice.v1.LaneRecord.SupersededEntry
-	15, // 6: sluice.v1.SupersededRow.since:type_name -> google.protobuf.Timestamp
-	15, // 7: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
-	8,  // 8: sluice.v1.LaneRecord.SupersededEntry.value:type_name -> sluice.v1.SupersededRow
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	15, // 4: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
+	16, // 5: sluice.v1.LaneRecord.superseded:type_name -> sluice.v1.LaneRecord.SupersededEntry
+	17, // 6: sluice.v1.SupersededRow.since:type_name -> google.protobuf.Timestamp
+	17, // 7: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
+	17, // 8: sluice.v1.Measured.from:type_name -> google.protobuf.Timestamp
+	13, // 9: sluice.v1.Measured.looks:type_name -> sluice.v1.Looks
+	17, // 10: sluice.v1.Looks.at:type_name -> google.protobuf.Timestamp
+	8,  // 11: sluice.v1.LaneRecord.SupersededEntry.value:type_name -> sluice.v1.SupersededRow
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_messages_proto_init() }
@@ -1160,7 +1418,7 @@ func file_sluice_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_messages_proto_rawDesc), len(file_sluice_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

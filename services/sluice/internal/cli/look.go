@@ -216,9 +216,9 @@ func (v *view) table(b board.Board, now time.Time) string {
 }
 
 // width is that of the terminal; 0 when there is none.
-func (v *view) width() int {
-	f, ok := v.out.(*os.File)
-	if !ok || !v.outStyle.Terminal {
+func (a *app) width() int {
+	f, ok := a.out.(*os.File)
+	if !ok || !a.outStyle.Terminal {
 		return 0
 	}
 	width, _, err := term.GetSize(int(f.Fd()))

@@ -28,6 +28,23 @@ func moment(text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
+// ago reads a time that is over: a duration before now, a date, or a time as moment reads it.
+func ago(text string, now time.Time) (time.Time, error) {
+	if d, err := project.ParseDuration(text); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	t, err := time.ParseInLocation(time.DateOnly, text, now.Location())
+	if err != nil {
+		if t, err = moment(text, now); err != nil {
+			return time.Time{}, fmt.Errorf("%q is not a time: write it like 90d, 2006-01-02 or \"2006-01-02 15:04\"", text)
+		}
+	}
+	if !t.Before(now) {
+		return time.Time{}, fmt.Errorf("%q is not over yet", text)
+	}
+	return t, nil
+}
+
 // span is from when until when something is to last; a zero time is now, or until somebody ends it.
 type span struct{ from, until time.Time }
 

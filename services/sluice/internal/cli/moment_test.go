@@ -28,6 +28,23 @@ func TestMoment(t *testing.T) {
 	}
 }
 
+func TestAgo(t *testing.T) {
+	now := time.Date(2026, 12, 31, 15, 0, 30, 0, time.FixedZone("CET", 3600))
+	for text, want := range map[string]time.Time{
+		"90d": now.AddDate(0, 0, -90), "1h": now.Add(-time.Hour), "2026-12-01": time.Date(2026, 12, 1, 0, 0, 0, 0, now.Location()),
+		"2026-12-31 14:00": time.Date(2026, 12, 31, 14, 0, 0, 0, now.Location()), "2026-12-31T14:00:00Z": time.Date(2026, 12, 31, 14, 0, 0, 0, time.UTC),
+	} {
+		if got, err := ago(text, now); err != nil && text != "2026-12-31T14:00:00Z" || err == nil && !got.Equal(want) {
+			t.Errorf("%s: %s, want %s (%v)", text, got, want, err)
+		}
+	}
+	for text, want := range map[string]string{"": "is not a time", "0s": "is not a time", "2027-01-01": "is not over yet", "16:00": "is not over yet", "$(id)": "is not a time"} {
+		if got, err := ago(text, now); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is %s: %v", text, got, err)
+		}
+	}
+}
+
 func TestSpan(t *testing.T) {
 	now := time.Date(2026, 12, 31, 15, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -57,13 +55,7 @@ func (t Tools) metric(c project.Check) Probe {
 		if err == nil || !errors.As(err, &none) {
 			return seen, err
 		}
-		switch {
-		case c.Metric.NoData == project.FailOnNoData && !none.busy:
-			return Seen{Said: Line(none.why)}, nil
-		case c.Metric.NoData == project.IgnoreNoData:
-			return Seen{None: true, Said: Line(none.why)}, pause(err)
-		}
-		return Seen{}, err
+		return Seen{None: true, Busy: none.busy, Said: Line(none.why)}, pause(err)
 	}
 }
 
@@ -76,13 +68,6 @@ func pause(err error) error {
 }
 
 func (t Tools) reader(c project.Check) (func(ctx context.Context) (Seen, error), error) {
-	var condition *expr.Condition
-	if c.Metric.Condition != "" {
-		var err error
-		if condition, err = expr.ParseCondition(expr.Value, c.Metric.Condition); err != nil {
-			return nil, err
-		}
-	}
 	var number func(ctx context.Context) (float64, error)
 	client := t.client()
 	switch m := c.Metric; {
@@ -104,18 +89,7 @@ func (t Tools) reader(c project.Check) (func(ctx context.Context) (Seen, error),
 		if err != nil {
 			return Seen{}, err
 		}
-		if math.IsNaN(n) || math.IsInf(n, 0) {
-			return Seen{}, &noData{why: fmt.Sprintf("the number is %v", n)}
-		}
-		ok, err := condition.Holds(ctx, expr.Vars{"value": n})
-		if err != nil {
-			return Seen{}, fmt.Errorf("condition: %w", err)
-		}
-		said := strconv.FormatFloat(n, 'g', 6, 64) + ", and " + c.Metric.Condition
-		if !ok {
-			said = strconv.FormatFloat(n, 'g', 6, 64) + ", not " + c.Metric.Condition
-		}
-		return Seen{OK: ok, Said: Line(said)}, nil
+		return Seen{OK: true, Value: &n}, nil
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/promtest"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
@@ -17,6 +19,16 @@ import (
 
 func metric(m project.Metric, timeout time.Duration) probe.Probe {
 	return probe.Tools{}.Open(project.Check{Name: "metric", Metric: &m, Timeout: timeout}, driver.Facts{})
+}
+
+// judged is what the judge makes of what a probe saw: whether it is well, and why.
+func judged(m project.Metric, seen probe.Seen) probe.Seen {
+	look := judge.Measurement{OK: seen.OK, Said: seen.Said, Value: seen.Value}
+	if seen.None {
+		look.Lack = judge.NoData
+	}
+	word, said := judge.RuleOf(project.Check{Metric: &m}, time.Time{}).Weigh(look)
+	return probe.Seen{OK: word == judge.Pass, None: word == judge.Inconclusive, Said: said}
 }
 
 // asked is a metric's probe of a server that answers with that.
@@ -72,6 +84,7 @@ func TestPrometheusAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := project.Metric{Prometheus: &project.Prometheus{Query: "up"}, Condition: "value < 0.01", NoData: project.IgnoreNoData}
 			seen, err := asked(t, m, max(c.status, 200), c.body)(t.Context())
+			seen = judged(m, seen)
 			switch {
 			case c.wrong != "":
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {
@@ -88,27 +101,15 @@ func TestPrometheusAnswers(t *testing.T) {
 	}
 }
 
-// What it means that there is no number is the project's to say, but being asked too often is never staging's fault.
+// What it means that there is no number is the judge's to say, whatever the policy; so is that the source was asked too often.
 func TestNoData(t *testing.T) {
-	for _, c := range []struct {
-		policy      project.NoData
-		status      int
-		fails, none bool
-	}{
-		{policy: project.HoldOnNoData, status: 500},
-		{policy: project.FailOnNoData, status: 500, fails: true},
-		{policy: project.IgnoreNoData, status: 500, none: true},
-		{policy: project.HoldOnNoData, status: 429},
-		{policy: project.FailOnNoData, status: 429},
-		{policy: project.FailOnNoData, status: 503},
-		{policy: project.IgnoreNoData, status: 429, none: true},
-	} {
-		m := project.Metric{JSON: &project.JSON{Value: "body.n"}, Condition: "value < 1.0", NoData: c.policy}
-		seen, err := asked(t, m, c.status, "{}", "Retry-After", "7")(t.Context())
+	for status, busy := range map[int]bool{500: false, 404: false, 429: true, 503: true} {
+		m := project.Metric{JSON: &project.JSON{Value: "body.n"}, Condition: "value < 1.0", NoData: project.FailOnNoData}
+		seen, err := asked(t, m, status, "{}", "Retry-After", "7")(t.Context())
 		wait := new(probe.PauseError)
-		busy := errors.As(err, &wait) && wait.For == 7*time.Second
-		if held := err != nil && !seen.None; seen.OK || seen.None != c.none || (held && c.fails) || (!held && !c.fails && !c.none) || busy == (c.status == 500) {
-			t.Errorf("%+v: %+v, %v", c, seen, err)
+		paused := errors.As(err, &wait) && wait.For == 7*time.Second
+		if seen.OK || !seen.None || seen.Busy != busy || paused != busy || seen.Value != nil || seen.Said == "" {
+			t.Errorf("%d: %+v, %v", status, seen, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") || strings.Contains(seen.Said, "secret") {
 			t.Errorf("the secret is shown: %v %s", err, seen.Said)
@@ -135,6 +136,7 @@ func TestJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := project.Metric{JSON: &project.JSON{Value: c.value}, Condition: "value < 5.0", NoData: project.IgnoreNoData}
 			seen, err := asked(t, m, 200, c.body, "X-Depth", "2")(t.Context())
+			seen = judged(m, seen)
 			if err != nil || seen.None != c.none || !c.none && seen.Said != c.said {
 				t.Errorf("%+v, %v", seen, err)
 			}
@@ -167,8 +169,13 @@ func TestRealPrometheus(t *testing.T) {
 	p.Add(`requests_total{env="staging"}`, 1000)
 	p.Add(`requests_total{env="production"}`, 2000)
 	p.Add(`errors_total{env="production"}`, 3)
-	number := func(query string) probe.Probe {
-		return metric(project.Metric{Prometheus: &project.Prometheus{URL: p.URL, Query: query}, Condition: "value >= 1000.0"}, 5*time.Second)
+	number := func(query string) func(context.Context) (probe.Seen, error) {
+		m := project.Metric{Prometheus: &project.Prometheus{URL: p.URL, Query: query}, Condition: "value >= 1000.0"}
+		look := metric(m, 5*time.Second)
+		return func(ctx context.Context) (probe.Seen, error) {
+			seen, err := look(ctx)
+			return judged(m, seen), err
+		}
 	}
 	requests := number(`sum(requests_total{env="staging"})`)
 	for end := time.Now().Add(time.Minute); ; <-time.After(50 * time.Millisecond) {
@@ -184,7 +191,8 @@ func TestRealPrometheus(t *testing.T) {
 		`sum(nobody_total)`: "has no result", `requests_total`: "has 2 results", `sum(`: "parse error", `requests_total[1m]`: "is a matrix",
 		`sum(requests_total) / 0`: "the number is +Inf",
 	} {
-		if seen, err := number(query)(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		seen, err := number(query)(t.Context())
+		if said := fmt.Sprint(seen.Said, err); seen.OK || !strings.Contains(said, want) || seen.None != (err == nil) {
 			t.Errorf("%s: %+v, %v", query, seen, err)
 		}
 	}

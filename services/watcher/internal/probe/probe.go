@@ -1,10 +1,12 @@
 // Package probe looks once at staging, or at production while a release bakes: by an HTTP request, by a command, or by reading a number
 // that somebody else measures.
 //
-// What a probe comes to is one of three things. Staging is well; staging is not well, and that is a failure, also when it
-// does not answer at all; or the probe could not look, and that says nothing about staging. The last is an error: a command
-// that is not there, a variable that is not set, this host out of file descriptors. A watcher that can not look does not
-// cancel. It sends no heartbeats, and so the release is held for a person.
+// What a probe comes to is one of four things. Staging is well; staging is not well, and that is a failure, also when it
+// does not answer at all; there was nothing to see, as the source of a number has none; or the probe could not look, and that says
+// nothing about staging. The last is an error: a command that is not there, a variable that is not set, this host out of file
+// descriptors. A watcher that can not look does not cancel. It sends no heartbeats, and so the release is held for a person.
+//
+// A probe says what it saw as raw as it can: what a number means, or that there is none, package judge decides.
 package probe
 
 import (
@@ -16,16 +18,17 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 // Seen is what a probe saw of staging.
 type Seen struct {
-	OK   bool
-	Said string // one line, no secret
-	// None says that there was nothing to see, and that the check's policy is to let that pass if something was seen before.
-	None     bool
+	OK       bool
+	Said     string          // one line, no secret
+	None     bool            // there was nothing to see: what that means is the check's policy to say
+	Busy     bool            // and that is because the source was asked too often, which says nothing about staging
+	Value    *float64        // the number that was read, which the judge asks the check's condition about
 	Counters *judge.Counters // of a comparison, which the judge decides on
 }
 

@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/sluice-gate/sluice/pkg/compare"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 // prometheus asks a server's API for instant values (https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries).

@@ -9,7 +9,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/alert"
 	"github.com/sluice-gate/sluice/pkg/journal"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 

@@ -10,11 +10,11 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/pkg/work"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
@@ -25,6 +25,7 @@ type duty struct {
 	checks   []*check
 	signals  reading
 	alerts   uint64 // sequence of the last alert that was heard; 0: none since long enough before the stretch began
+	notes    notes  // what was measured and is not stored yet
 	measured chan measured
 	stop     context.CancelFunc
 
@@ -43,6 +44,7 @@ type duty struct {
 type check struct {
 	project.Check
 	rule    judge.Rule
+	source  string // what it measures, as a hash
 	tally   judge.Tally
 	again   chan struct{} // of one: look at once
 	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
@@ -78,12 +80,20 @@ func (r *watch) begin(ctx context.Context) error {
 	r.log.Info("watching", zap.String("project", s.Project), zap.String("stage", s.StageName()), zap.Bool("bake", d.stretch.Bake),
 		zap.Int("checks", len(checks)), zap.Bool("told", r.told))
 	facts := work.Facts(r.env.Catalog, s, r.work())
-	for i, c := range checks {
-		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)), again: make(chan struct{}, 1), looked: time.Now()}
-		d.checks = append(d.checks, c)
-		if !r.told {
-			r.probe(probing, i, c, facts)
-		}
+	for _, c := range checks {
+		d.checks = append(d.checks, &check{
+			Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now(),
+		})
+	}
+	if r.told {
+		return nil
+	}
+	if err := r.resume(ctx); err != nil {
+		r.rest()
+		return err
+	}
+	for i, c := range d.checks {
+		r.probe(probing, i, c, facts)
 	}
 	return nil
 }
@@ -187,12 +197,14 @@ func (r *watch) rest() {
 
 // finish says what the checks came to, when the stretch is over.
 func (r *watch) finish(ctx context.Context) {
+	d := r.on
 	if !r.told {
-		for _, c := range r.on.checks {
-			r.evidence(ctx, r.on.verdict(c))
+		r.storeLast(ctx)
+		for _, c := range d.checks {
+			r.evidence(ctx, d.verdict(c))
 		}
 	}
-	r.log.Info("watched", zap.Int("stage", r.on.stretch.Stage), zap.Bool("bake", r.on.stretch.Bake),
+	r.log.Info("watched", zap.Int("stage", d.stretch.Stage), zap.Bool("bake", d.stretch.Bake),
 		zap.String("phase", string(r.entry.State.Phase)))
 	r.rest()
 }

@@ -7,8 +7,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
@@ -23,6 +23,20 @@ type measured struct {
 	began time.Time // the same by the local clock
 	seen  probe.Seen
 	err   error
+}
+
+// look is what is judged.
+func (m measured) look() judge.Measurement {
+	out := judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said, Value: m.seen.Value, Counters: m.seen.Counters}
+	switch {
+	case m.seen.None && m.seen.Busy:
+		out.Lack = judge.Busy
+	case m.seen.None:
+		out.Lack = judge.NoData
+	case m.err != nil:
+		out.Lack, out.Said = judge.Blind, probe.Line(m.err.Error())
+	}
+	return out
 }
 
 // probing is the probe of one check at work.
@@ -79,7 +93,7 @@ func asked(err error) time.Duration {
 
 func outcome(seen probe.Seen, err error) string {
 	switch {
-	case err != nil:
+	case err != nil || seen.None:
 		return "refused"
 	case seen.OK:
 		return "done"
@@ -103,28 +117,35 @@ func (r *watch) collect() (news bool) {
 // take judges what a probe saw. It tells whether there is something to do about it at once.
 func (r *watch) take(m measured) bool {
 	c := r.on.checks[m.check]
-	if m.seen.None {
-		m.err = nil
-		if c.tally.Measured == 0 { // what was never measured is not watched
-			m.err = errors.New(m.seen.Said)
-		}
+	look := m.look()
+	word, said := c.rule.Weigh(look)
+	var err error
+	if word == judge.Inconclusive && !c.rule.Excuses(c.tally, look) {
+		err = errors.New(said)
 	}
-	recovered := m.err == nil && c.err != nil
-	c.began, c.looked, c.err = m.began, time.Now(), m.err
-	if m.err != nil {
+	recovered := err == nil && c.err != nil
+	c.began, c.looked, c.err = m.began, time.Now(), err
+	r.count(c, look)
+	if err != nil {
 		return !c.blind
 	}
 	c.blind = false
-	if !m.seen.None {
-		c.failing = !m.seen.OK
-		r.count(c, judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said, Counters: m.seen.Counters})
+	if word != judge.Inconclusive {
+		c.failing = word == judge.Fail
 	}
-	return !r.told && (recovered || r.verdict != nil || r.untilBeat() == 0)
+	return !r.told && (recovered || r.verdict != nil || r.on.notes.urgent || r.untilBeat() == 0)
 }
 
 // count adds a measurement to a check, and remembers the first check that failed.
 func (r *watch) count(c *check, m judge.Measurement) {
+	before := c.tally
+	m = m.Normal()
 	c.tally = c.rule.Add(c.tally, m)
+	if !r.told && c.Alert == nil { // alerts are stored, as they came
+		notes := &r.on.notes
+		notes.add(c, m)
+		notes.urgent = notes.urgent || notes.open && before.Count > 0 && c.tally.Count == 0
+	}
 	if c.tally.Failed && r.verdict == nil && !c.Warns {
 		v := r.on.verdict(c)
 		r.verdict = &v

@@ -11,10 +11,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 // actor is who asks, in the subject of a request.
@@ -23,20 +23,33 @@ const actor = "watcher"
 // publishWithin bounds one publish, also when the service stops: a request that is on its way gets there.
 const publishWithin = 5 * time.Second
 
-// publish stores a message in a stream. An acknowledgement counts only if it names the stream and a sequence and is no duplicate.
+// publish stores a message in a stream.
 func (r *watch) publish(ctx context.Context, stream string, m *nats.Msg) error {
+	_, err := r.put(ctx, stream, m)
+	return err
+}
+
+// put stores a message in a stream, and returns its sequence. An acknowledgement counts only if it names the stream and a sequence
+// and is no duplicate.
+func (r *watch) put(ctx context.Context, stream string, m *nats.Msg) (uint64, error) {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishWithin)
 	defer cancel()
 	m.Header.Set(jetstream.ExpectedStreamHeader, stream)
 	ack, err := r.env.JS.PublishMsg(within, m)
 	if err != nil {
-		return fmt.Errorf("store %s: %w", m.Subject, err)
+		return 0, fmt.Errorf("store %s: %w", m.Subject, err)
 	}
 	if ack.Stream != stream || ack.Sequence == 0 || ack.Duplicate {
-		return fmt.Errorf("store %s: an acknowledgement that does not count: stream %q, sequence %d, duplicate %t",
+		return 0, fmt.Errorf("store %s: an acknowledgement that does not count: stream %q, sequence %d, duplicate %t",
 			m.Subject, ack.Stream, ack.Sequence, ack.Duplicate)
 	}
-	return nil
+	return ack.Sequence, nil
+}
+
+// lost tells whether a compare-and-set was lost.
+func lost(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == codeWrongLast || api.ErrorCode == codeWrongInFlight)
 }
 
 // untilBeat is how long it is until a heartbeat is due: an interval after the last, and at once for the first, and for a
@@ -97,8 +110,7 @@ func (r *watch) condemn(ctx context.Context) error {
 	}
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(asked, 10))
 	if err := r.publish(ctx, topology.StreamSluice, m); err != nil {
-		var api *jetstream.APIError
-		if errors.As(err, &api) && (api.ErrorCode == codeWrongLast || api.ErrorCode == codeWrongInFlight) {
+		if lost(err) {
 			return fmt.Errorf("another instance publishes %s: %w", subject, err) // look whether it is there
 		}
 		return err
@@ -107,6 +119,7 @@ func (r *watch) condemn(ctx context.Context) error {
 	r.log.Warn("published the verdict", zap.String("request", string(verb)), zap.String("reason", v.Reason()))
 	r.evidence(ctx, v)
 	r.judgement(ctx, topology.Judged(r.id), v.Check, false, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
+	r.storeLast(ctx)
 	return nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
@@ -28,6 +28,9 @@ func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 	names := [2]string{"", r.id}
 	empty := [2]bool{}
 	for range mostReads {
+		if r.on.notes.full() { // what is counted is stored first
+			return false, nil
+		}
 		for i := range r.on.signals {
 			from := &r.on.signals[i]
 			if from.head != nil || empty[i] {

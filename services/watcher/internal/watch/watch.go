@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
+	"github.com/sluice-gate/sluice/pkg/judge"
 )
 
 // recheck is when to look again after something was heard: it may not have been stored yet.
@@ -83,6 +83,7 @@ func (r *watch) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+			r.storeLast(ctx)
 			return
 		case <-r.wake:
 		case <-timer.C:
@@ -205,6 +206,9 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	}
 	news := r.collect()
 	r.warn(ctx)
+	if err == nil && r.verdict == nil && r.on.notes.due(due, r.interval()) {
+		err = r.store(ctx)
+	}
 	switch {
 	case err != nil:
 		return 0, err

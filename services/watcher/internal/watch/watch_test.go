@@ -11,12 +11,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 

@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 func TestDuty(t *testing.T) {

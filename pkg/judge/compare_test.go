@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/compare"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 // counted are looks, ten seconds apart, at counters that grow by so much each time.

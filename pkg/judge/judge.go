@@ -1,10 +1,17 @@
 // Package judge decides, from what was measured, whether a check has failed, and says so. It does no I/O and has no clock:
 // the time of a measurement comes with it.
 //
-// A [Rule] is all of a check that matters here. A [Tally] is what its measurements came to; it is a pure fold of them, in
-// their order, so whoever measures the same comes to the same verdict. A check that failed stays failed, whatever is
-// measured after that: a request can not be taken back. What is measured belongs to a [Stretch] of the release, one stage's
-// soak or the bake, and so does the [Verdict].
+// A [Rule] is all of a check that matters here. A [Measurement] is what was seen, as raw as its source had it: what that means,
+// also that there was nothing to see, is the rule's to say ([Rule.Weigh]). A [Tally] is what its measurements came to; it is a
+// pure fold of them, in their order, so whoever measures the same comes to the same verdict. A check that failed stays failed,
+// whatever is measured after that: a request can not be taken back. What is measured belongs to a [Stretch] of the release, one
+// stage's soak or the bake, and so does the [Verdict].
+//
+// # What is stored
+//
+// Every measurement, in the form of [Measurement.Normal], which is also the one that is judged; a [Record] is a message of them.
+// So what is read back comes to the same verdict at the same measurement ([Replay]), for whoever takes a watch over, and it can
+// be judged again by another rule. That takes the same source: [Source] is what a check measures, without how it is judged.
 package judge
 
 import (
@@ -23,24 +30,40 @@ type Rule struct {
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
 	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
-	Alert *project.Alert
+	Alert  *project.Alert
+	NoData project.NoData // what it means that there is nothing to judge; empty is to hold
+
+	condition *condition // of a value; nil: the source says whether it is well
 }
 
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
-	r := Rule{Limit: max(c.Failures, 1), InARow: true, Began: from, From: from.Add(c.Grace), Compare: comparing(c), Alert: c.Alert}
+	r := Rule{
+		Limit: max(c.Failures, 1), InARow: true, Began: from.Truncate(precision), From: Counting(c, from), Compare: comparing(c), Alert: c.Alert,
+		condition: conditionOf(c),
+	}
 	if c.Signal != nil {
 		r.Limit, r.InARow = c.Signal.Max+1, false
 	}
+	if c.Metric != nil {
+		r.NoData = c.Metric.NoData
+	}
 	return r
+}
+
+// Counting is when the measurements of a check begin to count, in a soak or a bake that began at a time.
+func Counting(c project.Check, from time.Time) time.Time {
+	return from.Add(c.Grace).Truncate(precision)
 }
 
 // Measurement is one look at staging: a probe's answer, or a signal, which is always a failure.
 type Measurement struct {
 	At   time.Time // when the look began, or the broker's timestamp of the signal
-	OK   bool
-	Said string // what was seen; one line without secrets
+	OK   bool      // what the source says; a rule with a condition asks the value instead
+	Said string    // what was seen, or why there is nothing; one line without secrets
+	Lack Lack      // of something to judge
 
+	Value    *float64  // the number that was read
 	Counters *Counters // of a comparison, which decides by itself whether it is well
 	Alert    *Notice   // of an alert, likewise; nil: that is how late it is
 }
@@ -77,6 +100,11 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 	if m.Counters != nil && r.Compare != nil {
 		return r.compare(t, m)
 	}
+	word, said := r.Weigh(m)
+	if word == Inconclusive {
+		return t
+	}
+	m.OK, m.Said = word == Pass, said
 	t.Measured++
 	if m.OK {
 		if r.InARow {

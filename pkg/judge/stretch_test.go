@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 func TestWatchable(t *testing.T) {

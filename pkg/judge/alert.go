@@ -29,13 +29,13 @@ const (
 
 // alerts is what was heard so far. It is a pure fold of the notices, and of the times at which it was looked at.
 type alerts struct {
-	heard time.Time             // the last sign of life of the source
-	known map[string]*condition // by fingerprint: those that ever matched; what is pointed to never changes
-	over  bool                  // there were more than can be remembered
+	heard time.Time          // the last sign of life of the source
+	known map[string]*firing // by fingerprint: those that ever matched; what is pointed to never changes
+	over  bool               // there were more than can be remembered
 }
 
-// condition is how it is with one alert.
-type condition struct {
+// firing is how it is with one alert.
+type firing struct {
 	Notice           // as it was when it fired last
 	on     bool      // it fires
 	began  time.Time // to fire, for the last time: as its source says, or else when that was heard
@@ -80,7 +80,7 @@ func (r Rule) hear(a alerts, at time.Time, n Notice) alerts {
 	if at.After(a.heard) {
 		a.heard = at
 	}
-	var k condition
+	var k firing
 	before, known := a.known[n.Print]
 	if known {
 		k = *before
@@ -99,7 +99,7 @@ func (r Rule) hear(a alerts, at time.Time, n Notice) alerts {
 		return a
 	}
 	if a.known == nil {
-		a.known = map[string]*condition{}
+		a.known = map[string]*firing{}
 	}
 	a.known[n.Print] = &k
 	return a
@@ -116,7 +116,7 @@ func (r Rule) matches(n Notice) bool {
 }
 
 // fires is an alert of which was heard that it fires. It may do so since before, or anew: then nobody told that it was resolved.
-func (r Rule) fires(k condition, at time.Time, n Notice) condition {
+func (r Rule) fires(k firing, at time.Time, n Notice) firing {
 	began := at
 	if !n.Since.IsZero() && n.Since.Before(at) {
 		began = n.Since
@@ -134,7 +134,7 @@ func (r Rule) fires(k condition, at time.Time, n Notice) condition {
 }
 
 // resolved is an alert that fires no more.
-func (r Rule) resolved(k condition, at time.Time) condition {
+func (r Rule) resolved(k firing, at time.Time) firing {
 	if k.on {
 		k.lasted = r.lasted(k, at)
 		k.on, k.ended = false, at
@@ -143,7 +143,7 @@ func (r Rule) resolved(k condition, at time.Time) condition {
 }
 
 // lasted is how long an alert has fired that counts: altogether, since the release came and the check's grace was over.
-func (r Rule) lasted(k condition, now time.Time) time.Duration {
+func (r Rule) lasted(k firing, now time.Time) time.Duration {
 	if !k.on || k.began.Before(r.Began) {
 		return k.lasted
 	}
@@ -151,7 +151,7 @@ func (r Rule) lasted(k condition, now time.Time) time.Duration {
 }
 
 // counts is the time from which on it counts that an alert fires.
-func (r Rule) counts(k condition) time.Time {
+func (r Rule) counts(k firing) time.Time {
 	from := k.began
 	for _, at := range []time.Time{k.ended, r.From} {
 		if at.After(from) {
@@ -162,12 +162,12 @@ func (r Rule) counts(k condition) time.Time {
 }
 
 // suspect tells whether an alert that fires may be the release's fault.
-func (r Rule) suspect(k condition) bool {
+func (r Rule) suspect(k firing) bool {
 	return k.flaps < mostFlaps && (k.lasted > 0 || k.on && !k.began.Before(r.Began))
 }
 
 // blamed is the first alert, by the time at which it began, that fails the check.
-func (r Rule) blamed(a alerts, now time.Time) (first *condition) {
+func (r Rule) blamed(a alerts, now time.Time) (first *firing) {
 	for _, k := range a.known {
 		if r.suspect(*k) && r.lasted(*k, now) >= r.Alert.For && (first == nil || byTime(k, first) < 0) {
 			first = k
@@ -177,13 +177,13 @@ func (r Rule) blamed(a alerts, now time.Time) (first *condition) {
 }
 
 // byTime orders alerts by the time at which they began.
-func byTime(x, y *condition) int {
+func byTime(x, y *firing) int {
 	return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.Print, y.Print))
 }
 
 // doubt says why what was heard says nothing about the release; empty if it does.
 func (r Rule) doubt(a alerts) string {
-	var doubtful []*condition
+	var doubtful []*firing
 	for _, k := range a.known {
 		if k.on && (k.flaps >= mostFlaps || k.began.Before(r.Began)) {
 			doubtful = append(doubtful, k)
@@ -256,7 +256,7 @@ func (r Rule) Silent(t Tally, now time.Time) string {
 }
 
 // forget makes room for one more, by the one that was resolved first. It tells whether there was one.
-func forget(known map[string]*condition) bool {
+func forget(known map[string]*firing) bool {
 	var first string
 	for one, k := range known {
 		if k.on {
@@ -271,7 +271,7 @@ func forget(known map[string]*condition) bool {
 }
 
 // said is an alert in words, with its link if that is short.
-func (k *condition) said() string {
+func (k *firing) said() string {
 	a := k.Alert
 	if len(a.URL) > maxLink {
 		a.URL = ""

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sluice-gate/sluice/pkg/alert"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/services/watcher/internal/judge"
 )
 
 // came is when the release of these tests came.
