@@ -93,7 +93,7 @@ func (d *decoder) driver(block section) Action {
 
 func (d *decoder) npm(s section) *NPM {
 	n := &NPM{
-		Registry:  s.text("registry", checkRegistry),
+		Registry:  s.text("registry", checkNPMRegistry),
 		Package:   s.text("package", checkPackage),
 		Tag:       s.text("tag", checkTag),
 		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish, Staged))),

@@ -110,8 +110,8 @@ func awaitsChecks(s State, c Alarm) bool {
 
 // Opened is since when nothing is in the way of a release whose delay is over, as far as the alarm tells.
 func (s State) Opened(c Alarm) time.Time {
-	if s.Postponed == nil {
-		return s.Due
+	if s.Postponed == nil { // nobody looked when it was due, or nothing was in its way then
+		return later(s.Due, c.Gate.Free)
 	}
 	at := c.At
 	switch s.Postponed.Kind {

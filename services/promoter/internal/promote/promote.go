@@ -91,7 +91,7 @@ func answered(h react.Hint, e journal.Entry) bool {
 // step does the next thing. again tells whether there may be more.
 func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Request) (again bool, err error) {
 	if e.State.Phase == release.Promoting {
-		against, err := l.env.Journal.Settle(ctx, e)
+		against, err := l.settle(ctx, e)
 		if err != nil {
 			return false, err
 		}
@@ -128,12 +128,14 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		}
 	case release.RollingBack:
 		if l.hint.Subject.Kind != topology.KindDue { // the alarm is for the deadline; the record's hint stays in hand until it is done
+			if again, err := l.sleep(ctx, e, now); err != nil || again {
+				return again, err
+			}
 			return true, l.rollBack(ctx, e)
 		}
-	case release.Promoted, release.RolledBack, release.Failed:
-		if err := l.rolled(ctx, e); err != nil {
-			return false, err
-		}
+	}
+	if err := l.rolled(ctx, e); err != nil {
+		return false, err
 	}
 	return l.sleep(ctx, e, now)
 }
