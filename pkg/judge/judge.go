@@ -64,6 +64,7 @@ type Measurement struct {
 	Lack Lack      // of something to judge
 
 	Value    *float64  // the number that was read
+	Baseline *float64  // of a comparison of numbers: what the value is compared with
 	Counters *Counters // of a comparison, which decides by itself whether it is well
 	Alert    *Notice   // of an alert, likewise; nil: that is how late it is
 }
@@ -83,6 +84,7 @@ type Tally struct {
 	Inconclusive string
 
 	compared *comparison
+	numbers  *numbers
 	alerts   *alerts
 }
 
@@ -97,7 +99,11 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 	if m.At.Before(r.From) {
 		return t
 	}
-	if m.Counters != nil && r.Compare != nil {
+	switch {
+	case r.Compare == nil:
+	case m.Baseline != nil && m.Value != nil:
+		return r.numbers(t, m)
+	case m.Counters != nil:
 		return r.compare(t, m)
 	}
 	word, said := r.Weigh(m)

@@ -28,6 +28,8 @@
 //	    prometheus:
 //	      url: "https://prometheus.example"
 //	      compare: { errors: "…", requests: "…", baseline_errors: "…", baseline_requests: "…", tolerated: 1.5, false_alarms: 0.01 }
+//	  - name: latency                        # numbers: sequential unless set, or mann-whitney, once, after nine tenths of the soak
+//	    prometheus: { url: "https://prometheus.example", compare: { value: "…", baseline: "…", method: sequential, worse: higher } }
 //	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
 //	promote: { npm: { tag: latest } }
 //

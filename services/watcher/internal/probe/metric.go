@@ -71,6 +71,8 @@ func (t Tools) reader(c project.Check) (func(ctx context.Context) (Seen, error),
 	var number func(ctx context.Context) (float64, error)
 	client := t.client()
 	switch m := c.Metric; {
+	case m.Prometheus != nil && m.Prometheus.Compare != nil && m.Prometheus.Compare.Numbers():
+		return prometheus{client, *m.Prometheus}.pair, nil
 	case m.Prometheus != nil && m.Prometheus.Compare != nil:
 		return prometheus{client, *m.Prometheus}.counters, nil
 	case m.Prometheus != nil:

@@ -30,6 +30,7 @@ type Seen struct {
 	Busy     bool            // and that is because the source was asked too often, which says nothing about staging
 	Value    *float64        // the number that was read, which the judge asks the check's condition about
 	Counters *judge.Counters // of a comparison, which the judge decides on
+	Baseline *float64        // of a comparison of numbers: what the value is compared with
 }
 
 // Probe looks once, within its check's timeout. Its error says that it could not look; it is the context's when that ended.

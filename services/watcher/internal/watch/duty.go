@@ -82,7 +82,8 @@ func (r *watch) begin(ctx context.Context) error {
 	facts := work.Facts(r.env.Catalog, s, r.work())
 	for _, c := range checks {
 		d.checks = append(d.checks, &check{
-			Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now(),
+			Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c),
+			again: make(chan struct{}, 1), looked: time.Now(),
 		})
 	}
 	if r.told {
@@ -104,6 +105,14 @@ func (d *duty) judgedFrom(c project.Check, s release.State) time.Time {
 		return s.PhaseAt
 	}
 	return d.stretch.From
+}
+
+// lasts is how long the stretch is to last.
+func (d *duty) lasts(s release.State) time.Duration {
+	if d.stretch.Bake {
+		return s.Policy.Bake
+	}
+	return s.Delay()
 }
 
 // goesOn tells whether a person let the release go on that was held when it was looked at last, or has been since.
