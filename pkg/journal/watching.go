@@ -61,6 +61,17 @@ func (j *Journal) Owners(ctx context.Context, project string) ([]string, error) 
 type Beat struct {
 	Instance string    // who sent it
 	At       time.Time // broker's timestamp
+
+	Inconclusive []string // checks that say nothing about the release as things are, each with why
+}
+
+// beat reads a heartbeat; of one that can not be read, when it was stored.
+func beat(m stored) Beat {
+	h, err := releasepb.DecodeHeartbeat(m.Data)
+	if err != nil {
+		return Beat{At: m.At}
+	}
+	return Beat{Instance: h.Instance, At: m.At, Inconclusive: h.Inconclusive}
 }
 
 // LastBeat is the last heartbeat of a release. ErrNone when there is none.
@@ -96,4 +107,41 @@ func (j *Journal) Templates(ctx context.Context, id string) (template.Stored, er
 		return template.Stored{}, fmt.Errorf("%s sequence %d: %w", subject, last.Seq, err)
 	}
 	return s, nil
+}
+
+// Alert is a stored alert of somebody's monitoring: package alert reads its data.
+type Alert struct {
+	Seq   uint64    // stream sequence in SLUICE_EVIDENCE
+	At    time.Time // broker's timestamp
+	Print string    // its fingerprint; empty if the subject has none that is one
+	Data  []byte
+}
+
+// NextAlert is the first alert of a project that was stored after a sequence of SLUICE_EVIDENCE or, when after is 0, at or after
+// since. ErrNone when there is none. It asks the leader, as NextSignal does.
+func (j *Journal) NextAlert(ctx context.Context, project string, after uint64, since time.Time) (Alert, error) {
+	subject := topology.Alerts(project)
+	if subject == "" {
+		return Alert{}, fmt.Errorf("alerts of project %q: an unsafe name: %w", project, ErrNone)
+	}
+	m, err := j.nextOf(ctx, topology.StreamEvidence, subject, after, since)
+	if err != nil {
+		return Alert{}, err
+	}
+	a := Alert{Seq: m.Seq, At: m.At, Data: m.Data}
+	if s, err := topology.ParseSubject(m.Subject); err == nil {
+		a.Print = s.Print
+	}
+	return a, nil
+}
+
+// nextOf is the first message of what a subject matches after a sequence or, when after is 0, at or after since.
+func (j *Journal) nextOf(ctx context.Context, stream, subject string, after uint64, since time.Time) (stored, error) {
+	g := get{Next: subject}
+	if after == 0 {
+		g.StartTime = &since
+	} else {
+		g.Seq = after + 1
+	}
+	return j.leaderGet(ctx, stream, subject, g)
 }

@@ -25,11 +25,14 @@ type Rule struct {
 	Limit  int       // so many failures that count fail the check; at least 1
 	InARow bool      // a success begins the count anew
 	Of     int       // failures are counted among so many looks, the last ones; 0: among all
-	From   time.Time // what was measured before this does not count
+	Began  time.Time // when the soak or the bake began
+	From   time.Time // what was measured before this, in the check's grace, does not count
 	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
-	NoData  project.NoData // what it means that there is nothing to judge; empty is to hold
+	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
+	Alert  *project.Alert
+	NoData project.NoData // what it means that there is nothing to judge; empty is to hold
 
 	condition *condition // of a value; nil: the source says whether it is well
 }
@@ -37,7 +40,8 @@ type Rule struct {
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{
-		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, From: Counting(c, from), Compare: comparing(c), condition: conditionOf(c),
+		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, Began: from.Truncate(precision), From: Counting(c, from),
+		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c),
 	}
 	if c.Signal != nil {
 		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
@@ -61,7 +65,9 @@ type Measurement struct {
 	Lack Lack      // of something to judge
 
 	Value    *float64  // the number that was read
+	Baseline *float64  // of a comparison of numbers: what the value is compared with
 	Counters *Counters // of a comparison, which decides by itself whether it is well
+	Alert    *Notice   // of an alert, likewise; nil: that is how late it is
 }
 
 // MaxSamples is how many failures are kept as evidence: the first, and the newest.
@@ -75,17 +81,31 @@ type Tally struct {
 	Last     Measurement // First and Last of these failures, by their times
 	Samples  []Measurement
 	Failed   bool // for good
+	// Inconclusive says why what is measured now says nothing about the release; empty: it does.
+	Inconclusive string
 
 	compared *comparison
 	window   []Measurement // the last looks, where failures are counted among them
+	numbers  *numbers
+	alerts   *alerts
 }
 
 // Add is the tally after one more measurement.
 func (r Rule) Add(t Tally, m Measurement) Tally {
-	if t.Failed || m.At.Before(r.From) {
+	if t.Failed {
 		return t
 	}
-	if m.Counters != nil && r.Compare != nil {
+	if r.Alert != nil { // what was heard before it counts says what fired already
+		return r.alert(t, m)
+	}
+	if m.At.Before(r.From) {
+		return t
+	}
+	switch {
+	case r.Compare == nil:
+	case m.Baseline != nil && m.Value != nil:
+		return r.numbers(t, m)
+	case m.Counters != nil:
 		return r.compare(t, m)
 	}
 	word, said := r.Weigh(m)

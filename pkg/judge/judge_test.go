@@ -141,9 +141,9 @@ func TestRules(t *testing.T) {
 		check project.Check
 		want  judge.Rule
 	}{
-		"probe":  {project.Check{HTTP: &project.HTTP{}, Failures: 3, Grace: time.Minute}, judge.Rule{Limit: 3, InARow: true, From: noon().Add(time.Minute)}},
-		"signal": {project.Check{Signal: &project.Signal{Max: 5}, Failures: 1}, judge.Rule{Limit: 6, From: noon()}},
-		"none":   {project.Check{Exec: &project.Exec{}}, judge.Rule{Limit: 1, InARow: true, From: noon()}},
+		"probe":  {project.Check{HTTP: &project.HTTP{}, Failures: 3, Grace: time.Minute}, judge.Rule{Limit: 3, InARow: true, Began: noon(), From: noon().Add(time.Minute)}},
+		"signal": {project.Check{Signal: &project.Signal{Max: 5}, Failures: 1}, judge.Rule{Limit: 6, Began: noon(), From: noon()}},
+		"none":   {project.Check{Exec: &project.Exec{}}, judge.Rule{Limit: 1, InARow: true, Began: noon(), From: noon()}},
 	} {
 		if got := judge.RuleOf(c.check, noon()); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)

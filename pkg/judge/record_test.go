@@ -208,7 +208,7 @@ func TestExcuses(t *testing.T) {
 // How a check is judged is not what it measures. Whoever adds a field to a check says here which of both it is.
 func TestSource(t *testing.T) {
 	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Of": true, "Warns": true, "RequireHuman": true}
-	measured := map[string]bool{"Signal": true, "HTTP": true, "Exec": true, "Metric": true, "Timeout": true}
+	measured := map[string]bool{"Signal": true, "HTTP": true, "Exec": true, "Metric": true, "Alert": true, "Timeout": true}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[project.Check]()) {
 		if judged[f.Name] == measured[f.Name] {
 			t.Errorf("is %s what a check measures, or how it is judged?", f.Name)
@@ -233,6 +233,7 @@ func TestSource(t *testing.T) {
 		"down":   {metric("value < 1.0", "", "down")},
 		"errors": {compares(1, "a"), compares(2, "a")},
 		"faults": {compares(1, "b")},
+		"alerts": {{Alert: &project.Alert{}}, {Alert: &project.Alert{Source: "sentry", For: 1}, Warns: true}},
 	} {
 		for _, c := range same {
 			source := judge.Source(c)
@@ -242,7 +243,7 @@ func TestSource(t *testing.T) {
 			sources[source] = name
 		}
 	}
-	if len(sources) != 11 {
+	if len(sources) != 12 {
 		t.Errorf("%d sources: %v", len(sources), sources)
 	}
 	c := metric("value < 1.0", project.FailOnNoData, "up")

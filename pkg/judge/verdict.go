@@ -72,6 +72,8 @@ func (v Verdict) Reason() string {
 		said = "(it says nothing)"
 	}
 	switch {
+	case t.Count == 0 && t.Inconclusive != "":
+		return fmt.Sprintf("check %s is inconclusive: %s", v.name(), releasepb.Line(t.Inconclusive, maxSaid))
 	case t.Count == 0:
 		return fmt.Sprintf("check %s has not failed in %d measurements", v.name(), t.Measured)
 	case v.Rule.Of > 0:
@@ -107,6 +109,7 @@ func (v Verdict) Evidence() string {
 		Stage   string     `json:"stage,omitempty"`
 		Bake    bool       `json:"bake,omitempty"`
 		Failed  bool       `json:"failed"`
+		Doubt   string     `json:"inconclusive,omitempty"` // why, if it is
 		Count   int        `json:"count"`
 		Limit   int        `json:"limit"`
 		InARow  bool       `json:"in_a_row"`
@@ -117,7 +120,8 @@ func (v Verdict) Evidence() string {
 		Samples []sample   `json:"samples,omitempty"`
 	}{
 		Check: v.Check, Stage: v.Stage, Bake: v.Stretch.Bake,
-		Failed: t.Failed, Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Window: v.Rule.Of, Of: t.Measured,
+		Failed: t.Failed, Doubt: releasepb.Line(t.Inconclusive, maxSaid),
+		Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Window: v.Rule.Of, Of: t.Measured,
 	}
 	if t.Count > 0 {
 		first, last := t.First.At.UTC(), t.Last.At.UTC()

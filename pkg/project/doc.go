@@ -39,7 +39,17 @@
 //	    prometheus:
 //	      url: "https://prometheus.example"
 //	      compare: { errors: "…", requests: "…", baseline_errors: "…", baseline_requests: "…", tolerated: 1.5, false_alarms: 0.01 }
+//	  - name: latency                        # numbers: sequential unless set, or mann-whitney, once, after nine tenths of the soak
+//	    prometheus: { url: "https://prometheus.example", compare: { value: "…", baseline: "…", method: sequential, worse: higher } }
+//	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
 //	promote: { npm: { tag: latest } }
+//
+// An alert comes in through the gateway (deploy/gateway.example.yaml). One that fires fails the check, once it has for `for`
+// altogether, so that one that flaps after the deployment does not get away. One that began before the soak is not blamed on the release,
+// and neither is one that came twice in the hour before; the check is then inconclusive, and `sluice status` says so. One that
+// was resolved and fires anew counts. Silence is taken for well unless `heartbeat` is set: then the source must have been heard of
+// within that time, by an alert or by the one that always fires (Prometheus' Watchdog, sent anew every minute), and otherwise there are
+// no data, which holds the release.
 //
 // A check that fails cancels the release, or with require_human: true holds it for a person; one with severity: warn only says so.
 // A signal that does not say how bad it is counts at any level. With new_only only errors that are not known from the soaks of

@@ -36,6 +36,7 @@ const (
 	ofPrometheus    kind = "prometheus"
 	ofCompare       kind = "compare"
 	ofJSON          kind = "json"
+	ofAlert         kind = "alert"
 	ofGit           kind = "git"
 	ofGitHubRelease kind = "github_release"
 	ofLambda        kind = "aws-lambda"
@@ -53,7 +54,7 @@ const (
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
-		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON,
+		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON, ofAlert,
 		ofGit, ofGitHubRelease,
 		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
 		ofPlugin, ofCloudWatch, ofCloudWatchLogs, ofCloudWatchMetric,
@@ -75,24 +76,28 @@ func (k kind) fields() []string {
 		ofExec:   {"command", "env", "env_from", "dir", "timeout"},
 		ofSoak:   {"delay", "collision", "max_overdue", "supersede_limit", "max_wait", "coverage", "on_gap"},
 		ofCheck: {
-			"name", "signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "interval", "failures", "of", "grace",
+			"name", "signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert",
+			"interval", "failures", "of", "grace",
 			"condition", "no_data", "severity", "require_human",
 		},
-		ofSignal:        {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
-		ofHTTP:          {"url", "status", "token_env", "token_file", "timeout"},
-		ofStages:        slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
-		ofWindows:       {"zone", "open", "freeze"},
-		ofRange:         {"name", "weekly", "cron", "for", "from", "to"},
-		ofBake:          {"for", "watch"},
-		ofLimits:        {"phase", "hold"},
-		ofRequest:       {"method", "url", "headers", "body", "success", "poll", "token_env", "token_file", "token_header", "timeout"},
-		ofPoll:          {"url", "interval", "done", "failed"},
-		ofCircleCI:      {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
-		ofGitHub:        {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
-		ofGitLab:        {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
-		ofPrometheus:    {"url", "query", "compare", "token_env", "token_file", "timeout"},
-		ofCompare:       {"errors", "requests", "baseline_errors", "baseline_requests", "tolerated", "false_alarms"},
+		ofSignal:     {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
+		ofHTTP:       {"url", "status", "token_env", "token_file", "timeout"},
+		ofStages:     slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
+		ofWindows:    {"zone", "open", "freeze"},
+		ofRange:      {"name", "weekly", "cron", "for", "from", "to"},
+		ofBake:       {"for", "watch"},
+		ofLimits:     {"phase", "hold"},
+		ofRequest:    {"method", "url", "headers", "body", "success", "poll", "token_env", "token_file", "token_header", "timeout"},
+		ofPoll:       {"url", "interval", "done", "failed"},
+		ofCircleCI:   {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
+		ofGitHub:     {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
+		ofGitLab:     {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
+		ofPrometheus: {"url", "query", "compare", "token_env", "token_file", "timeout"},
+		ofCompare: {
+			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after", "tolerated", "false_alarms",
+		},
 		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
+		ofAlert:         {"match", "source", "for", "heartbeat"},
 		ofGit:           {"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"},
 		ofGitHubRelease: {"url", "repo", "tag", "token_env", "token_file", "timeout"},
 		ofLambda:        append(ofAWS(), "function", "version", "input"),

@@ -272,7 +272,7 @@ func parseNeed(text string) (Need, error) {
 
 func (d *decoder) check(s section) Check {
 	s.require("name", "every check has one, for the evidence and the log")
-	s.exactlyOne("signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs")
+	s.exactlyOne("signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert")
 	c := Check{
 		Name:     s.text("name", Safe),
 		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
@@ -291,6 +291,7 @@ func (d *decoder) check(s section) Check {
 	d.http(s, &c)
 	d.metric(s, &c)
 	d.of(s, &c)
+	d.alert(s, &c)
 	return c
 }
 

@@ -207,9 +207,10 @@ type Check struct {
 	HTTP     *HTTP
 	Exec     *Exec
 	Metric   *Metric
-	Interval time.Duration // between two probes; 10 s unless set, for CloudWatch a minute or its period; 0 for signal
-	Timeout  time.Duration // of one probe; 5 s unless set, for CloudWatch 30 s; 0 for signal
-	Failures int           // failures that make the check fail; 3 unless set; 1 for signal, a comparison and CloudWatch's logs
+	Alert    *Alert
+	Interval time.Duration // between two probes; 10 s unless set, for CloudWatch a minute or its period; 0 for signal and alert
+	Timeout  time.Duration // of one probe; 5 s unless set, for CloudWatch 30 s; 0 for signal and alert
+	Failures int           // failures that make the check fail; 3 unless set; 1 for signal, alert, a comparison and CloudWatch's logs
 	Of       int           // they are counted among so many looks, the last ones; 0: in a row
 	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
 

@@ -88,6 +88,9 @@ func samples() []sample {
 		}, releasepb.EncodeMeasured, releasepb.DecodeMeasured),
 		of("heartbeat-failing", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3, Failing: true},
 			releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
+		of("heartbeat-inconclusive", releasepb.Heartbeat{
+			Release: anID, Instance: "watcher@1", Checks: 3, Inconclusive: []string{"check alerts is inconclusive: alert X: it fires since before"},
+		}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
 		of("request-until", release.Request{Verb: release.Extend, Actor: "ana", Seq: 5, Reason: "the demo", Until: at(3), At: at(2)},
 			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
 				return releasepb.DecodeRequest(release.Extend, "ana", 5, at(2), data), nil

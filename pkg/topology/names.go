@@ -11,7 +11,7 @@ const (
 	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, CDEvents
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents
 )
 
 // The buckets, and the streams that hold them.
@@ -86,6 +86,7 @@ const (
 	KindDelay     Kind = "delay"     // sluice.delay.<release>
 	KindDue       Kind = "due"       // sluice.due.<release>
 	KindSignal    Kind = "signal"    // sluice.signal.<project>[.<release>]
+	KindAlert     Kind = "alert"     // sluice.alert.<project>.<fingerprint>
 	KindHeartbeat Kind = "heartbeat" // sluice.heartbeat.<release>
 	KindMeasured  Kind = "measured"  // sluice.measured.<release>
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
@@ -100,10 +101,11 @@ type Subject struct {
 	Verb    string // request, stop
 	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
-	Project string // merge, commit, version, signal, project, stop: there it may be AllProjects
+	Project string // merge, commit, version, signal, alert, project, stop: there it may be AllProjects
 	Commit  string // commit
 	Version string // version, with its dots
 	Lane    string // lane
+	Print   string // alert: its fingerprint, by which its source knows it again
 	What    string // dead: the kind of input that was refused, "merge" for one
 	Token   string // dead: which one
 }
@@ -164,6 +166,19 @@ func Due(id string) string {
 // Signal is the subject of error signals of a project; the release may be empty.
 func Signal(project, release string) string {
 	return Subject{Kind: KindSignal, Project: project, Release: release}.String()
+}
+
+// Alert is the subject of an alert of a project.
+func Alert(project, fingerprint string) string {
+	return Subject{Kind: KindAlert, Project: project, Print: fingerprint}.String()
+}
+
+// Alerts matches the alerts of a project, to read by. It is "" for an unsafe name.
+func Alerts(project string) string {
+	if !validName(project) {
+		return ""
+	}
+	return root + string(KindAlert) + "." + project + ".*"
 }
 
 // Heartbeat is the subject on which the watcher says that it watches a release.
@@ -280,6 +295,9 @@ func (s Subject) String() string {
 		if s.Release != "" {
 			add(s.Release, validRelease)
 		}
+	case KindAlert:
+		add(s.Project, validName)
+		add(s.Print, validPrint)
 	default:
 		return ""
 	}
@@ -359,6 +377,10 @@ func ParseSubject(s string) (Subject, error) {
 		most = 2
 		take(&out.Project, CheckProject)
 		take(&out.Release, CheckRelease)
+	case out.Kind == KindAlert:
+		least, most = 2, 2
+		take(&out.Project, CheckProject)
+		take(&out.Print, CheckPrint)
 	default:
 		return bad("unknown kind %q", clip(first))
 	}

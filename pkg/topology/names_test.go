@@ -90,7 +90,7 @@ func FuzzParseSubject(f *testing.F) {
 	for _, s := range []string{
 		Merge("tracer"), Request(VerbCancel, id, ""), Request(VerbExtend, id, "ana"), Release(id), Commit("tracer", "c0ffee"),
 		Version("tracer", "1.4.0-beta.1+x"), Lane("web"), Dead("merge", "17"), Delay(id), Due(id), Signal("tracer", ""),
-		Signal("tracer", id), Heartbeat(id), Evidence(id), Judged(id), Templates(id), CDEvents(id), "", "sluice.", "sluice.cancel." + id + ".", "sluice.cancel.*",
+		Signal("tracer", id), Alert("tracer", "c0ffee00c0ffee00"), Heartbeat(id), Evidence(id), Judged(id), Templates(id), CDEvents(id), "", "sluice.", "sluice.cancel." + id + ".", "sluice.cancel.*",
 		Stop(StopPause, "tracer", ""), Stop(StopUnfreeze, AllProjects, "ana"), Project("tracer"), "sluice.pause._all.", "sluice.project._all",
 	} {
 		f.Add(s)
@@ -130,6 +130,8 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Judged(id), "sluice.judged." + id},
 		{Templates(id), "sluice.templates." + id},
 		{CDEvents(id), "sluice.cdevents." + id},
+		{Alert("tracer", "c6eadffa33fcdf37"), "sluice.alert.tracer.c6eadffa33fcdf37"},
+		{Alerts("tracer"), "sluice.alert.tracer.*"},
 		{Request(VerbApprove, id, "ana"), "sluice.approve." + id + ".ana"},
 		{Request(VerbRetry, id, "ana"), "sluice.retry." + id + ".ana"},
 		{Request(VerbRollback, id, "watcher"), "sluice.rollback." + id + ".watcher"},

@@ -778,7 +778,9 @@ type Heartbeat struct {
 	Instance string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
 	Checks   int32                  `protobuf:"varint,3,opt,name=checks,proto3" json:"checks,omitempty"`
 	// At least one check failed the last time, if not often enough to cancel.
-	Failing       bool `protobuf:"varint,4,opt,name=failing,proto3" json:"failing,omitempty"`
+	Failing bool `protobuf:"varint,4,opt,name=failing,proto3" json:"failing,omitempty"`
+	// Checks that say nothing about the release as things are, and why: an alert fires since before it came.
+	Inconclusive  []string `protobuf:"bytes,5,rep,name=inconclusive,proto3" json:"inconclusive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -839,6 +841,13 @@ func (x *Heartbeat) GetFailing() bool {
 		return x.Failing
 	}
 	return false
+}
+
+func (x *Heartbeat) GetInconclusive() []string {
+	if x != nil {
+		return x.Inconclusive
+	}
+	return nil
 }
 
 // Judgement is what the watcher measured, on sluice.judged.<release> (verdicts) and sluice.evidence.<release>.
@@ -1302,12 +1311,13 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
 	"\x05order\x18\x03 \x01(\x04R\x05order\x12\x1c\n" +
 	"\texpedited\x18\x04 \x01(\bR\texpedited\x12\x14\n" +
-	"\x05place\x18\x05 \x01(\x04R\x05place\"s\n" +
+	"\x05place\x18\x05 \x01(\x04R\x05place\"\x97\x01\n" +
 	"\tHeartbeat\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
 	"\x06checks\x18\x03 \x01(\x05R\x06checks\x12\x18\n" +
-	"\afailing\x18\x04 \x01(\bR\afailing\"\xb5\x01\n" +
+	"\afailing\x18\x04 \x01(\bR\afailing\x12\"\n" +
+	"\finconclusive\x18\x05 \x03(\tR\finconclusive\"\xb5\x01\n" +
 	"\tJudgement\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x12\x18\n" +

@@ -84,6 +84,9 @@ func pause(err error) error {
 type reading func(ctx context.Context) (n float64, beside string, err error)
 
 func (t Tools) reader(c project.Check, from time.Time) (func(ctx context.Context) (Seen, error), error) {
+	if p := c.Metric.Prometheus; p != nil && p.Compare != nil && p.Compare.Numbers() {
+		return prometheus{t.client(), *p}.pair, nil
+	}
 	if c.Compares() {
 		return prometheus{t.client(), *c.Metric.Prometheus}.counters, nil
 	}

@@ -31,6 +31,7 @@ type Seen struct {
 	Busy     bool            // and that is because the source was asked too often, which says nothing about staging
 	Value    *float64        // the number that the judge asks the check's condition about; of http, whose condition is about more, the latency in ms
 	Counters *judge.Counters // of a comparison, which the judge decides on
+	Baseline *float64        // of a comparison of numbers: what the value is compared with
 }
 
 // Probe looks once, within its check's timeout. Its error says that it could not look; it is the context's when that ended.
@@ -38,7 +39,7 @@ type Probe func(ctx context.Context) (Seen, error)
 
 // Look is what was seen as it is judged. err is why the watcher could not look.
 func (s Seen) Look(at time.Time, err error) judge.Measurement {
-	out := judge.Measurement{At: at, OK: s.OK, Said: s.Said, Value: s.Value, Counters: s.Counters}
+	out := judge.Measurement{At: at, OK: s.OK, Said: s.Said, Value: s.Value, Baseline: s.Baseline, Counters: s.Counters}
 	switch {
 	case s.None && s.Busy:
 		out.Lack = judge.Busy

@@ -24,6 +24,7 @@ type duty struct {
 	stage    string // its name, if there are several
 	checks   []*check
 	hears    *hearing // nil: no check is about signals
+	alerts   uint64   // sequence of the last alert that was heard; 0: none since long enough before the stretch began
 	notes    notes    // what was measured and is not stored yet
 	measured chan measured
 	stop     context.CancelFunc
@@ -53,6 +54,7 @@ type check struct {
 	failing bool          // staging was not well then, whether or not that counts
 	err     error         // why it could not look then; of signals: what is missing, for good
 	blind   bool          // and that was said
+	doubted string        // why it is inconclusive, as it was said last
 	warned  bool          // of one that only warns: that it failed was said
 }
 
@@ -74,7 +76,7 @@ func (r *watch) begin(ctx context.Context) error {
 	}
 	d.expedite(s)
 	for _, c := range checks {
-		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now()}
+		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now()}
 		if c.Signal != nil {
 			if c.filter, err = judge.FilterOf(*c.Signal); err != nil {
 				return err
@@ -112,6 +114,14 @@ func (d *duty) judgedFrom(c project.Check, s release.State) time.Time {
 		return s.PhaseAt
 	}
 	return d.stretch.From
+}
+
+// lasts is how long the stretch is to last.
+func (d *duty) lasts(s release.State) time.Duration {
+	if d.stretch.Bake {
+		return s.Policy.Bake
+	}
+	return s.Delay()
 }
 
 // goesOn tells whether a person let the release go on that was held when it was looked at last, or has been since.

@@ -174,7 +174,7 @@ func (r *watch) resume(ctx context.Context) error {
 	}
 	if err == nil && !last.Open && len(last.Totals) == len(d.checks) {
 		for i, c := range d.checks {
-			if c.Signal == nil { // signals are counted again
+			if c.Signal == nil && c.Alert == nil { // these are counted again
 				c.tally.Measured = last.Totals[i]
 			}
 		}

@@ -151,8 +151,12 @@ func (r *watch) count(c *check, m judge.Measurement, note bool) {
 func (r *watch) looking(ctx context.Context) bool {
 	all := true
 	for _, c := range r.on.checks {
+		if c.Alert != nil {
+			if c.err = r.silent(c); c.err == nil {
+				c.blind = false
+			}
+		}
 		switch {
-		case c.Signal != nil && c.err == nil:
 		case c.err != nil:
 			all = all && c.Warns
 			if !c.blind {
@@ -160,6 +164,7 @@ func (r *watch) looking(ctx context.Context) bool {
 				r.log.Warn("a check can not look", zap.Bool("no_heartbeats", !c.Warns), zap.String("check", c.Name), zap.Error(c.err))
 				r.judgement(ctx, topology.Evidence(r.id), c.Name, false, probe.Line("can not look: "+c.err.Error()), 0, time.Time{})
 			}
+		case c.Signal != nil, c.Alert != nil: // they are read, not looked at
 		case c.Warns: // nothing waits for it
 		case time.Since(c.looked) > max(c.Interval, c.pause)+c.Timeout+patience:
 			all = false

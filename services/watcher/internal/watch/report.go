@@ -67,6 +67,7 @@ func (r *watch) beat(ctx context.Context) error {
 	failing := r.on.failing()
 	body, err := releasepb.EncodeHeartbeat(releasepb.Heartbeat{
 		Release: r.id, Instance: r.env.Instance, Checks: len(r.on.checks), Failing: failing,
+		Inconclusive: r.on.doubts(),
 	})
 	if err != nil {
 		return err
@@ -153,7 +154,8 @@ func (r *watch) evidence(ctx context.Context, v judge.Verdict) {
 	if v.Tally.Failed {
 		count, since = v.Tally.Count, v.Tally.First.At
 	}
-	r.judgement(ctx, topology.Evidence(r.id), v.Check, !v.Tally.Failed, v.Evidence(), int64(count), since)
+	passed := !v.Tally.Failed && v.Tally.Inconclusive == ""
+	r.judgement(ctx, topology.Evidence(r.id), v.Check, passed, v.Evidence(), int64(count), since)
 }
 
 // judgement publishes what people and dashboards may want to know. Nothing is decided by it, so it is tried once.
