@@ -80,6 +80,10 @@ func (j job) Since() time.Time { return j.since }
 // Find looks in a text for a key of the job's release on its channel, of any attempt.
 func (j job) Find(text string) (Mark, bool) { return j.find(text) }
 
+// Choose says what the runs of [Vendor.Runs] mean for the job: mine is the one to follow, opposite one whose end must come first. Both are
+// nil when a run has to be triggered.
+func (j job) Choose(runs []Run) (mine, opposite *Run) { return choose(runs, j) }
+
 // Facts are all that expressions may name, nested as they name it: release.version is in "release".
 func (j job) Facts() map[string]any {
 	facts := map[string]any{}
