@@ -73,16 +73,16 @@ func TestTakeover(t *testing.T) {
 		g := c.facts("1.5.0")
 		c.fail[g.Key()+"-deploy-staging"] = true
 		d := open.good(t, driver.Deploy, c)
-		for range 2 { // the second time it is found, and is the result of this attempt
+		for range 2 { // the second time it is found, and is the result of this try
 			if _, err = d.Do(t.Context(), g); !driver.IsRefused(err) || c.count() != 4 ||
 				name != "codepipeline" && !strings.Contains(err.Error(), "the job says no") {
 				t.Errorf("%s: a job that fails: %v, %d runs", name, err, c.count())
 			}
 		}
-		if done, err = d.Do(t.Context(), next(g)); err != nil || done.Existed || c.count() != 5 {
+		if done, err = d.Do(t.Context(), retried(g)); err != nil || done.Existed || c.count() != 5 {
 			t.Errorf("%s: after a failure: %+v, %v, %d runs", name, done, err, c.count())
 		}
-		if done, err = d.Do(t.Context(), next(next(g))); err != nil || !done.Existed || c.count() != 5 {
+		if done, err = d.Do(t.Context(), next(retried(g))); err != nil || !done.Existed || c.count() != 5 {
 			t.Errorf("%s: after a success: %+v, %v, %d runs", name, done, err, c.count())
 		}
 	})
@@ -121,7 +121,7 @@ func TestStops(t *testing.T) {
 		if done, err := d.Undo(t.Context(), next(f), driver.Back{}); err != nil || !done.Existed || c.count() != begun+2 {
 			t.Errorf("%s: undone again: %+v, %v", name, done, err)
 		}
-		if done, err := d.Do(t.Context(), next(f)); err != nil || done.Existed || c.count() != begun+3 {
+		if done, err := d.Do(t.Context(), retried(f)); err != nil || done.Existed || c.count() != begun+3 {
 			t.Errorf("%s: done again: %+v, %v", name, done, err)
 		}
 	})

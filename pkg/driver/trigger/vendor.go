@@ -59,7 +59,7 @@ func (r run) Mark() Mark { return r.mark }
 // State is how far it is, and Says the vendor's word for that.
 func (r run) State() state { return r.state }
 
-// Key names the job: release, attempt, and what is done. It has letters, digits and dashes only, 120 at most.
+// Key names the job: release, try, and what is done. It has letters, digits and dashes only, 120 at most.
 func (j job) Key() string { return j.key() }
 
 // Release is the job's release, a UUID, and Channel what the action is done to; [Job.Mark] is that of the job's own key.
@@ -69,7 +69,7 @@ func (j job) Release() string { return j.release }
 func (j job) Channel() string { return j.channel }
 
 // Mark is that of the job's own key.
-func (j job) Mark() Mark { return mark{j.attempt, j.action == restore} }
+func (j job) Mark() Mark { return mark{j.try, j.action == restore} }
 
 // Restores tells whether the job takes its action back.
 func (m mark) Restores() bool { return m.back }
@@ -77,7 +77,7 @@ func (m mark) Restores() bool { return m.back }
 // Since is a time before which there is nothing of the release; zero when that is not known.
 func (j job) Since() time.Time { return j.since }
 
-// Find looks in a text for a key of the job's release on its channel, of any attempt.
+// Find looks in a text for a key of the job's release on its channel, of any try.
 func (j job) Find(text string) (Mark, bool) { return j.find(text) }
 
 // Choose says what the runs of [Vendor.Runs] mean for the job: mine is the one to follow, opposite one whose end must come first. Both are
