@@ -21,6 +21,7 @@ import (
 	"context"
 	"io"
 	"strconv"
+	"time"
 )
 
 // A Driver does one kind of outside action, on one channel. Implementations are safe for concurrent use.
@@ -63,7 +64,8 @@ type Facts struct {
 	Commit  string
 	Ref     string
 	URL     string
-	Actor   string // who merged
+	Actor   string    // who merged
+	Merged  time.Time // when the merge was stored, by the broker's clock; zero when that is not known
 	Version string
 	Beta    string
 	Stage   string // where it is, or is to be, deployed: "staging"

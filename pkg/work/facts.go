@@ -63,7 +63,7 @@ func actionOf(p *project.Project, role driver.Role, stage int) (action *project.
 func Facts(c *catalog.Catalog, s release.State, w release.Work) driver.Facts {
 	f := driver.Facts{
 		Release: s.Release, Project: s.Project, Attempt: s.Attempts[w].Number, Try: s.Failures + 1,
-		Commit: s.Merge.Commit, Ref: s.Merge.Ref, URL: s.Merge.URL, Actor: s.Merge.Actor,
+		Commit: s.Merge.Commit, Ref: s.Merge.Ref, URL: s.Merge.URL, Actor: s.Merge.Actor, Merged: s.MergedAt,
 		Version: s.Version, Beta: s.Beta, Stage: s.StageName(), AnyVersion: s.Policy.Order == release.ByMerge,
 	}
 	if s.Digest != "" {

@@ -37,6 +37,9 @@ func TestKeyOfATry(t *testing.T) {
 	do(release.Admit{Release: "r", Project: "tracer", At: at})
 	do(release.Begin{Work: release.Publish, Instance: "one", Timeout: time.Minute, At: at})
 	do(release.Finish{Work: release.Publish, At: at})
+	if f := work.Facts(nil, s, release.Publish); !f.Merged.Equal(at) {
+		t.Errorf("merged at %s, drivers are told %s", at, f.Merged)
+	}
 	var keys []string
 	for range 3 {
 		first := begin(release.Stage, "one")

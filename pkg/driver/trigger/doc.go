@@ -12,6 +12,9 @@
 //   - One of an earlier try that failed is passed over; one of this very try that failed is its result.
 //   - Where the newest is the opposite action, its end is waited for, and then there is something to do.
 //
+// Looked at is what began since the merge, as the broker has it, and a bounded number: when the bound comes first, and nothing was found,
+// nothing is triggered, and the error says where to look.
+//
 // Only when none is left is one triggered. When the answer to that is lost or doubtful, the run is looked for before it is
 // triggered again. Two instances at once can still both look, find nothing and trigger: no CI has a compare-and-set for that. The
 // job has to bear it, as a command of package exec has.

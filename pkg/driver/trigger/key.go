@@ -22,7 +22,7 @@ const restore = "restore"
 // mostValue bounds a field of the facts, in bytes.
 const mostValue = 8 << 10
 
-// clockError is how wrong the clock of who made a release's id may be.
+// clockError is how much the clock of a CI, or of who made a release's id, may be wrong.
 const clockError = 2 * time.Hour
 
 // job is one action to be triggered.
@@ -90,7 +90,10 @@ func newJob(role driver.Role, action string, f driver.Facts, to *driver.Facts) (
 	if f.Stage != "" {
 		j.channel += "-" + f.Stage
 	}
-	if id.Version() == 7 { // made by whoever merged, whose clock may be wrong by a while
+	switch { // others' clocks may be wrong by a while
+	case !f.Merged.IsZero():
+		j.since = f.Merged.Add(-clockError)
+	case id.Version() == 7: // made by whoever merged
 		sec, nsec := id.Time().UnixTime()
 		j.since = time.Unix(sec, nsec).Add(-clockError)
 	}

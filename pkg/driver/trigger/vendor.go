@@ -84,6 +84,16 @@ func (j job) Find(text string) (Mark, bool) { return j.find(text) }
 // nil when a run has to be triggered.
 func (j job) Choose(runs []Run) (mine, opposite *Run) { return choose(runs, j) }
 
+// Beyond ends a search that came to its bound before the end of what is there: with what was found, if that says what to do. Otherwise a
+// run of the release may be among what was not looked at, and would be begun twice.
+func (j job) Beyond(found []Run, looked string) ([]Run, error) {
+	if mine, opposite := choose(found, j); mine != nil || opposite != nil {
+		return found, nil
+	}
+	return nil, driver.Refusef("%s since the merge are as far as is looked, and there are more: look there for one with the key %s; "+
+		"when there is none, merge again", looked, j.key())
+}
+
 // Facts are all that expressions may name, nested as they name it: release.version is in "release".
 func (j job) Facts() map[string]any {
 	facts := map[string]any{}
