@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,10 @@ func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (agai
 	if err != nil {
 		return false, err
 	}
+	// The lane first, then whether it has still ended: since e was read it may have been retried, and be back.
+	if now, err := s.env.Journal.LastSeq(ctx, e.State.Release); err != nil || now != e.Seq {
+		return false, cmp.Or(err, journal.ErrConflict)
+	}
 	if r.Owner == e.State.Release && e.State.Needs(release.RestoreStaging) {
 		return true, s.putBack(ctx, h, e, r)
 	}
@@ -31,7 +36,7 @@ func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (agai
 	if err != nil {
 		return false, err
 	}
-	if err := s.set(ctx, name, r, after, last); err != nil {
+	if err := s.set(ctx, name, r, after, last, false); err != nil {
 		return false, err
 	}
 	if after.Owner == "" || next.Phase.Ended() { // an ended one that has something to put back: its own hint sees to that

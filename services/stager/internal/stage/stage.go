@@ -10,6 +10,13 @@
 // occupant that is to give way is asked after the record says so, and again until it was asked. Who follows is told by a record
 // in its own journal, after the lane's record says so and before the hint of the one that left is acknowledged. And an occupant
 // that has ended, with nothing to put back, is moved out by whoever reads the lane, who also tells the one that follows.
+//
+// # What if it stops here, and goes on later?
+//
+// What it has read may be old by then. A release that failed may have been retried, and be in the same lane again, in the same
+// record. So who is retried writes the lane's record again before it is deployed, also when that says nothing new: who is about to
+// free the lane by what was read before loses. And who frees a lane reads the lane first, and then, from the stream's leader, that
+// the release has ended. A deployment is begun only on the journal that was read before the lane was entered.
 package stage
 
 import (
@@ -41,8 +48,9 @@ func New(env service.Env, open work.Opener) *Stager { return &Stager{env: env, o
 
 // Look handles a hint: it brings the release as far as a stager can.
 func (s *Stager) Look(ctx context.Context, h react.Hint) error {
+	least := h.Least(topology.StreamSluice)
 	for {
-		e, err := s.env.Journal.LoadAt(ctx, h.Subject.Release, h.Least(topology.StreamSluice))
+		e, err := s.env.Journal.LoadAt(ctx, h.Subject.Release, least)
 		if h.Orphan(err) {
 			return nil
 		}
@@ -51,7 +59,10 @@ func (s *Stager) Look(ctx context.Context, h react.Hint) error {
 		}
 		again, err := s.step(ctx, h, e)
 		switch {
-		case errors.Is(err, journal.ErrConflict) || errors.Is(err, release.ErrEnded): // somebody was faster: look again
+		case errors.Is(err, journal.ErrConflict) || errors.Is(err, release.ErrEnded): // somebody was faster: look again, at that
+			if least, err = s.env.Journal.LastSeq(ctx, h.Subject.Release); err != nil {
+				return err
+			}
 		case err != nil || !again:
 			return err
 		}
@@ -70,7 +81,7 @@ func (s *Stager) step(ctx context.Context, h react.Hint, e journal.Entry) (again
 			return false, err
 		}
 		if e.State.Phase == release.Queued && e.State.Soaked { // its promotion failed and is retried: it only needs the lane
-			_, _, err := s.env.Journal.Do(ctx, e.State.Release, release.StartSoak{At: h.At}, h.Cause())
+			_, _, err := s.env.Journal.DoOn(ctx, e, release.StartSoak{At: h.At}, h.Cause())
 			return false, err
 		}
 		return true, s.deploy(ctx, h, e)
@@ -114,7 +125,7 @@ func (s *Stager) enter(ctx context.Context, h react.Hint, e journal.Entry) (owns
 	}
 	switch {
 	case in.Refused:
-		_, _, err = s.env.Journal.Do(ctx, e.State.Release, release.Fail{By: s.env.Name, Reason: refusal(e.State, occupant, in)}, h.Cause())
+		_, _, err = s.env.Journal.DoOn(ctx, e, release.Fail{By: s.env.Name, Reason: refusal(e.State, occupant, in)}, h.Cause())
 	case e.State.Phase == release.Merged || e.State.Phase == release.Publishing:
 		return false, nil
 	default:
@@ -150,7 +161,7 @@ func (s *Stager) record(ctx context.Context, h react.Hint, me release.State) (
 		if err = s.displace(ctx, h, me, in); err != nil {
 			return r, occupant, in, err
 		}
-		if err = s.set(ctx, me.Policy.Lane, r, in.Record, last); !errors.Is(err, journal.ErrConflict) {
+		if err = s.set(ctx, me.Policy.Lane, r, in.Record, last, comesBack(me)); !errors.Is(err, journal.ErrConflict) {
 			return r, occupant, in, err
 		}
 		if err = ctx.Err(); err != nil {
@@ -163,6 +174,9 @@ func (s *Stager) record(ctx context.Context, h react.Hint, me release.State) (
 func (s *Stager) clear(ctx context.Context, r lane.Record) (lane.Record, release.State, error) {
 	for r.Owner != "" {
 		e, err := s.env.Journal.Load(ctx, r.Owner)
+		if err == nil && e.State.Phase.Ended() { // or a replica that lags behind has not heard of a retry
+			e, err = s.env.Journal.LoadSure(ctx, r.Owner)
+		}
 		if err != nil && !errors.Is(err, journal.ErrNone) {
 			return r, release.State{}, err
 		}
@@ -226,7 +240,7 @@ func (s *Stager) deploy(ctx context.Context, h react.Hint, e journal.Entry) erro
 		return err
 	}
 	begin := release.Begin{Work: release.Stage, Instance: s.env.Instance, Timeout: tools.Timeout, At: h.At}
-	return work.Run(ctx, s.env, e.State.Release, begin, h.Cause(), func(ctx context.Context, e journal.Entry) (work.Outcome, error) {
+	return work.RunOn(ctx, s.env, e, begin, h.Cause(), func(ctx context.Context, e journal.Entry) (work.Outcome, error) {
 		if tools.Driver == nil {
 			return work.Outcome{Value: e.State.Beta}, nil
 		}
@@ -235,9 +249,15 @@ func (s *Stager) deploy(ctx context.Context, h react.Hint, e journal.Entry) erro
 	})
 }
 
-// set writes the lane's record if it says anything new.
-func (s *Stager) set(ctx context.Context, name string, before, after lane.Record, last uint64) error {
-	if lane.Equal(before, after) {
+// comesBack tells whether the release was retried, and is not deployed again yet. Somebody who has read that it had failed may
+// still be about to take it out of the lane.
+func comesBack(s release.State) bool {
+	return s.FailedIn != release.None && (s.Phase == release.Published || s.Phase == release.Queued)
+}
+
+// set writes the lane's record if it says anything new, or if it must be written all the same.
+func (s *Stager) set(ctx context.Context, name string, before, after lane.Record, last uint64, must bool) error {
+	if lane.Equal(before, after) && !must {
 		return nil
 	}
 	_, err := s.env.Journal.SetLane(ctx, name, after, last)
