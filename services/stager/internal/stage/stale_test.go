@@ -96,9 +96,9 @@ func TestLeaveLooksWhetherItHasStillEnded(t *testing.T) {
 	s := newStopped(t)
 	s.published()
 	read := s.failed()
-	owns, err := s.enter(t.Context(), s.hint, s.retried())
-	if err != nil || !owns {
-		t.Fatal(owns, err)
+	in, err := s.enter(t.Context(), s.hint, s.retried())
+	if err != nil || !in.Owns {
+		t.Fatal(in, err)
 	}
 	if _, err := s.leave(t.Context(), s.hint, read); !errors.Is(err, journal.ErrConflict) {
 		t.Errorf("leave by what was read before the retry: %v", err)
@@ -113,14 +113,14 @@ func TestLeaveLooksWhetherItHasStillEnded(t *testing.T) {
 func TestDeploysOnlyWhatItHasRead(t *testing.T) {
 	s := newStopped(t)
 	read := s.published()
-	owns, err := s.enter(t.Context(), s.hint, read)
-	if err != nil || !owns {
-		t.Fatal(owns, err)
+	in, err := s.enter(t.Context(), s.hint, read)
+	if err != nil || !in.Owns {
+		t.Fatal(in, err)
 	}
 	s.failed()
 	s.gives(others)
 	s.retried()
-	if err := s.deploy(t.Context(), s.hint, read); !errors.Is(err, journal.ErrConflict) {
+	if err := s.deploy(t.Context(), s.hint, read, ""); !errors.Is(err, journal.ErrConflict) {
 		t.Errorf("deployed by what was read before it failed: %v", err)
 	}
 	if s.deployed > 0 {
