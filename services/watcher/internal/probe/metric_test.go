@@ -205,4 +205,17 @@ func TestRealPrometheus(t *testing.T) {
 	if c := seen.Counters; c.Mine.Events != 0 || c.Mine.Exposure != 1000 || c.Base.Events != 3 || c.Base.Exposure != 2000 {
 		t.Errorf("%+v", *c)
 	}
+	pair := func(value, baseline string) (probe.Seen, error) {
+		c := &project.Compare{Value: value, Baseline: baseline}
+		return metric(project.Metric{Prometheus: &project.Prometheus{URL: p.URL, Compare: c}}, 5*time.Second)(t.Context())
+	}
+	seen, err = pair(`sum(requests_total{env="staging"})`, `sum(requests_total{env="production"})`)
+	if err != nil || seen.Value == nil || *seen.Value != 1000 || seen.Baseline == nil || *seen.Baseline != 2000 || seen.None {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	for _, none := range []string{`sum(nobody_total)`, `vector(0) / 0`} {
+		if seen, err := pair(`vector(1)`, none); err != nil || !seen.None || seen.Value != nil {
+			t.Errorf("%s: %+v, %v", none, seen, err)
+		}
+	}
 }
