@@ -22,6 +22,18 @@ type Verdict struct {
 	Tally   Tally
 }
 
+// Word is what the check came to so far. A probe of which nothing counts, because there was no data or it never looked, has not passed.
+// That there are no signals is a pass.
+func (v Verdict) Word() Word {
+	switch {
+	case v.Tally.Failed:
+		return Fail
+	case v.Tally.Measured == 0 && v.Rule.InARow:
+		return Inconclusive
+	}
+	return Pass
+}
+
 // Asks tells whether the verdict still asks for something, as things stand with the release: see [Stretch.Verb]. A soak
 // speaks against a promotion until that is out. A bake speaks against it until it is over; what failed in its time also
 // afterwards, as the last failure and the end of the bake may cross.
