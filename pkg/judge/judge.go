@@ -47,7 +47,7 @@ func RuleOf(c project.Check, from time.Time) Rule {
 
 // Counting is when the measurements of a check begin to count, in a soak or a bake that began at a time.
 func Counting(c project.Check, from time.Time) time.Time {
-	return from.Add(c.Grace).Truncate(precision)
+	return from.Add(c.Grace)
 }
 
 // Measurement is one look at staging: a probe's answer, or a signal, which is always a failure.

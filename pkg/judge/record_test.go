@@ -166,6 +166,17 @@ func TestAMeasurementIsStoredWhole(t *testing.T) {
 	}
 }
 
+// Times are kept in milliseconds, of both: what came in the millisecond in which the soak began is not from before it.
+func TestWhatComesInTheFirstMillisecondCounts(t *testing.T) {
+	from := noon().Add(700 * time.Microsecond)
+	r := judge.RuleOf(project.Check{Signal: &project.Signal{}, Grace: time.Minute}, from)
+	for after, want := range map[time.Duration]bool{time.Minute - time.Millisecond: false, time.Minute: true, time.Minute + time.Microsecond: true} {
+		if got := r.Add(judge.Tally{}, judge.Measurement{At: from.Add(after)}.Normal()).Failed; got != want {
+			t.Errorf("%s after the soak began: %t", after, got)
+		}
+	}
+}
+
 // What a look means is the rule's to say, and nothing that was not measured is a pass.
 func TestWeigh(t *testing.T) {
 	value := func(n float64) *float64 { return &n }
