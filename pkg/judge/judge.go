@@ -35,7 +35,10 @@ type Rule struct {
 
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
-	r := Rule{Limit: max(c.Failures, 1), InARow: true, From: Counting(c, from), Compare: comparing(c), condition: conditionOf(c)}
+	r := Rule{
+		Limit: max(c.Failures, 1), InARow: true, Compare: comparing(c), condition: conditionOf(c),
+		From: from.Add(c.Grace).Truncate(precision), // as measurements are
+	}
 	if c.Signal != nil {
 		r.Limit, r.InARow = c.Signal.Max+1, false
 	}
@@ -43,11 +46,6 @@ func RuleOf(c project.Check, from time.Time) Rule {
 		r.NoData = c.Metric.NoData
 	}
 	return r
-}
-
-// Counting is when the measurements of a check begin to count, in a soak or a bake that began at a time.
-func Counting(c project.Check, from time.Time) time.Time {
-	return from.Add(c.Grace)
 }
 
 // Measurement is one look at staging: a probe's answer, or a signal, which is always a failure.
