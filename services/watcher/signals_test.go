@@ -232,6 +232,10 @@ func TestAGapIsNotAPass(t *testing.T) {
 		s := w.soak("tracer", time.Hour, `watch: [ { name: errors, signal: { level: error, max: 5 } } ]`)
 		sleep(10 * time.Minute)
 		w.signal("tracer", s.id, "{\"gap\":12}\n{\"level\":\"info\",\"msg\":\"after it\"}")
+		sleep(10 * time.Millisecond)
+		if n := len(s.judgements(topology.Evidence(s.id))); n != 1 {
+			t.Errorf("it is said %d times at once", n)
+		}
 		sleep(50 * time.Minute)
 		if p := s.watched(time.Hour); p > 20 {
 			t.Errorf("watched for %.1f%%", p)
