@@ -17,12 +17,12 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// durable is a world in real time whose broker syncs each message to the disk, as in production.
+// durable is a world in real time and on TCP, whose broker syncs each message to the disk, as in production.
 func durable(t testing.TB) *world {
 	t.Helper()
 	emptyPools()
-	server := natstest.One(t, natstest.SyncAlways())
-	w := newWorldOn(t, server, func() (*nats.Conn, error) { return server.Connect() }, topology.Options{})
+	server := natstest.One(t, natstest.SyncAlways(), natstest.Listen())
+	w := newWorldOn(t, server, func() (*nats.Conn, error) { return nats.Connect(server.URL()) }, topology.Options{})
 	t.Cleanup(w.end)
 	return w
 }
