@@ -234,19 +234,19 @@ func TestWhatIsNoData(t *testing.T) {
 					return errors.As(err, &no) && strings.Contains(err.Error(), "no route to host")
 				}},
 			} {
-				c.Fault = nil
+				c.Break(nil)
 				if f.fault != nil { // counted anew
 					base := map[string]int{}
 					for _, operation := range []string{"GetMetricData", "FilterLogEvents", "StartQuery", "GetQueryResults"} {
 						base[operation] = c.Asked(operation)
 					}
-					c.Fault = func(operation string, n int) *awstest.Fault { return f.fault(operation, n-base[operation]) }
+					c.Break(func(operation string, n int) *awstest.Fault { return f.fault(operation, n-base[operation]) })
 				}
 				if err := ask(); !f.check(err) {
 					t.Errorf("%s, %s: %v", name, what, err)
 				}
 			}
-			c.Fault = nil
+			c.Break(nil)
 		}
 	})
 }
