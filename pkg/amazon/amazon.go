@@ -93,6 +93,31 @@ func New(at project.AWS, opts ...Option) (*Line, error) {
 	return l, nil
 }
 
+// Lines makes one line for each way that AWS is reached, for many who ask: they share connections, and the credentials that the SDK finds
+// are looked for once. Its zero value is ready. The options are those of the first who asks.
+type Lines struct {
+	mu    sync.Mutex
+	lines map[project.AWS]*Line
+}
+
+// Line is the line for the settings. An error is a mistake in them. Lines are kept for good: settings are from project files, and few.
+func (l *Lines) Line(at project.AWS, opts ...Option) (*Line, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.lines[at]; known != nil {
+		return known, nil
+	}
+	line, err := New(at, opts...)
+	if err != nil {
+		return nil, err
+	}
+	if l.lines == nil {
+		l.lines = map[project.AWS]*Line{}
+	}
+	l.lines[at] = line
+	return line, nil
+}
+
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

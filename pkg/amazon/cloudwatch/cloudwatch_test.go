@@ -45,11 +45,16 @@ func newest(name, stat string) project.CloudWatch {
 
 func metric(t *testing.T, of project.CloudWatch, from time.Time, c http.RoundTripper) *cloudwatch.Metric {
 	t.Helper()
-	m, err := cloudwatch.NewMetric(of, from, amazon.WithTransport(c), amazon.WithPause(time.Millisecond))
+	return cloudwatch.NewMetric(line(t, of.AWS, c), of, from)
+}
+
+func line(t testing.TB, at project.AWS, c http.RoundTripper) *amazon.Line {
+	t.Helper()
+	l, err := amazon.New(at, amazon.WithTransport(c), amazon.WithPause(time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return l
 }
 
 // read wants a number, or no data and why.
@@ -188,11 +193,7 @@ func TestWhatIsNoData(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		logs := func(query string) *cloudwatch.Logs {
 			of := project.CloudWatchLogs{AWS: reach(), Group: "/app", Filter: "boom", Query: query}
-			l, err := cloudwatch.NewLogs(of, from, amazon.WithTransport(c), amazon.WithPause(time.Millisecond))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return l
+			return cloudwatch.NewLogs(line(t, of.AWS, c), of, from)
 		}
 		for name, ask := range map[string]func() error{
 			"metric": func() error {

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/amazon"
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
 	"github.com/sluice-gate/sluice/pkg/judge"
@@ -53,6 +54,7 @@ func (s Seen) Look(at time.Time, err error) judge.Measurement {
 // Tools is how probes reach the outside. The zero value is the real thing.
 type Tools struct {
 	Transport http.RoundTripper // nil: a new connection for every request
+	Amazon    *amazon.Lines     // to AWS, shared; nil: each probe has its own
 }
 
 // Open makes the probe of a check, for a release whose soak or bake began at from. It is nil for a check that is not a probe.
