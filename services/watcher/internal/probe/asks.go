@@ -28,6 +28,9 @@ func Asks(c project.Check) string {
 		wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
 	case m.Prometheus != nil:
 		what = "Prometheus at " + maskURL(m.Prometheus.URL) + ": " + named(m.Prometheus.Query)
+		if p := m.Prometheus; p.Range > 0 {
+			what += fmt.Sprintf(", its %s of %s", p.Take, p.Range)
+		}
 	case m.JSON != nil:
 		what = "GET " + maskURL(m.JSON.URL) + ": " + m.JSON.Value
 	case m.CloudWatch != nil && m.CloudWatch.Metric != nil:
