@@ -31,6 +31,8 @@ const (
 	Reading               // what a check read, of which a number is to be taken
 	Value                 // that number
 	Response              // what an address answered, and how
+
+	scopes int = iota // how many there are
 )
 
 // Vars is what an expression sees, by the names of the package comment.
@@ -90,7 +92,7 @@ func (s Scope) known() string {
 // takes twenty times as long to make, and a watcher has one for each check of each release.
 //
 //nolint:gochecknoglobals // made once, when it is needed, and never changed
-var environments = func() (all [Response + 1]func() (*cel.Env, error)) {
+var environments = func() (all [scopes]func() (*cel.Env, error)) {
 	for s := range all {
 		all[s] = sync.OnceValues(Scope(s).environment)
 	}

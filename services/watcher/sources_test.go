@@ -195,3 +195,17 @@ watch:
 		contains(t, queried.tombstone().Reason, said)
 	})
 }
+
+// Who is throttled makes no more requests for that: at most two for each look.
+func TestThrottlingIsNotAnsweredWithMoreRequests(t *testing.T) {
+	inTheCloud(t, func(w *world, c *awstest.CloudWatch) {
+		c.Break(func(string, int) *awstest.Fault {
+			return &awstest.Fault{Status: http.StatusBadRequest, Code: "ThrottlingException"}
+		})
+		w.soak("tracer", time.Hour, lambdaErrors+"\n    interval: 1m")
+		sleep(30 * time.Minute)
+		if n := c.Asked("GetMetricData"); n > 64 || n < 8 {
+			t.Errorf("asked %d times in half an hour", n)
+		}
+	})
+}

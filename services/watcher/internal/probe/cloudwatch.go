@@ -10,12 +10,15 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// cloudPause bounds the pauses between the SDK's own tries: a look has seconds, and is repeated anyway.
-const cloudPause = 2 * time.Second
+// A look is repeated anyway, less and less often while there is nothing: the SDK's own second try is for a line that broke.
+const (
+	cloudTries = 2
+	cloudPause = 2 * time.Second
+)
 
 // amazon is the line to AWS, which the probes of a watcher share.
 func (t Tools) amazon(at project.AWS) (*amazon.Line, error) {
-	options := []amazon.Option{amazon.WithPause(cloudPause)}
+	options := []amazon.Option{amazon.WithTries(cloudTries), amazon.WithPause(cloudPause)}
 	if t.Transport != nil {
 		options = append(options, amazon.WithTransport(t.Transport))
 	}

@@ -6,6 +6,11 @@
 // nothing about staging. The last is an error: a command that is not there, a variable that is not set, this host out of file
 // descriptors. A watcher that can not look does not cancel. It sends no heartbeats, and so the release is held for a person.
 //
+// A source that has nothing is asked less and less often (internal/watch), and one that says for how long it wants to be left alone is left
+// alone for so long: 429, and 503 with Retry-After, of whatever is asked by HTTP, and throttling of AWS. Staging that says so has said
+// nothing about itself. Every look has its time, every answer that is read a size; a redirect is not followed, since it could take a token
+// elsewhere; and what an answer repeats of a token is masked. The conformance tests hold every source to that.
+//
 // A probe says what it saw as raw as it can: what a number means, or that there is none, package judge decides.
 package probe
 
