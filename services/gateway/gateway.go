@@ -28,6 +28,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -141,11 +142,16 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 // queues begins to take merges from queues, and to tell sinks.
 func queues(ctx context.Context, env service.Env, c *config.Config, group *errgroup.Group) error {
 	if len(c.Sinks) > 0 {
-		sinks, err := queue.NewSinks(c.Sinks)
+		sinks, err := queue.NewSinks(c.Sinks, func(ctx context.Context, release string, letter []byte) error {
+			_, err := env.JS.Publish(ctx, topology.Dead("aws", release), letter, jetstream.WithExpectStream(topology.StreamSluice))
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		group.Go(func() error { return env.React(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle) })
+		group.Go(func() error {
+			return env.Apart().React(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle)
+		})
 	}
 	store := serve.Broker(env)
 	for _, one := range c.Queues {

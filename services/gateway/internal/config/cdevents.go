@@ -67,15 +67,20 @@ func (s section) sink() *Sink {
 	in.need("url", "where events are sent")
 	sink := &Sink{
 		URL: in.text("url", checkURL), TokenEnv: in.text("token_env", checkVariable), TokenFile: in.text("token_file", notEmpty),
-		Attempts: defaultAttempts,
+		Attempts: in.attempts(),
 	}
 	if in.has("token_env") && in.has("token_file") {
 		s.fail(in.at("token_file"), "stands beside token_env: allowed is one of the two")
 	}
-	if in.has("attempts") {
-		sink.Attempts = in.count("attempts", mostAttempts)
-	}
 	return sink
+}
+
+// attempts is how often a sink is told of something before that is given up.
+func (s section) attempts() uint64 {
+	if !s.has("attempts") {
+		return defaultAttempts
+	}
+	return s.count("attempts", mostAttempts)
 }
 
 // yes is the field as true or false; false when there is none.
