@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"time"
@@ -20,7 +21,7 @@ type CDEventsOut struct {
 
 // Sink takes events by HTTP.
 type Sink struct {
-	URL       string // without a secret in it
+	URL       string // what stands in its query may be a secret: it is not shown
 	TokenEnv  string // of a bearer token; at most one of the two is set
 	TokenFile string
 	Attempts  uint64 // after so many an event is kept as a dead letter
@@ -121,6 +122,9 @@ func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("must be a URL such as https://events.example.com/cdevents")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("must be https, so that the token and what is told stay secret; http is for this machine only")
 	}
 	if u.User != nil {
 		return errors.New("has a user in it: secrets are never written here, name one with token_env or token_file")

@@ -47,7 +47,7 @@ func Run(ctx context.Context, env service.Env, cfg config.CDEventsOut) error {
 	}
 	if cfg.Sink != nil {
 		start(topology.ConsumerGatewaySink, teller{
-			env: env, cfg: cfg, to: cfg.Sink.URL, attempts: cfg.Sink.Attempts, send: overHTTP(*cfg.Sink),
+			env: env, cfg: cfg, to: shown(cfg.Sink.URL), attempts: cfg.Sink.Attempts, send: overHTTP(*cfg.Sink),
 		})
 	}
 	return group.Wait()
