@@ -30,6 +30,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sluice-gate/sluice/pkg/amazon"
@@ -75,6 +76,9 @@ func Read(cfg Config) (*Gateway, error) {
 	return &Gateway{hooks: hooks, listen: cfg.Listen}, nil
 }
 
+// mostConnections are served at once: each may have a delivery in memory before its signature is looked at.
+const mostConnections = 256
+
 // Listen has whoever sends a webhook wait for Run instead of being sent away.
 func (g *Gateway) Listen(ctx context.Context) (err error) {
 	g.ln, err = new(net.ListenConfig).Listen(ctx, "tcp", g.listen)
@@ -84,6 +88,7 @@ func (g *Gateway) Listen(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("webhooks: listen on %s: %w", g.listen, err)
 	}
+	g.ln = netutil.LimitListener(g.ln, mostConnections)
 	return nil
 }
 
