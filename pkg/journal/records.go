@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -142,6 +143,15 @@ func (j *Journal) compareAndSet(ctx context.Context, m *nats.Msg, last uint64) (
 		return 0, fmt.Errorf("an acknowledgement that does not count: stream %q, sequence %d, duplicate %t", ack.Stream, ack.Sequence, ack.Duplicate)
 	}
 	return ack.Sequence, nil
+}
+
+// LastAsked is the sequence and the broker's timestamp of the last request on that subject; zero if there is none.
+func (j *Journal) LastAsked(ctx context.Context, subject string) (uint64, time.Time, error) {
+	m, err := j.last(ctx, subject)
+	if errors.Is(err, ErrNone) {
+		return 0, time.Time{}, nil
+	}
+	return m.Seq, m.At, err
 }
 
 // Asked tells whether a request is stored on that subject.

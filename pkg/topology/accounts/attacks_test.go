@@ -129,7 +129,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 				may = append(may, accounts.Operator)
 			case v == topology.VerbCancel && (actor == accounts.Watcher || actor == accounts.Stager):
 				may = append(may, actor)
-			case v == topology.VerbRollback && actor == accounts.Watcher:
+			case (v == topology.VerbRollback || v == topology.VerbHold) && actor == accounts.Watcher:
 				may = append(may, actor)
 			}
 			table = append(table, struct {

@@ -106,7 +106,6 @@ func (r *watch) condemn(ctx context.Context) error {
 	r.log.Warn("published the verdict", zap.String("request", string(verb)), zap.String("reason", v.Reason()))
 	r.evidence(ctx, v)
 	if r.on != nil {
-		r.looking(ctx) // what can not look is said beside the verdict
 		r.keepTemplates(ctx, true)
 	}
 	r.judgement(ctx, topology.Judged(r.id), v.Check, false, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
