@@ -25,8 +25,14 @@ func Asks(c project.Check) string {
 		what, wants = "nothing", "nothing"
 	case c.Compares():
 		p := m.Prometheus
-		what = "Prometheus at " + maskURL(p.URL) + ": " + named(p.Compare.Errors) + " and three more"
-		wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
+		what = "Prometheus at " + maskURL(p.URL) + ": "
+		if p.Compare.Numbers() {
+			what += named(p.Compare.Value) + " and " + named(p.Compare.Baseline)
+			wants = fmt.Sprintf("what is not %s than the baseline (%s)", p.Compare.Worse, p.Compare.Method)
+		} else {
+			what += named(p.Compare.Errors) + " and three more"
+			wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
+		}
 	case m.Prometheus != nil:
 		what = "Prometheus at " + maskURL(m.Prometheus.URL) + ": " + named(m.Prometheus.Query)
 		if p := m.Prometheus; p.Range > 0 {

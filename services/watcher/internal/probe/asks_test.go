@@ -27,6 +27,11 @@ func TestAsks(t *testing.T) {
 		`Prometheus at https://p: the query "a" and three more; wants no more than 1.5 times the errors of the baseline`: {Metric: &project.Metric{
 			Prometheus: &project.Prometheus{URL: "https://p", Compare: &project.Compare{Errors: "a", Tolerated: 1.5}},
 		}},
+		`Prometheus at https://p: the query "a" and the query "b"; wants what is not higher than the baseline (sequential)`: {Metric: &project.Metric{
+			Prometheus: &project.Prometheus{URL: "https://p", Compare: &project.Compare{
+				Value: "a", Baseline: "b", Worse: project.HigherIsWorse, Method: project.Sequential,
+			}},
+		}},
 		"GET https://h/?k=***: body.n; wants value < 1": {Metric: &project.Metric{
 			JSON: &project.JSON{URL: "https://h/?k=hunter2", Value: "body.n"}, Condition: "value < 1",
 		}},
