@@ -13,7 +13,13 @@ func TestAsks(t *testing.T) {
 	lambda := project.CloudWatchMetric{Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum"}
 	for want, c := range map[string]project.Check{
 		"counts the signals of the project and of the release; wants at most 3": {Signal: &project.Signal{Max: 3}},
-		"GET https://h/p?key=***; wants status 2xx":                             {HTTP: &project.HTTP{URL: "https://h/p?key=hunter2"}},
+		"counts the signals of the project and of the release, if they are news, of level error and worse, that match login; wants at most 0": {
+			Signal: &project.Signal{NewOnly: true, Level: project.LevelError, Match: "login"},
+		},
+		"hears the project's alerts from alertmanager, severity page or critical; wants none that fires for 2m0s": {Alert: &project.Alert{
+			Match: map[string][]string{"severity": {"page", "critical"}}, Source: "alertmanager", For: 2 * time.Minute,
+		}},
+		"GET https://h/p?key=***; wants status 2xx": {HTTP: &project.HTTP{URL: "https://h/p?key=hunter2"}},
 		"GET https://h/; wants status 200, 300-399 and body.ok": {HTTP: &project.HTTP{
 			URL: "https://h/", Status: []project.Statuses{{From: 200, To: 200}, {From: 300, To: 399}}, Condition: "body.ok",
 		}},
