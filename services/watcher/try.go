@@ -64,6 +64,9 @@ func try(ctx context.Context, tools probe.Tools, c project.Check, f driver.Facts
 	look := tools.Open(c, f, from)
 	if look == nil {
 		l.Result, l.Means = Unasked, "signals are counted as they come, while a release is watched"
+		if c.Alert != nil {
+			l.Means = "alerts are heard as they come, through the gateway, while a release is watched"
+		}
 		return l
 	}
 	began := time.Now()
