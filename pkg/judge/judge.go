@@ -39,7 +39,8 @@ type Rule struct {
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{
-		Limit: max(c.Failures, 1), InARow: true, Began: from.Truncate(precision), From: Counting(c, from), Compare: comparing(c), Alert: c.Alert,
+		Limit: max(c.Failures, 1), InARow: true, Began: from.Truncate(precision), From: Counting(c, from),
+		Compare: comparing(c), Alert: c.Alert,
 		condition: conditionOf(c),
 	}
 	if c.Signal != nil {

@@ -87,7 +87,8 @@ func (k kind) fields() []string {
 		ofGitLab:     {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
 		ofPrometheus: {"url", "query", "compare", "token_env", "token_file", "timeout"},
 		ofCompare: {
-			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after", "tolerated", "false_alarms",
+			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after",
+			"tolerated", "false_alarms",
 		},
 		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
 		ofAlert:         {"match", "source", "for", "heartbeat"},

@@ -27,7 +27,9 @@ type measured struct {
 
 // look is what is judged.
 func (m measured) look() judge.Measurement {
-	out := judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said, Value: m.seen.Value, Baseline: m.seen.Baseline, Counters: m.seen.Counters}
+	out := judge.Measurement{
+		At: m.at, OK: m.seen.OK, Said: m.seen.Said, Value: m.seen.Value, Baseline: m.seen.Baseline, Counters: m.seen.Counters,
+	}
 	switch {
 	case m.seen.None && m.seen.Busy:
 		out.Lack = judge.Busy
