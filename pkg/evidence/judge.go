@@ -162,6 +162,7 @@ func (r Release) Decide(p *project.Project) Decision {
 		for _, c := range checks {
 			j := span.Judge(c)
 			switch {
+			case c.Warns: // nothing follows from it
 			case j.Word == judge.Inconclusive:
 				d.Unjudged = append(d.Unjudged, Unjudged{c.Name, j.Why})
 				doubt("check %s: %s", c.Name, j.Why)

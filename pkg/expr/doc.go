@@ -24,6 +24,13 @@
 //
 //	value                      the number
 //
+// The condition of an address that is probed sees status, header and body, and
+//
+//	latency_ms                 how long it took until the answer began, in milliseconds
+//	tls_days_left              how long the certificates are valid that were shown, in days; there is none without TLS
+//
+// Whole numbers and others can be compared: value < 1.
+//
 // A delivery that tells of alerts is first asked for the list of them ([List]), of header and body. Then each is asked what it is, and
 // its labels are a [Table]:
 //

@@ -29,6 +29,7 @@ const (
 	Delivery              // what was sent to us, of which there is no release yet
 	Reading               // what a check read, of which a number is to be taken
 	Value                 // that number
+	Response              // what an address answered, and how
 	Alert                 // one of the alerts that a delivery tells of
 )
 
@@ -66,6 +67,9 @@ func (s Scope) variables() []variable {
 		vars = append(vars, variable{"header", table}, variable{"body", cel.DynType}, variable{"purl", table})
 	case Reading:
 		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType})
+	case Response:
+		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType},
+			variable{"latency_ms", cel.DoubleType}, variable{"tls_days_left", cel.DoubleType})
 	case Value:
 		vars = append(vars, variable{"value", cel.DoubleType})
 	case Alert:
@@ -85,7 +89,7 @@ func (s Scope) known() string {
 }
 
 func (s Scope) environment() (*cel.Env, error) {
-	options := []cel.EnvOption{ext.Strings()}
+	options := []cel.EnvOption{ext.Strings(), cel.CrossTypeNumericComparisons(true)}
 	for _, v := range s.variables() {
 		options = append(options, cel.Variable(v.name, v.kind))
 	}

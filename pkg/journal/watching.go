@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/template"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -90,28 +91,22 @@ func (j *Journal) LastBeat(ctx context.Context, id string) (Beat, error) {
 	return Beat{Instance: h.Instance, At: last.At}, nil
 }
 
-// Signal is a stored error signal of one of staging's applications.
-type Signal struct {
-	Seq  uint64    // stream sequence in SLUICE_SIGNALS
-	At   time.Time // broker's timestamp
-	Data []byte
-}
-
-// NextSignal is the first signal of a project that was stored after a sequence of SLUICE_SIGNALS or, when after is 0, at or
-// after since. release says for which release; empty for those that name none. ErrNone when there is no such signal.
-//
-// It asks the leader, so an answer of ErrNone is not one of a replica that lags behind; and nothing that an application
-// writes into its message's headers can hide it or change its time.
-func (j *Journal) NextSignal(ctx context.Context, project, release string, after uint64, since time.Time) (Signal, error) {
-	subject := topology.Signal(project, release)
+// Templates are the tables of a release's errors as they were stored last. ErrNone when there are none; what can not be read wraps
+// [template.ErrMalformed].
+func (j *Journal) Templates(ctx context.Context, id string) (template.Stored, error) {
+	subject := topology.Templates(id)
 	if subject == "" {
-		return Signal{}, fmt.Errorf("signals of project %q, release %q: an unsafe name: %w", project, release, ErrNone)
+		return template.Stored{}, fmt.Errorf("templates of release %q: an unsafe name: %w", id, ErrNone)
 	}
-	m, err := j.nextOf(ctx, topology.StreamSignals, subject, after, since)
+	last, err := j.leaderLast(ctx, topology.StreamEvidence, subject)
 	if err != nil {
-		return Signal{}, err
+		return template.Stored{}, err
 	}
-	return Signal{Seq: m.Seq, At: m.At, Data: m.Data}, nil
+	s, err := template.Decode(last.Data)
+	if err != nil {
+		return template.Stored{}, fmt.Errorf("%s sequence %d: %w", subject, last.Seq, err)
+	}
+	return s, nil
 }
 
 // Alert is a stored alert of somebody's monitoring: package alert reads its data.

@@ -15,7 +15,6 @@
 package judge
 
 import (
-	"slices"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -25,8 +24,10 @@ import (
 type Rule struct {
 	Limit  int       // so many failures that count fail the check; at least 1
 	InARow bool      // a success begins the count anew
+	Of     int       // failures are counted among so many looks, the last ones; 0: among all
 	Began  time.Time // when the soak or the bake began
 	From   time.Time // what was measured before this, in the check's grace, does not count
+	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
 	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
@@ -39,12 +40,11 @@ type Rule struct {
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{
-		Limit: max(c.Failures, 1), InARow: true, Began: from.Truncate(precision), From: Counting(c, from),
-		Compare: comparing(c), Alert: c.Alert,
-		condition: conditionOf(c),
+		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, Began: from.Truncate(precision), From: Counting(c, from),
+		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c),
 	}
 	if c.Signal != nil {
-		r.Limit, r.InARow = c.Signal.Max+1, false
+		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
 	}
 	if c.Metric != nil {
 		r.NoData = c.Metric.NoData
@@ -57,7 +57,7 @@ func Counting(c project.Check, from time.Time) time.Time {
 	return from.Add(c.Grace).Truncate(precision)
 }
 
-// Measurement is one look at staging: a probe's answer, or a signal, which is always a failure.
+// Measurement is one look at staging: a probe's answer, or a signal, which is a failure unless only news are.
 type Measurement struct {
 	At   time.Time // when the look began, or the broker's timestamp of the signal
 	OK   bool      // what the source says; a rule with a condition asks the value instead
@@ -85,6 +85,7 @@ type Tally struct {
 	Inconclusive string
 
 	compared *comparison
+	window   []Measurement // the last looks, where failures are counted among them
 	numbers  *numbers
 	alerts   *alerts
 }
@@ -112,6 +113,9 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		return t
 	}
 	m.OK, m.Said = word == Pass, said
+	if r.Of > 0 {
+		return r.window(t, m)
+	}
 	t.Measured++
 	if m.OK {
 		if r.InARow {
@@ -119,17 +123,7 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		}
 		return t
 	}
-	if t.Count == 0 || m.At.Before(t.First.At) {
-		t.First = m
-	}
-	if t.Count == 0 || !m.At.Before(t.Last.At) {
-		t.Last = m
-	}
-	t.Count++
-	t.Samples = append(slices.Clone(t.Samples), m)
-	if len(t.Samples) > MaxSamples {
-		t.Samples = slices.Delete(t.Samples, 1, 2)
-	}
+	t = t.failed(m)
 	t.Failed = t.Count >= r.Limit
 	return t
 }

@@ -207,7 +207,7 @@ func TestExcuses(t *testing.T) {
 
 // How a check is judged is not what it measures. Whoever adds a field to a check says here which of both it is.
 func TestSource(t *testing.T) {
-	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Warns": true, "RequireHuman": true}
+	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Of": true, "Warns": true, "RequireHuman": true}
 	measured := map[string]bool{"Signal": true, "HTTP": true, "Exec": true, "Metric": true, "Alert": true, "Timeout": true}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[project.Check]()) {
 		if judged[f.Name] == measured[f.Name] {
@@ -226,7 +226,7 @@ func TestSource(t *testing.T) {
 		"http":   {{HTTP: &project.HTTP{URL: "http://a"}}, {HTTP: &project.HTTP{URL: "http://a"}, Failures: 9, Grace: 1, Interval: 1}},
 		"other":  {{HTTP: &project.HTTP{URL: "http://b"}}},
 		"slower": {{HTTP: &project.HTTP{URL: "http://b"}, Timeout: 1}},
-		"status": {{HTTP: &project.HTTP{URL: "http://b", Status: 204}}},
+		"status": {{HTTP: &project.HTTP{URL: "http://b", Status: []project.Statuses{{From: 204, To: 204}}}}},
 		"exec":   {{Exec: &project.Exec{Command: []string{"a"}}}},
 		"args":   {{Exec: &project.Exec{Command: []string{"a", ""}}}},
 		"query":  {metric("value < 1.0", "", "up"), metric("value < 2.0", project.FailOnNoData, "up")},

@@ -76,15 +76,24 @@ func (v Verdict) Reason() string {
 		return fmt.Sprintf("check %s is inconclusive: %s", v.name(), releasepb.Line(t.Inconclusive, maxSaid))
 	case t.Count == 0:
 		return fmt.Sprintf("check %s has not failed in %d measurements", v.name(), t.Measured)
+	case v.Rule.Of > 0:
+		return fmt.Sprintf("check %s failed %d times in %d looks: %s (since %s)", v.name(), t.Count, len(t.window), said, since)
 	case v.Rule.InARow && t.Count == 1:
 		return fmt.Sprintf("check %s failed: %s (at %s)", v.name(), said, since)
 	case v.Rule.InARow:
 		return fmt.Sprintf("check %s failed %d times in a row: %s (since %s)", v.name(), t.Count, said, since)
 	case t.Count == 1:
-		return fmt.Sprintf("check %s: 1 signal during the %s, %d allowed: %s (at %s)", v.name(), v.when(), v.Rule.Limit-1, said, since)
+		return fmt.Sprintf("check %s: 1 %s during the %s, %d allowed: %s (at %s)", v.name(), v.what(), v.when(), v.Rule.Limit-1, said, since)
 	}
-	return fmt.Sprintf("check %s: %d signals during the %s, %d allowed, the last: %s (since %s)",
-		v.name(), t.Count, v.when(), v.Rule.Limit-1, said, since)
+	return fmt.Sprintf("check %s: %d %ss during the %s, %d allowed, the last: %s (since %s)",
+		v.name(), t.Count, v.what(), v.when(), v.Rule.Limit-1, said, since)
+}
+
+func (v Verdict) what() string {
+	if v.Rule.News {
+		return "unusual error"
+	}
+	return "signal"
 }
 
 type sample struct {
@@ -104,6 +113,7 @@ func (v Verdict) Evidence() string {
 		Count   int        `json:"count"`
 		Limit   int        `json:"limit"`
 		InARow  bool       `json:"in_a_row"`
+		Window  int        `json:"window,omitempty"` // failures are counted among so many looks
 		Of      int        `json:"of"`
 		First   *time.Time `json:"first,omitempty"`
 		Last    *time.Time `json:"last,omitempty"`
@@ -111,7 +121,7 @@ func (v Verdict) Evidence() string {
 	}{
 		Check: v.Check, Stage: v.Stage, Bake: v.Stretch.Bake,
 		Failed: t.Failed, Doubt: releasepb.Line(t.Inconclusive, maxSaid),
-		Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Of: t.Measured,
+		Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Window: v.Rule.Of, Of: t.Measured,
 	}
 	if t.Count > 0 {
 		first, last := t.First.At.UTC(), t.Last.At.UTC()

@@ -44,6 +44,11 @@ const (
 	ofCodeBuild     kind = "aws-codebuild"
 	ofCodePipeline  kind = "aws-codepipeline"
 	ofS3            kind = "aws-s3"
+
+	ofPlugin           kind = "exec of a check"
+	ofCloudWatch       kind = "cloudwatch"
+	ofCloudWatchLogs   kind = "cloudwatch_logs"
+	ofCloudWatchMetric kind = "a metric of cloudwatch"
 )
 
 func kinds() []kind {
@@ -52,6 +57,7 @@ func kinds() []kind {
 		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON, ofAlert,
 		ofGit, ofGitHubRelease,
 		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
+		ofPlugin, ofCloudWatch, ofCloudWatchLogs, ofCloudWatchMetric,
 	}
 }
 
@@ -70,11 +76,12 @@ func (k kind) fields() []string {
 		ofExec:   {"command", "env", "env_from", "dir", "timeout"},
 		ofSoak:   {"delay", "collision", "max_overdue", "supersede_limit", "max_wait", "coverage", "on_gap"},
 		ofCheck: {
-			"name", "signal", "http", "exec", "prometheus", "json", "alert", "interval", "failures", "grace", "condition", "no_data",
-			"severity", "require_human",
+			"name", "signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert",
+			"interval", "failures", "of", "grace",
+			"condition", "no_data", "severity", "require_human",
 		},
-		ofSignal:     {"max"},
-		ofHTTP:       {"url", "status", "timeout"},
+		ofSignal:     {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
+		ofHTTP:       {"url", "status", "token_env", "token_file", "timeout"},
 		ofStages:     slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
 		ofWindows:    {"zone", "open", "freeze"},
 		ofRange:      {"name", "weekly", "cron", "for", "from", "to"},
@@ -99,6 +106,11 @@ func (k kind) fields() []string {
 		ofCodeBuild:     append(ofAWS(), "project", "source", "variables", "interval"),
 		ofCodePipeline:  append(ofAWS(), "pipeline", "variables", "interval"),
 		ofS3:            append(ofAWS(), "bucket", "prefix", "channel"),
+
+		ofPlugin:           {"command", "env", "env_from", "dir", "nagios", "timeout"},
+		ofCloudWatch:       append(ofAWS(), "namespace", "metric", "dimensions", "stat", "expression", "metrics", "period", "delay", "over"),
+		ofCloudWatchLogs:   append(ofAWS(), "group", "filter", "query", "delay"),
+		ofCloudWatchMetric: {"namespace", "metric", "dimensions", "stat"},
 	}[k]
 }
 
@@ -131,9 +143,9 @@ func unknownField(k kind, name string) string {
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
 	case slices.Contains(k.fields(), "token_env") && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
-	case strings.HasPrefix(string(k), "aws-") && secretField.MatchString(name):
+	case slices.Contains(k.fields(), "secret_env") && secretField.MatchString(name):
 		return "secrets are never written here: name the key's id with key_env or key_file, and its secret with secret_env or secret_file"
-	case k == ofExec && secretField.MatchString(name):
+	case (k == ofExec || k == ofPlugin) && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"
 	case secretField.MatchString(name):
 		return "secrets are never written here; " + allowed

@@ -17,7 +17,10 @@ import (
 type Metric struct {
 	Prometheus *Prometheus
 	JSON       *JSON
-	Condition  string // of value, in CEL; empty for a comparison
+	CloudWatch *CloudWatch
+	Logs       *CloudWatchLogs
+	Plugin     *Plugin
+	Condition  string // of value, in CEL; empty for a comparison, and for a plugin whose exit status says all
 	NoData     NoData // what it means that there is no number
 }
 
@@ -107,10 +110,15 @@ func (c *Compare) fillIn(lasts time.Duration) {
 // metric reads the checks that read a number.
 func (d *decoder) metric(s section, c *Check) {
 	timeout := between(minProbeTimeout, maxProbeTimeout)
+	if s.has("http") {
+		return // its condition is about the answer
+	}
 	m := &Metric{
 		Condition: s.text("condition", checkValue),
 		NoData:    NoData(s.text("no_data", oneOf(HoldOnNoData, FailOnNoData, IgnoreNoData))),
 	}
+	d.command(s, c, m)
+	d.cloudWatch(s, c, m)
 	if block, ok := s.child("prometheus", ofPrometheus); ok {
 		block.require("url", "the server's address, without /api/v1")
 		m.Prometheus = &Prometheus{
@@ -128,24 +136,27 @@ func (d *decoder) metric(s section, c *Check) {
 		m.JSON = &JSON{URL: block.text("url", checkURL), Value: block.text("value", checkNumber), Token: block.token()}
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
-	compares := m.Prometheus != nil && m.Prometheus.Compare != nil
+	none := m.Prometheus == nil && m.JSON == nil && m.CloudWatch == nil && m.Logs == nil && m.Plugin == nil
+	if !none {
+		c.Metric = m
+	}
 	for _, name := range []string{"condition", "no_data"} {
 		switch has := s.has(name); {
-		case m.Prometheus == nil && m.JSON == nil && has:
-			d.fail(s.at(name), "has a meaning only for a number, of prometheus or json: remove it")
-		case name == "condition" && compares && has:
+		case none && has && c.Exec != nil:
+			d.fail(s.at(name), "has a meaning only for a command that is a plugin: set exec.nagios, or remove it")
+		case none && has:
+			d.fail(s.at(name), "has a meaning only for a number, such as of prometheus or json: remove it")
+		case name == "condition" && c.Compares() && has:
 			d.fail(s.at(name), "has no meaning beside compare, which asks whether the baseline does better: remove it")
 		}
 	}
-	if m.Prometheus == nil && m.JSON == nil {
-		return
-	}
-	if !compares {
-		s.require("condition", "what the number must be, as in condition: value < 0.01")
-	} else if s.has("failures") {
+	switch {
+	case none:
+	case c.Compares() && s.has("failures"):
 		d.fail(s.at("failures"), "has no meaning for a comparison, which weighs all there is: set compare.false_alarms instead")
+	case !c.Compares() && m.Logs == nil && m.Plugin == nil:
+		s.require("condition", "what the number must be, as in condition: value < 0.01")
 	}
-	c.Metric = m
 }
 
 func (d *decoder) compare(s section) *Compare {

@@ -272,7 +272,7 @@ func parseNeed(text string) (Need, error) {
 
 func (d *decoder) check(s section) Check {
 	s.require("name", "every check has one, for the evidence and the log")
-	s.exactlyOne("signal", "http", "exec", "prometheus", "json", "alert")
+	s.exactlyOne("signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert")
 	c := Check{
 		Name:     s.text("name", Safe),
 		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
@@ -285,25 +285,12 @@ func (d *decoder) check(s section) Check {
 	if c.RequireHuman && c.Warns {
 		d.fail(s.at("require_human"), "has no meaning for a check that only warns: remove it, or severity: warn")
 	}
-	timeout := between(minProbeTimeout, maxProbeTimeout)
 	if block, ok := s.child("signal", ofSignal); ok {
-		c.Signal = &Signal{Max: block.number("max", 0, 0, maxSignals)}
-		for _, name := range []string{"interval", "failures"} {
-			if s.has(name) {
-				d.fail(s.at(name), "has no meaning for a signal, which is counted as it comes: remove it")
-			}
-		}
+		c.Signal = d.signal(s, block)
 	}
-	if block, ok := s.child("http", ofHTTP); ok {
-		block.require("url", "the address to probe")
-		c.HTTP = &HTTP{URL: block.text("url", checkURL), Status: block.number("status", 0, 100, 599)}
-		c.Timeout = block.duration("timeout", 0, timeout)
-	}
-	if block, ok := s.child("exec", ofExec); ok {
-		c.Exec = d.exec(block)
-		c.Timeout = block.duration("timeout", 0, timeout)
-	}
+	d.http(s, &c)
 	d.metric(s, &c)
+	d.of(s, &c)
 	d.alert(s, &c)
 	return c
 }

@@ -87,7 +87,7 @@ func TestEverythingInBlockStyle(t *testing.T) {
 			Watch: []project.Check{
 				{Name: "errors", Signal: &project.Signal{}, Failures: 1, Grace: 5 * time.Minute},
 				{
-					Name: "home", HTTP: &project.HTTP{URL: "https://staging.example/?probe=1", Status: 204},
+					Name: "home", HTTP: &project.HTTP{URL: "https://staging.example/?probe=1", Status: []project.Statuses{{From: 204, To: 204}}},
 					Interval: 1500 * time.Millisecond, Timeout: 500 * time.Millisecond, Failures: 10, Grace: time.Minute,
 				},
 				{

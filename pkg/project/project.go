@@ -208,9 +208,10 @@ type Check struct {
 	Exec     *Exec
 	Metric   *Metric
 	Alert    *Alert
-	Interval time.Duration // between two probes; 10 s unless set; 0 for signal and alert
-	Timeout  time.Duration // of one probe; 5 s unless set; 0 for signal and alert
-	Failures int           // consecutive failures that make the check fail; 3 unless set; 1 for signal, alert and a comparison
+	Interval time.Duration // between two probes; 10 s unless set, for CloudWatch a minute or its period; 0 for signal and alert
+	Timeout  time.Duration // of one probe; 5 s unless set, for CloudWatch 30 s; 0 for signal and alert
+	Failures int           // failures that make the check fail; 3 unless set; 1 for signal, alert, a comparison and CloudWatch's logs
+	Of       int           // they are counted among so many looks, the last ones; 0: in a row
 	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
 
 	Warns        bool // severity: warn. A failure is told, and nothing follows from it, nor from having no data
@@ -222,14 +223,3 @@ const (
 	severityError = "error"
 	severityWarn  = "warn"
 )
-
-// Signal counts the messages on sluice.signal.<project> and sluice.signal.<project>.<release> since the soak or bake began.
-type Signal struct {
-	Max int // more than this many fail the check
-}
-
-// HTTP probes a URL.
-type HTTP struct {
-	URL    string
-	Status int // the status that passes; any 2xx when 0
-}

@@ -128,9 +128,9 @@ func (c *Check) fillIn(lasts time.Duration) {
 	setUnset(&c.Timeout, DefaultProbeTimeout)
 	if c.Metric != nil {
 		setUnset(&c.Metric.NoData, HoldOnNoData)
-		if p := c.Metric.Prometheus; p != nil && p.Compare != nil {
+		if c.Compares() {
 			setUnset(&c.Failures, 1)
-			p.Compare.fillIn(lasts)
+			c.Metric.Prometheus.Compare.fillIn(lasts)
 		}
 	}
 	setUnset(&c.Failures, DefaultFailures)

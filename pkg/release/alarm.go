@@ -99,7 +99,8 @@ func prolong(s State, c Prolong) []Event {
 	if !s.SoaksOn() {
 		return nil
 	}
-	said := Said{By: c.Instance, At: c.At, Reason: fmt.Sprintf("soaks on for the %s that nobody watched", s.Held.Unwatched.Round(time.Second))}
+	why := fmt.Sprintf("soaks on for the %s that nobody watched", s.Held.Unwatched.Round(time.Second))
+	said := Said{By: c.Instance, At: c.At, Reason: why}
 	return []Event{WasResumed{Said: said, Due: c.At.Add(s.Remaining + s.Held.Unwatched), Prolonged: s.Held.Unwatched}}
 }
 

@@ -48,7 +48,8 @@
 //     extensions, by the broker's time, and it stands still while a person holds the release. A retried promotion soaks no second
 //     time, but for what it was extended by since.
 //   - I4: watched, or not promoted. Without an expedite, heartbeats cover as much of the soak of each stage as the project wants,
-//     [DefaultCoverage] percent if it does not say. Those of a release that is held stand in at most for what had soaked until then, not for what is left.
+//     [DefaultCoverage] percent if it does not say. Those of a release that is held stand in at most for what had soaked until
+//     then, not for what is left.
 //   - I5: an ended release changes no more, but for the record of what was put back and of requests that came too late, and but
 //     for a retry of what failed and a rollback of what was, or may be, promoted, on the request of a person or of the watcher of
 //     its bake.

@@ -70,6 +70,7 @@ func evolve(s State, e Event) State {
 		s.Reached = s.Reached || s.Phase == Promoting
 		s.FailedIn, s.Postponed = s.Phase, nil
 		s.Phase, s.End, s.Attempts = Failed, e.Said, nil
+		s.Failures++
 	case WasSuperseded:
 		s.Phase, s.End, s.Postponed = Superseded, Said{At: e.At, Reason: "superseded by " + e.Newer}, nil
 	case WasRefused:
@@ -136,6 +137,7 @@ func expedited(s State, e WasExpedited) State {
 // notRolledBack is what the release was before. A bake does not go on: what was seen spoke against it.
 func notRolledBack(s State, e WasNotRolledBack) State {
 	s.Phase, s.Attempts = s.RecalledIn, nil
+	s.Failures++
 	if !s.Phase.Ended() {
 		s.Phase = Promoted
 	}

@@ -29,6 +29,7 @@ type State struct {
 	Latest      Channel
 
 	Attempts map[Work]Attempt // the work under way; nil or missing: none
+	Failures int              // how often it has failed, or could not be rolled back: what is tried after that is begun anew outside
 
 	PhaseAt   time.Time     // broker's timestamp of the record that led to the phase
 	StagedAt  time.Time     // broker's timestamp of the staged record

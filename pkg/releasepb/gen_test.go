@@ -155,6 +155,7 @@ func state() *rapid.Generator[release.State] {
 			FailedIn: release.Phase(text().Draw(t, "failed in")), Soaked: rapid.Bool().Draw(t, "soaked"),
 			LateCancel: rapid.Ptr(said(), true).Draw(t, "late cancel"), Recalled: rapid.Ptr(said(), true).Draw(t, "recalled"),
 			RecalledIn: release.Phase(text().Draw(t, "recalled in")), Prolonged: span().Draw(t, "prolonged"),
+			Failures: int(rapid.Int32().Draw(t, "failures")),
 		}
 		if rapid.Bool().Draw(t, "is held") {
 			h := holding().Draw(t, "held")

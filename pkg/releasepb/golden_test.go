@@ -57,6 +57,7 @@ func samples() []sample {
 			Waiting:    []lane.Waiting{{Release: "r2", Project: "tracer", Order: 1 << 60, Place: 1 << 59}},
 			Superseded: map[string]lane.Row{"tracer": {Count: 2, Since: at(1)}},
 		}, releasepb.EncodeLane, releasepb.DecodeLane),
+		of("lane-left", lane.Record{Owner: anID, Project: "tracer", Left: "r0"}, releasepb.EncodeLane, releasepb.DecodeLane),
 		of("heartbeat", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
 		of("judgement", releasepb.Judgement{
 			Release: anID, Check: "errors", Passed: true, Detail: "0 of 0", Count: 5, Since: at(1),

@@ -169,7 +169,10 @@ func mergeEventRoundTrip(t *rapid.T) {
 }
 
 func laneRoundTrip(t *rapid.T) {
-	r := lane.Record{Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project"), GivesWay: rapid.Bool().Draw(t, "gives way")}
+	r := lane.Record{
+		Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project"), GivesWay: rapid.Bool().Draw(t, "gives way"),
+		Left: text().Draw(t, "left"),
+	}
 	for range rapid.IntRange(0, 5).Draw(t, "waiting") {
 		r.Waiting = append(r.Waiting, lane.Waiting{
 			Release: text().Draw(t, "release"), Project: text().Draw(t, "project"),

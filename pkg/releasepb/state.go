@@ -22,7 +22,8 @@ func toState(s release.State) *pb.State {
 		PhaseAt: toTime(s.PhaseAt), Forced: s.Forced, Postponed: toPostponement(s.Postponed),
 		FailedIn: string(s.FailedIn), Reached: s.Reached, Soaked: s.Soaked, LateCancel: toSaid(s.LateCancel),
 		Recalled: toSaid(s.Recalled), RecalledIn: string(s.RecalledIn), Prolonged: toDuration(s.Prolonged),
-		Passed: all(s.Passed, listedChannel), Approved: all(s.Approved, listedSaid),
+		Failures: int32(s.Failures), //nolint:gosec // each but the first follows a person's retry
+		Passed:   all(s.Passed, listedChannel), Approved: all(s.Approved, listedSaid),
 	}
 	if s.End != (release.Said{}) {
 		out.End = toSaid(&s.End)
@@ -49,7 +50,8 @@ func fromState(in *pb.State) release.State {
 		Stage: int(in.GetStage()), PhaseAt: fromTime(in.GetPhaseAt()), Forced: in.GetForced(),
 		FailedIn: release.Phase(in.GetFailedIn()), Reached: in.GetReached(), Soaked: in.GetSoaked(),
 		RecalledIn: release.Phase(in.GetRecalledIn()), Prolonged: in.GetProlonged().AsDuration(),
-		Passed: all(in.GetPassed(), fromChannel), Approved: all(in.GetApproved(), fromSaid),
+		Failures: int(in.GetFailures()),
+		Passed:   all(in.GetPassed(), fromChannel), Approved: all(in.GetApproved(), fromSaid),
 		Expedited: perhaps(in.GetExpedited(), fromSaid), LateCancel: perhaps(in.GetLateCancel(), fromSaid),
 		Recalled: perhaps(in.GetRecalled(), fromSaid), Held: perhaps(in.GetHeld(), fromHolding),
 		Postponed: perhaps(in.GetPostponed(), fromPostponement),

@@ -11,7 +11,7 @@ const (
 	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, alerts, CDEvents
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents
 )
 
 // The buckets, and the streams that hold them.
@@ -91,6 +91,7 @@ const (
 	KindMeasured  Kind = "measured"  // sluice.measured.<release>
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
 	KindJudged    Kind = "judged"    // sluice.judged.<release>
+	KindTemplates Kind = "templates" // sluice.templates.<release>: which errors its soaks had
 	KindCDEvents  Kind = "cdevents"  // sluice.cdevents.<release>: its records as CDEvents
 )
 
@@ -98,7 +99,7 @@ const (
 type Subject struct {
 	Kind    Kind
 	Verb    string // request, stop
-	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, cdevents; optional in signal
+	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
 	Project string // merge, commit, version, signal, alert, project, stop: there it may be AllProjects
 	Commit  string // commit
@@ -200,6 +201,11 @@ func Judged(id string) string {
 	return Subject{Kind: KindJudged, Release: id}.String()
 }
 
+// Templates is the subject of the templates of a release's errors; the last message counts.
+func Templates(id string) string {
+	return Subject{Kind: KindTemplates, Release: id}.String()
+}
+
 // CDEvents is the subject on which the records of a release are told as CDEvents.
 func CDEvents(id string) string {
 	return Subject{Kind: KindCDEvents, Release: id}.String()
@@ -270,7 +276,7 @@ func (s Subject) String() string {
 		if s.Actor != "" {
 			add(s.Actor, validActor)
 		}
-	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents:
+	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindCDEvents:
 		add(s.Release, validRelease)
 	case KindCommit:
 		add(s.Project, validName)
@@ -303,6 +309,13 @@ func (s Subject) String() string {
 		first = s.Verb
 	}
 	return root + first + "." + strings.Join(tokens, ".")
+}
+
+// ofReleases are the kinds that have a release and nothing else.
+func ofReleases() []Kind {
+	return []Kind{
+		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindCDEvents,
+	}
 }
 
 // ParseSubject takes a subject apart. It is the only parser, and the inverse of [Subject.String]: what it accepts is
@@ -340,9 +353,7 @@ func ParseSubject(s string) (Subject, error) {
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)
-	case slices.Contains([]Kind{
-		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents,
-	}, out.Kind):
+	case slices.Contains(ofReleases(), out.Kind):
 		take(&out.Release, CheckRelease)
 	case out.Kind == KindCommit:
 		least, most = 2, 2

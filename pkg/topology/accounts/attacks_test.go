@@ -85,6 +85,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Measured(release2), []string{accounts.Watcher}},
 		{topology.Evidence(release2), []string{accounts.Watcher}},
 		{topology.Judged(release2), []string{accounts.Watcher}},
+		{topology.Templates(release2), []string{accounts.Watcher}},
 		{topology.CDEvents(release2), []string{accounts.Gateway}},
 		{topology.Dead("cdevents", "1"), append(services, accounts.Watcher, accounts.Gateway)},
 		{"$KV.sluice-projects.tracer", people},
@@ -130,7 +131,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 				may = append(may, accounts.Operator)
 			case v == topology.VerbCancel && (actor == accounts.Watcher || actor == accounts.Stager):
 				may = append(may, actor)
-			case v == topology.VerbRollback && actor == accounts.Watcher:
+			case (v == topology.VerbHold || v == topology.VerbRollback) && actor == accounts.Watcher:
 				may = append(may, actor)
 			}
 			table = append(table, struct {

@@ -561,7 +561,9 @@ type LaneRecord struct {
 	// The owner was asked to give way to a newer release of its project.
 	GivesWay bool `protobuf:"varint,5,opt,name=gives_way,json=givesWay,proto3" json:"gives_way,omitempty"`
 	// By project: the occupants in a row that had to give way.
-	Superseded    map[string]*SupersededRow `protobuf:"bytes,6,rep,name=superseded,proto3" json:"superseded,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Superseded map[string]*SupersededRow `protobuf:"bytes,6,rep,name=superseded,proto3" json:"superseded,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The release of the owner's project that has ended, and whose beta staging runs until the owner is deployed over it.
+	Left          string `protobuf:"bytes,7,opt,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -636,6 +638,13 @@ func (x *LaneRecord) GetSuperseded() map[string]*SupersededRow {
 		return x.Superseded
 	}
 	return nil
+}
+
+func (x *LaneRecord) GetLeft() string {
+	if x != nil {
+		return x.Left
+	}
+	return ""
 }
 
 // SupersededRow is occupants of one project, one after the other, that had to give way.
@@ -1286,7 +1295,7 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1b\n" +
 	"\tmerge_seq\x18\x03 \x01(\x04R\bmergeSeq\")\n" +
 	"\rVersionRecord\x12\x18\n" +
-	"\arelease\x18\x01 \x01(\tR\arelease\"\xb0\x03\n" +
+	"\arelease\x18\x01 \x01(\tR\arelease\"\xc4\x03\n" +
 	"\n" +
 	"LaneRecord\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12#\n" +
@@ -1296,7 +1305,8 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\tgives_way\x18\x05 \x01(\bR\bgivesWay\x12E\n" +
 	"\n" +
 	"superseded\x18\x06 \x03(\v2%.sluice.v1.LaneRecord.SupersededEntryR\n" +
-	"superseded\x1a;\n" +
+	"superseded\x12\x12\n" +
+	"\x04left\x18\a \x01(\tR\x04left\x1a;\n" +
 	"\rPromotedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aW\n" +

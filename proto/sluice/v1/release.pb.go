@@ -477,7 +477,9 @@ type State struct {
 	Recalled    *Said                  `protobuf:"bytes,36,opt,name=recalled,proto3" json:"recalled,omitempty"`
 	RecalledIn  string                 `protobuf:"bytes,37,opt,name=recalled_in,json=recalledIn,proto3" json:"recalled_in,omitempty"`
 	// Soak of this stage that was added for what nobody watched.
-	Prolonged     *durationpb.Duration `protobuf:"bytes,38,opt,name=prolonged,proto3" json:"prolonged,omitempty"`
+	Prolonged *durationpb.Duration `protobuf:"bytes,38,opt,name=prolonged,proto3" json:"prolonged,omitempty"`
+	// How often it has failed, or could not be rolled back.
+	Failures      int32 `protobuf:"varint,39,opt,name=failures,proto3" json:"failures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -776,6 +778,13 @@ func (x *State) GetProlonged() *durationpb.Duration {
 		return x.Prolonged
 	}
 	return nil
+}
+
+func (x *State) GetFailures() int32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
 }
 
 // Merge is what a merge event asked for.
@@ -2792,7 +2801,7 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\aretried\x18\x1b \x01(\v2\x12.sluice.v1.RetriedH\x00R\aretried\x121\n" +
 	"\brecalled\x18\x1c \x01(\v2\x13.sluice.v1.RecalledH\x00R\brecalled\x12B\n" +
 	"\x0fnot_rolled_back\x18\x1d \x01(\v2\x18.sluice.v1.NotRolledBackH\x00R\rnotRolledBackB\a\n" +
-	"\x05event\"\xa4\f\n" +
+	"\x05event\"\xc0\f\n" +
 	"\x05State\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
@@ -2834,7 +2843,8 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\brecalled\x18$ \x01(\v2\x0f.sluice.v1.SaidR\brecalled\x12\x1f\n" +
 	"\vrecalled_in\x18% \x01(\tR\n" +
 	"recalledIn\x127\n" +
-	"\tprolonged\x18& \x01(\v2\x19.google.protobuf.DurationR\tprolonged\x1aO\n" +
+	"\tprolonged\x18& \x01(\v2\x19.google.protobuf.DurationR\tprolonged\x12\x1a\n" +
+	"\bfailures\x18' \x01(\x05R\bfailures\x1aO\n" +
 	"\rAttemptsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.sluice.v1.AttemptR\x05value:\x028\x01\"\xab\x02\n" +

@@ -262,6 +262,19 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 	return h
 }
 
+// CircleSlug is a project's slug with the provider's name in full. CircleCI takes and tells both, gh/acme/tracer and github/acme/tracer:
+// https://circleci.com/docs/guides/toolkit/api-developers-guide/#getting-started-with-the-api
+func CircleSlug(slug string) string {
+	provider, rest, _ := strings.Cut(slug, "/")
+	switch provider {
+	case "gh":
+		return "github/" + rest
+	case "bb":
+		return "bitbucket/" + rest
+	}
+	return slug
+}
+
 func (s section) merges(source Source) []Merge {
 	items := s.list("merges", maxMerges)
 	s.needItems("merges", "which deliveries are merges of which project")
@@ -305,6 +318,9 @@ func (d *decoder) merge(path string, node ast.Node, source Source) Merge {
 	}
 	if m.On == Release && s.has("branch") {
 		d.fail(s.at("branch"), "has no meaning for a release, which is of a tag: remove it")
+	}
+	if source == CircleCI {
+		m.Repository = CircleSlug(m.Repository)
 	}
 	if m.Branch == "" && m.On != Release {
 		m.Branch = defaultBranch

@@ -23,6 +23,7 @@
 package hook
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,15 +144,16 @@ func MediaTypes(source config.Source) []string {
 	return []string{mediaJSON}
 }
 
-// unwrapped takes the JSON out of a form. What is signed is the form:
-// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+// unwrapped takes the JSON out of a form. What is signed is the form, and not that it is one:
+// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries. So the body itself has to begin as GitHub's form does,
+// which no JSON can: texts in a signed JSON body may hold what looks like a form's field.
 func unwrapped(d Delivery) (Delivery, error) {
 	if kind, _, _ := strings.Cut(d.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), mediaForm) {
 		return d, nil
 	}
 	form, err := url.ParseQuery(string(d.Body))
-	if err != nil || len(form["payload"]) != 1 {
-		return d, fmt.Errorf("%w: the form has not one field payload", ErrMalformed)
+	if err != nil || !bytes.HasPrefix(d.Body, []byte("payload=")) || len(form["payload"]) != 1 {
+		return d, fmt.Errorf("%w: the form is not the one field payload", ErrMalformed)
 	}
 	d.Body = []byte(form.Get("payload"))
 	return d, nil

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/promtest"
@@ -18,17 +17,17 @@ import (
 )
 
 func metric(m project.Metric, timeout time.Duration) probe.Probe {
-	return probe.Tools{}.Open(project.Check{Name: "metric", Metric: &m, Timeout: timeout}, driver.Facts{})
+	return open(project.Check{Name: "metric", Metric: &m, Timeout: timeout})
 }
 
 // judged is what the judge makes of what a probe saw: whether it is well, and why.
 func judged(m project.Metric, seen probe.Seen) probe.Seen {
-	look := judge.Measurement{OK: seen.OK, Said: seen.Said, Value: seen.Value}
-	if seen.None {
-		look.Lack = judge.NoData
-	}
-	word, said := judge.RuleOf(project.Check{Metric: &m}, time.Time{}).Weigh(look)
-	return probe.Seen{OK: word == judge.Pass, None: word == judge.Inconclusive, Said: said}
+	return weighed(project.Check{Metric: &m}, seen, nil)
+}
+
+func weighed(c project.Check, seen probe.Seen, err error) probe.Seen {
+	word, said := judge.RuleOf(c, time.Time{}).Weigh(seen.Look(time.Now(), err))
+	return probe.Seen{OK: word == judge.Pass, None: word == judge.Inconclusive, Busy: seen.Busy, Said: said, Value: seen.Value}
 }
 
 // asked is a metric's probe of a server that answers with that.

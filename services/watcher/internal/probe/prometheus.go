@@ -22,7 +22,10 @@ type prometheus struct {
 	from   project.Prometheus
 }
 
-func (p prometheus) number(ctx context.Context) (float64, error) { return p.ask(ctx, p.from.Query) }
+func (p prometheus) number(ctx context.Context) (n float64, beside string, err error) {
+	n, err = p.ask(ctx, p.from.Query)
+	return n, "", err
+}
 
 // counters are those of a comparison. Errors that nobody has counted yet are none: a counter with a label is there only from its
 // first event on. Requests must be there.

@@ -36,7 +36,7 @@ func (r *watch) readAlerts(ctx context.Context) (all bool, err error) {
 			continue
 		}
 		for _, c := range checks {
-			r.count(c, judge.Measurement{At: next.At, Alert: &judge.Notice{Print: next.Print, Alert: a}})
+			r.count(c, judge.Measurement{At: next.At, Alert: &judge.Notice{Print: next.Print, Alert: a}}, false)
 		}
 		if r.verdict != nil {
 			return false, nil
@@ -49,7 +49,7 @@ func (r *watch) readAlerts(ctx context.Context) (all bool, err error) {
 func (r *watch) lookAtAlerts(ctx context.Context, checks []*check) {
 	now, _ := r.clock.now() // it is set before anybody watches
 	for _, c := range checks {
-		r.count(c, judge.Measurement{At: now})
+		r.count(c, judge.Measurement{At: now}, false)
 		c.failing = c.rule.Suspects(c.tally)
 		if doubt := c.tally.Inconclusive; doubt != "" && doubt != c.doubted && !r.told {
 			r.log.Info("a check is inconclusive", zap.String("check", c.Name), zap.String("why", doubt))

@@ -23,9 +23,9 @@ type duty struct {
 	stretch  judge.Stretch
 	stage    string // its name, if there are several
 	checks   []*check
-	signals  reading
-	alerts   uint64 // sequence of the last alert that was heard; 0: none since long enough before the stretch began
-	notes    notes  // what was measured and is not stored yet
+	hears    *hearing // nil: no check is about signals
+	alerts   uint64   // sequence of the last alert that was heard; 0: none since long enough before the stretch began
+	notes    notes    // what was measured and is not stored yet
 	measured chan measured
 	stop     context.CancelFunc
 
@@ -44,13 +44,15 @@ type duty struct {
 type check struct {
 	project.Check
 	rule    judge.Rule
-	source  string // what it measures, as a hash
+	source  string       // what it measures, as a hash
+	filter  judge.Filter // of a check of signals
 	tally   judge.Tally
 	again   chan struct{} // of one: look at once
 	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
 	looked  time.Time     // when it came back; until one did, when the watch began
+	pause   time.Duration // how long after its beginning the next begins
 	failing bool          // staging was not well then, whether or not that counts
-	err     error         // why it could not look then
+	err     error         // why it could not look then; of signals: what is missing, for good
 	blind   bool          // and that was said
 	doubted string        // why it is inconclusive, as it was said last
 	warned  bool          // of one that only warns: that it failed was said
@@ -67,25 +69,32 @@ func (r *watch) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, stop)
-	d := &duty{stretch: r.stretch, measured: make(chan measured), stop: func() { unhook(); stop() }, since: time.Now()}
+	d := &duty{stretch: r.stretch, measured: make(chan measured), since: time.Now()}
 	d.goesOn(s)
 	if len(s.Policy.Stages) > 1 {
 		d.stage = s.StageName()
 	}
 	d.expedite(s)
+	for _, c := range checks {
+		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now()}
+		if c.Signal != nil {
+			if c.filter, err = judge.FilterOf(*c.Signal); err != nil {
+				return err
+			}
+		}
+		d.checks = append(d.checks, c)
+	}
+	if err := r.listen(ctx, d); err != nil {
+		return err
+	}
+	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, stop)
+	d.stop = func() { unhook(); stop() }
 	r.on, r.told = d, r.told || told != 0
 	r.attend(s.Project, r, true)
 	r.log.Info("watching", zap.String("project", s.Project), zap.String("stage", s.StageName()), zap.Bool("bake", d.stretch.Bake),
 		zap.Int("checks", len(checks)), zap.Bool("told", r.told))
 	facts := work.Facts(r.env.Catalog, s, r.work())
-	for _, c := range checks {
-		d.checks = append(d.checks, &check{
-			Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c),
-			again: make(chan struct{}, 1), looked: time.Now(),
-		})
-	}
 	if r.told {
 		return nil
 	}
@@ -158,12 +167,14 @@ func (r *watch) checks(ctx context.Context) ([]project.Check, error) {
 
 // probe starts the probe of a check, if it has one.
 func (r *watch) probe(ctx context.Context, i int, c *check, facts driver.Facts) {
-	look := r.tools.Open(c.Check, facts)
+	look := r.tools.Open(c.Check, facts, r.on.stretch.From)
 	if look == nil {
 		return
 	}
-	p := probing{Watcher: r.Watcher, slots: r.http, check: i, every: c.Interval, look: look, again: c.again, out: r.on.measured}
-	if c.Exec != nil {
+	p := probing{
+		Watcher: r.Watcher, slots: r.http, release: r.id, check: i, every: c.Interval, look: look, again: c.again, out: r.on.measured,
+	}
+	if c.Command() != nil {
 		p.slots = r.exec
 	}
 	r.probes.Go(func() { p.run(ctx) })
@@ -212,6 +223,7 @@ func (r *watch) finish(ctx context.Context) {
 		for _, c := range d.checks {
 			r.evidence(ctx, d.verdict(c))
 		}
+		r.keepTemplates(ctx, true)
 	}
 	r.log.Info("watched", zap.Int("stage", d.stretch.Stage), zap.Bool("bake", d.stretch.Bake),
 		zap.String("phase", string(r.entry.State.Phase)))

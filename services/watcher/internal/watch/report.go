@@ -118,6 +118,9 @@ func (r *watch) condemn(ctx context.Context) error {
 	r.heed()
 	r.log.Warn("published the verdict", zap.String("request", string(verb)), zap.String("reason", v.Reason()))
 	r.evidence(ctx, v)
+	if r.on != nil {
+		r.keepTemplates(ctx, true)
+	}
 	r.judgement(ctx, topology.Judged(r.id), v.Check, false, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
 	r.storeLast(ctx)
 	return nil

@@ -221,6 +221,7 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	case !due || !r.looking(ctx):
 		return r.untilAlert(cmp.Or(min(r.untilBeat(), r.interval()), r.interval())), nil // a probe that comes back wakes it
 	}
+	r.keepTemplates(ctx, false)
 	return r.untilAlert(r.interval()), r.beat(ctx)
 }
 

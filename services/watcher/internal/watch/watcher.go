@@ -37,15 +37,28 @@
 // verdict there are none.
 //
 // Signals are counted from what is stored, since the beginning of the stretch: those that came while no watcher ran count too.
-// What is heard of them is a hint to read, so that a request follows within milliseconds.
+// What is heard of them is a hint to read, so that a request follows within milliseconds: on one node that syncs every message,
+// 0.7 ms at the 99th percentile from the signal's timestamp to the tombstone's, on an idle machine of two cores, and 13 ms from before the
+// signal is published until all is acknowledged. So does whoever takes over, from the beginning of the stretch.
 //
 // # What is measured
 //
-// Every look is stored, in one message for each heartbeat and before it (notes). So whoever takes over continues: failures in a
-// row, what a comparison has weighed, how far signals were read. That nobody looked in between does not end a row; a look that
+// Every look is stored, in one message for each heartbeat and before it (notes), and so is every signal that counts. So whoever takes
+// over continues: failures in a row, what a comparison has weighed. That nobody looked in between does not end a row; a look that
 // passed does, and is stored at once if the row is. It costs as many messages again as heartbeats: in a soak of two hours 121, of
 // 350 bytes each with two probes every ten seconds, which is 43 KB (services/e2e, TestCostOfWhatIsMeasured). A release that has
 // only signal checks stores one, and one for each heartbeat that has signals.
+//
+// The stream keeps so many signals and no more, and applications may lose some on the way, which they say. What was lost
+// before it was read may have been what a check waits for. So that is a gap, which is said once, and after it no instance sends a
+// heartbeat in this stretch: the release is held. It takes more than 50,000 signals a second for longer than a fifth of a second; a step
+// reads at most 5,000 messages, a MiB at a time.
+//
+// # What is known
+//
+// The templates of the errors of a stretch (package template) are stored on sluice.templates.<release>, again and again, ever more
+// rarely, and at its end; one without errors costs nothing. A check for what is new reads those of the five releases that were
+// promoted last. Nothing else is decided by them, and what can not be read there is not known.
 //
 // # Alerts
 //

@@ -43,6 +43,9 @@ func (j *judgement) claim(i int) {
 	}
 	for k := i; k < len(j.records); k++ {
 		r := j.records[k]
+		if r.Type == retried { // it had failed: the claim is over
+			return
+		}
 		if r.State.Claim != m.seq {
 			if stopped == 0 {
 				j.bad("I10", "the effective claim %d was taken back by %s", m.seq, r.Type)
@@ -102,6 +105,8 @@ func (j *judgement) expedited(i int) bool {
 		switch m.Event.(type) { //nolint:gochecksumtype // nothing else has to do with it
 		case release.WasExpedited:
 			expedited = true
+		case release.WasRetried: // a promotion that is retried soaks no second time
+			expedited = m.State.Soaked
 		case release.WasHeld, release.WasExtended:
 			expedited = false
 		}
