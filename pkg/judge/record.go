@@ -12,22 +12,17 @@ import (
 
 // Look is the measurement as it is stored.
 func (m Measurement) Look() releasepb.Look {
-	l := releasepb.Look{At: m.At, OK: m.OK, Lack: string(m.Lack), Value: m.Value, Said: m.Said}
+	l := releasepb.Look{At: m.At, OK: m.OK, Lack: string(m.Lack), Value: m.Value, Baseline: m.Baseline, Said: m.Said}
 	if c := m.Counters; c != nil {
 		l.Counters = &[4]float64{float64(c.Mine.Events), c.Mine.Exposure, float64(c.Base.Events), c.Base.Exposure}
-	}
-	if m.Baseline != nil { // a look with a value has no counters: there it is that of the baseline
-		l.Counters = &[4]float64{3: *m.Baseline}
 	}
 	return l
 }
 
 // MeasurementOf is the inverse of [Measurement.Look].
 func MeasurementOf(l releasepb.Look) Measurement {
-	m := Measurement{At: l.At, OK: l.OK, Lack: Lack(l.Lack), Value: l.Value, Said: l.Said}
-	if c := l.Counters; c != nil && l.Value != nil {
-		m.Baseline = &c[3]
-	} else if c != nil {
+	m := Measurement{At: l.At, OK: l.OK, Lack: Lack(l.Lack), Value: l.Value, Baseline: l.Baseline, Said: l.Said}
+	if c := l.Counters; c != nil {
 		m.Counters = &Counters{
 			Mine: compare.Count{Events: int(c[0]), Exposure: c[1]}, Base: compare.Count{Events: int(c[2]), Exposure: c[3]},
 		}

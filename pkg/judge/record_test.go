@@ -3,6 +3,7 @@ package judge_test
 import (
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,6 +143,39 @@ func TestNormalIsForGood(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is measured is stored whole: whoever adds a field to a measurement stores it, too.
+func TestAMeasurementIsStoredWhole(t *testing.T) {
+	value := 0.25
+	for _, m := range []judge.Measurement{
+		{At: noon(), OK: true, Value: &value},
+		{At: noon(), Said: "no", Value: &value},
+		{At: noon(), Said: "no", Lack: judge.Busy},
+		{At: noon(), OK: true, Value: &value, Baseline: &value},
+		{At: noon(), OK: true, Counters: &judge.Counters{Mine: compare.Count{Events: 1, Exposure: 2}, Base: compare.Count{Events: 3, Exposure: 4}}},
+	} {
+		if got := judge.MeasurementOf(m.Look()); !reflect.DeepEqual(got, m) {
+			t.Errorf("%+v, want %+v", got, m)
+		}
+	}
+	stored := []string{"At", "OK", "Said", "Lack", "Value", "Baseline", "Counters", "Alert"} // alerts are stored as they came
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[judge.Measurement]()) {
+		if !slices.Contains(stored, f.Name) {
+			t.Errorf("%s of a measurement is not stored: see releasepb.Look", f.Name)
+		}
+	}
+}
+
+// Times are kept in milliseconds, of both: what came in the millisecond in which the soak began is not from before it.
+func TestWhatComesInTheFirstMillisecondCounts(t *testing.T) {
+	from := noon().Add(700 * time.Microsecond)
+	r := judge.RuleOf(project.Check{Signal: &project.Signal{}, Grace: time.Minute}, from)
+	for after, want := range map[time.Duration]bool{time.Minute - time.Millisecond: false, time.Minute: true, time.Minute + time.Microsecond: true} {
+		if got := r.Add(judge.Tally{}, judge.Measurement{At: from.Add(after)}.Normal()).Failed; got != want {
+			t.Errorf("%s after the soak began: %t", after, got)
+		}
+	}
 }
 
 // What a look means is the rule's to say, and nothing that was not measured is a pass.

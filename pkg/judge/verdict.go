@@ -23,6 +23,18 @@ type Verdict struct {
 	Human   bool // a person is to decide
 }
 
+// Word is what the check came to so far. A probe of which nothing counts, because there was no data or it never looked, has not passed.
+// That there are no signals is a pass.
+func (v Verdict) Word() Word {
+	switch {
+	case v.Tally.Failed:
+		return Fail
+	case v.Tally.Inconclusive != "", v.Tally.Measured == 0 && (v.Rule.InARow || v.Rule.Of > 0):
+		return Inconclusive
+	}
+	return Pass
+}
+
 // Verb is what the verdict asks for: before the promotion to cancel the release, or to hold it for a person; after it to roll it back.
 func (v Verdict) Verb() release.Verb {
 	switch {

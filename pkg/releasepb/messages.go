@@ -148,18 +148,22 @@ func DecodeHeartbeat(data []byte) (Heartbeat, error) {
 
 // Judgement is what a check came to.
 type Judgement struct {
-	Release string
-	Check   string
-	Passed  bool
-	Detail  string // what was measured; one line
-	Count   int64  // of measurements, or of errors
-	Since   time.Time
+	Release      string
+	Check        string
+	Passed       bool   // unless it is inconclusive, it failed otherwise
+	Inconclusive bool   // it could not look, or never did
+	Detail       string // what was measured; one line
+	Count        int64  // of measurements, or of errors
+	Since        time.Time
 }
 
 // EncodeJudgement is the body of a judgement.
 func EncodeJudgement(j Judgement) ([]byte, error) {
 	verdict := "fail"
-	if j.Passed {
+	switch {
+	case j.Inconclusive:
+		verdict = "inconclusive"
+	case j.Passed:
 		verdict = "pass"
 	}
 	return encode(&pb.Judgement{
@@ -172,7 +176,8 @@ func DecodeJudgement(data []byte) (Judgement, error) {
 	in := new(pb.Judgement)
 	err := decode(data, in)
 	return Judgement{
-		Release: in.GetRelease(), Check: in.GetCheck(), Passed: in.GetVerdict() == "pass", Detail: in.GetDetail(),
+		Release: in.GetRelease(), Check: in.GetCheck(), Passed: in.GetVerdict() == "pass",
+		Inconclusive: in.GetVerdict() == "inconclusive", Detail: in.GetDetail(),
 		Count: in.GetCount(), Since: fromTime(in.GetSince()),
 	}, err
 }

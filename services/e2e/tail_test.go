@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"os/exec"
@@ -42,8 +43,7 @@ func TestACrashCancels(t *testing.T) {
 	}
 	n.until(id, "soaking")
 
-	cmd := exec.CommandContext(t.Context(), filepath.Join(binaries(t), "sluice"), "tail", "--", "python3", writeFile(t, dir, "app.py", crashing))
-	cmd.Env = append(os.Environ(), "NATS_URL="+u.url(), "SLUICE_PROJECT=tracer", "SLUICE_RELEASE="+id)
+	cmd := u.tail("tracer", id, "python3", writeFile(t, dir, "app.py", crashing))
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
@@ -56,5 +56,58 @@ func TestACrashCancels(t *testing.T) {
 	story, _ := u.sluice("log", id)
 	if want := "check news: 1 unusual error during the soak, 0 allowed: new error: KeyError: <str>; for example: KeyError: 'no price of order 4711'"; !strings.Contains(strings.Join(strings.Fields(story), " "), want) {
 		t.Errorf("%q is not told:\n%s", want, story)
+	}
+}
+
+// tail runs a program whose errors become signals.
+func (u *up) tail(project, id string, command ...string) *exec.Cmd {
+	cmd := exec.CommandContext(u.t.Context(), filepath.Join(binaries(u.t), "sluice"), append([]string{"tail", "--"}, command...)...)
+	cmd.Env = append(os.Environ(), "NATS_URL="+u.url(), "SLUICE_PROJECT="+project, "SLUICE_RELEASE="+id)
+	return cmd
+}
+
+// TestAProgramStartsWithoutTheBroker: it runs, and what is wrong with it is told as soon as there is somebody to tell.
+func TestAProgramStartsWithoutTheBroker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	u := newUp(t, map[string]string{"tracer": strings.ReplaceAll(tailedProject, "DIR", filepath.Join(dir, "channels"))})
+	u.start()
+	u.ready("tracer")
+	n := &npmWorld{up: u, project: "tracer"}
+	id, code := u.sluice("merge", "tracer", "--commit", "c1", "--version", "1.4.0", "--artifact", writeFile(t, dir, "tracer.bin", "anything"))
+	if code != 0 {
+		t.Fatalf("merge exited with %d", code)
+	}
+	n.until(id, "soaking")
+	u.kill()
+
+	cmd := u.tail("tracer", id, "sh", "-c", `echo "ERROR boom" >&2; read line; echo "$line"`)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(errs)
+	for lines.Scan() && !strings.Contains(lines.Text(), "can not store signals for now") {
+		t.Log(lines.Text())
+	}
+	u.start()
+	n.until(id, "cancelled")
+	if _, err := in.Write([]byte("it lives\n")); err != nil {
+		t.Error(err)
+	}
+	for lines.Scan() {
+		t.Errorf("it says %s", lines.Text())
+	}
+	if err := cmd.Wait(); err != nil || out.String() != "it lives\n" {
+		t.Errorf("the program ended with %v, and printed %q", err, out.String())
 	}
 }

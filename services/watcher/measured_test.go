@@ -195,7 +195,14 @@ func TestThatItCouldNotLookIsStored(t *testing.T) {
 		if len(looks) < 50 || looks[7].Lack != judge.Blind || !strings.Contains(looks[7].Said, "too many open files") {
 			t.Errorf("%d looks: %+v", len(looks), looks[:min(len(looks), 8)])
 		}
-		if n := len(w.stored(topology.StreamEvidence, topology.Measured(s.id))); n > 21 {
+		s.ended()
+		sleep(time.Minute)
+		for _, j := range s.judgements(topology.Evidence(s.id)) {
+			if j.Passed || !j.Inconclusive {
+				t.Errorf("it could not look, and it is judged %+v", j)
+			}
+		}
+		if n := len(w.stored(topology.StreamEvidence, topology.Measured(s.id))); n > 22 {
 			t.Errorf("in %d messages, want one for each of the 20 intervals", n)
 		}
 	})

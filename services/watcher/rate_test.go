@@ -17,12 +17,12 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// durable is a world in real time whose broker syncs each message to the disk, as in production.
+// durable is a world in real time and on TCP, whose broker syncs each message to the disk, as in production.
 func durable(t testing.TB) *world {
 	t.Helper()
 	emptyPools()
-	server := natstest.One(t, natstest.SyncAlways())
-	w := newWorldOn(t, server, func() (*nats.Conn, error) { return server.Connect() }, topology.Options{})
+	server := natstest.One(t, natstest.SyncAlways(), natstest.Listen())
+	w := newWorldOn(t, server, func() (*nats.Conn, error) { return nats.Connect(server.URL()) }, topology.Options{})
 	t.Cleanup(w.end)
 	return w
 }
@@ -137,14 +137,19 @@ func (w *world) flood(n, rate, batch int) (perSecond, heap, gap float64) {
 		}
 	}
 	<-last.Ok()
+	<-w.js.PublishAsyncComplete()
 	judged := listen(w, "sluice.judged.*")
 	w.signal("flood", s.id, `{"level":"error","msg":"new"}`)
 	judged()
 	perSecond = float64(n) / time.Since(began).Seconds()
+	contains(w, s.tombstone().Reason, "new")
 	for _, said := range s.judgements(topology.Evidence(s.id)) {
 		if strings.Contains(said.Detail, "can not look") {
 			gap = 1
 		}
+	}
+	if read := s.templates().Soaks[0].Templates[0].Count; read != n && gap == 0 {
+		w.Errorf("%d signals were read, %d published, and no gap was said", read, n)
 	}
 	return perSecond, float64(most-before.HeapAlloc) / (1 << 20), gap
 }

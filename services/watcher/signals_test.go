@@ -201,6 +201,30 @@ func TestProductionIsABaseline(t *testing.T) {
 	})
 }
 
+// Signals are judged in the order of the stream, also where one subject has more than is read at once: what production had before
+// staging is known.
+func TestTheOrderIsTheStreams(t *testing.T) {
+	bubble(t, func(w *world) {
+		s := w.soak("shop", time.Hour, `watch: [ { name: news, signal: { level: error, new_only: true, baseline: shop-prod } } ]`)
+		sleep(time.Second)
+		var last jetstream.PubAckFuture
+		for range 1500 {
+			var err error
+			if last, err = w.js.PublishAsync(topology.Signal("shop-prod", ""), []byte("ERROR of another kind")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-last.Ok()
+		w.signal("shop-prod", "", "ERROR the bank is away")
+		w.signal("shop", s.id, "ERROR the bank is away")
+		w.start("w")
+		sleep(10 * time.Minute)
+		if all := s.tombstones(); len(all) != 0 {
+			t.Fatalf("tombstones: %+v", all)
+		}
+	})
+}
+
 // What was lost on the way to the broker is a gap: nobody vouches for this soak any more, and it is said why.
 func TestAGapIsNotAPass(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -208,6 +232,10 @@ func TestAGapIsNotAPass(t *testing.T) {
 		s := w.soak("tracer", time.Hour, `watch: [ { name: errors, signal: { level: error, max: 5 } } ]`)
 		sleep(10 * time.Minute)
 		w.signal("tracer", s.id, "{\"gap\":12}\n{\"level\":\"info\",\"msg\":\"after it\"}")
+		sleep(10 * time.Millisecond)
+		if n := len(s.judgements(topology.Evidence(s.id))); n != 1 {
+			t.Errorf("it is said %d times at once", n)
+		}
 		sleep(50 * time.Minute)
 		if p := s.watched(time.Hour); p > 20 {
 			t.Errorf("watched for %.1f%%", p)
@@ -246,7 +274,11 @@ func TestWhatTheStreamDroppedIsAGap(t *testing.T) {
 		if n := len(s.beats()); n != 0 {
 			t.Errorf("%d heartbeats", n)
 		}
-		contains(t, s.judgements(topology.Evidence(s.id))[0].Detail, "can not look", "more signals came to sluice.signal.tracer than are kept")
+		said := s.judgements(topology.Evidence(s.id))
+		if len(said) == 0 {
+			t.Fatal("nothing is said")
+		}
+		contains(t, said[0].Detail, "can not look", "more signals came to sluice.signal.tracer than are kept")
 	})
 }
 

@@ -183,7 +183,7 @@ func TestAnUnknownRevisionIsNotWatched(t *testing.T) {
 			t.Errorf("%d heartbeats", n)
 		}
 		said := s.judgements(topology.Evidence(s.id))
-		if len(said) != 1 || said[0].Passed {
+		if len(said) != 1 || said[0].Passed || !said[0].Inconclusive {
 			t.Fatalf("evidence: %+v", said)
 		}
 		contains(t, said[0].Detail, "can not look", "unknown project")

@@ -864,7 +864,7 @@ type Judgement struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Release string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
 	Check   string                 `protobuf:"bytes,2,opt,name=check,proto3" json:"check,omitempty"`
-	// pass, fail
+	// pass, fail, inconclusive
 	Verdict       string                 `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	Detail        string                 `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	Count         int64                  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
@@ -1072,9 +1072,10 @@ type Looks struct {
 	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
 	// Of each of the others: milliseconds since the one before.
 	After []int32 `protobuf:"zigzag32,4,rep,packed,name=after,proto3" json:"after,omitempty"`
-	// A letter for each look: p well, f not; P and F the same with a value; c a comparison's counters; n no data, b busy, x blind.
+	// A letter for each look: p well, f not; P and F the same with a value; m a value and that of its baseline; c a comparison's
+	// counters; n no data, b busy, x blind.
 	Came string `protobuf:"bytes,5,opt,name=came,proto3" json:"came,omitempty"`
-	// For each P and F.
+	// For each P and F, and two for each m.
 	Values []float64 `protobuf:"fixed64,6,rep,packed,name=values,proto3" json:"values,omitempty"`
 	// For each c: errors and requests, of the release and of its baseline.
 	Counters []float64 `protobuf:"fixed64,7,rep,packed,name=counters,proto3" json:"counters,omitempty"`

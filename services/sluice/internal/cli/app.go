@@ -78,12 +78,13 @@ type Up struct {
 
 // UpConfig is what the flags of `sluice up` say.
 type UpConfig struct {
-	Data          string   // the data directory
-	Listen        string   // host:port of the broker
-	HTTP          string   // host:port of health and metrics
-	Projects      []string // project files to apply
-	Gateway       string   // the gateway's file; empty: no webhooks are taken
-	GatewayListen string   // host:port that they come in at
+	Data          string        // the data directory
+	Listen        string        // host:port of the broker
+	HTTP          string        // host:port of health and metrics
+	Projects      []string      // project files to apply
+	Gateway       string        // the gateway's file; empty: no webhooks are taken
+	GatewayListen string        // host:port that they come in at
+	EvidenceAge   time.Duration // how long what the watcher measured is kept; 0: as it is, 30 days at first
 	Log           *zap.Logger
 	Banner        io.Writer // where it is told that all runs; nil: nowhere
 }

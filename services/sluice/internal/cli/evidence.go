@@ -84,8 +84,8 @@ func (a *app) backtest() *cobra.Command {
 		Long: `Judges what was measured of past releases again, by the checks of another project file, and tells which it would have
 stopped, or not stopped, or sooner, or later. Nothing is stored, and nothing is measured: a check that is new, or that
 measures something else than it did, can not be judged, and that is said. Nor can what would have come after a release
-was stopped. The same file and the same evidence always give the same answer. Evidence is kept for 30 days, unless the
-deployment chose otherwise.`,
+was stopped. The same file and the same evidence always give the same answer. Evidence is kept for 30 days, unless
+the deployment chose otherwise (sluice up or init --evidence-age).`,
 		Example: "  sluice backtest --policy new.yaml\n  sluice backtest --project tracer --policy new.yaml --since 90d -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "table" && format != "json" {

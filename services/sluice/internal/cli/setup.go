@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,7 +24,7 @@ import (
 
 func (a *app) up() *cobra.Command {
 	var cfg UpConfig
-	var format string
+	var format, age string
 	var quiet bool
 	cmd := &cobra.Command{
 		Use: "up", GroupID: groupRun, Args: cobra.NoArgs,
@@ -42,6 +43,9 @@ Ctrl-C stops it in order, a second one at once. Nothing that was acknowledged is
 				return err
 			}
 			cfg.Log = log
+			if cfg.EvidenceAge, err = evidenceAge(age); err != nil {
+				return err
+			}
 			if !quiet {
 				cfg.Banner = a.err
 			}
@@ -55,6 +59,7 @@ Ctrl-C stops it in order, a second one at once. Nothing that was acknowledged is
 	set.StringArrayVar(&cfg.Projects, "project", nil, "a project `file` to apply; may be given several times")
 	set.StringVar(&cfg.Gateway, "gateway", "", "take webhooks, too: the gateway's `file`, see deploy/gateway.example.yaml")
 	set.StringVar(&cfg.GatewayListen, "gateway-listen", "127.0.0.1:8081", "`address` that webhooks come in at; port 0 takes a free one")
+	set.StringVar(&age, flagEvidenceAge, "", usageEvidenceAge)
 	set.StringVar(&format, "log", "", "`format` of the log on standard error: text or json (text on a terminal, json otherwise)")
 	set.BoolVar(&quiet, "quiet", false, "log warnings and errors only, and no greeting")
 	return cmd
@@ -76,6 +81,7 @@ func (a *app) logger(format string, quiet bool) (*zap.Logger, error) {
 
 func (a *app) init() *cobra.Command {
 	var o topology.Options
+	var age string
 	cmd := &cobra.Command{
 		Use: "init", GroupID: groupRun, Args: cobra.NoArgs,
 		Short: "Make the streams on a NATS server that runs already",
@@ -85,6 +91,10 @@ anything, and may be run again. It needs a user with all rights in the account o
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Replicas != 0 && o.Replicas != 1 && o.Replicas != 3 && o.Replicas != 5 {
 				return fmt.Errorf("--replicas %d: want 1, 3 or 5", o.Replicas)
+			}
+			var err error
+			if o.EvidenceAge, err = evidenceAge(age); err != nil {
+				return err
 			}
 			ctx, cancel := within(cmd.Context())
 			defer cancel()
@@ -100,7 +110,27 @@ anything, and may be run again. It needs a user with all rights in the account o
 		},
 	}
 	cmd.Flags().IntVar(&o.Replicas, "replicas", 0, "replicas of every stream: 1, 3 or 5 (what is there; 1 for new streams)")
+	cmd.Flags().StringVar(&age, flagEvidenceAge, "", usageEvidenceAge)
 	return cmd
+}
+
+// How long what the watcher measured is kept.
+const (
+	flagEvidenceAge  = "evidence-age"
+	usageEvidenceAge = "how long what the watcher measured is kept, a `duration` such as 90d (what is there; 30d at first)"
+	leastEvidenceAge = 24 * time.Hour // a promotion looks at the heartbeats of its soak
+)
+
+// evidenceAge reads its flag; 0 is to keep what is there.
+func evidenceAge(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	age, err := project.ParseDuration(text)
+	if err != nil || age < leastEvidenceAge {
+		return 0, fmt.Errorf("--%s %q: want a duration of at least 1d, and of the longest soak, such as 90d", flagEvidenceAge, text)
+	}
+	return age, nil
 }
 
 // ensure makes the streams. It insists while the broker does not answer, which a cluster that starts does not; so a user of

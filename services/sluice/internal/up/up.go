@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -27,7 +28,9 @@ type Config struct {
 	HTTP     string         // host:port of health and metrics; port 0 takes a free one
 	Projects []string       // project files to apply
 	Gateway  gateway.Config // without a file no webhooks are taken
-	Log      *zap.Logger
+	// EvidenceAge is how long what the watcher measured is kept; 0 keeps what is there.
+	EvidenceAge time.Duration
+	Log         *zap.Logger
 	// Banner is where it is told that all runs, and how to use it; nil: nowhere.
 	Banner io.Writer
 }
@@ -59,7 +62,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return stopped(ctx, err)
 	}
 	defer b.stop()
-	projects, err := prepare(ctx, b, files)
+	projects, err := prepare(ctx, b, files, topology.Options{EvidenceAge: cfg.EvidenceAge})
 	if err != nil {
 		return stopped(ctx, err)
 	}
@@ -126,7 +129,7 @@ func read(paths []string) ([]file, error) {
 }
 
 // prepare makes the streams, applies the project files, and returns the names of all projects.
-func prepare(ctx context.Context, b *broker, files []file) ([]string, error) {
+func prepare(ctx context.Context, b *broker, files []file, o topology.Options) ([]string, error) {
 	nc, err := b.connect(accounts.Admin)
 	if err != nil {
 		return nil, err
@@ -136,7 +139,7 @@ func prepare(ctx context.Context, b *broker, files []file) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := topology.Ensure(ctx, js, topology.Options{}); err != nil {
+	if err := topology.Ensure(ctx, js, o); err != nil {
 		return nil, fmt.Errorf("make the streams in %s: %w", b.store, err)
 	}
 	c, err := catalog.Open(ctx, js)

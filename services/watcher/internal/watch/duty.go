@@ -160,7 +160,7 @@ func (r *watch) checks(ctx context.Context) ([]project.Check, error) {
 	}
 	if lost && !r.blind {
 		r.blind = true
-		r.judgement(ctx, topology.Evidence(r.id), "", false, probe.Line("can not look: "+err.Error()), 0, r.stretch.From)
+		r.judgement(ctx, topology.Evidence(r.id), "", judge.Inconclusive, probe.Line("can not look: "+err.Error()), 0, r.stretch.From)
 	}
 	return checks, err
 }

@@ -162,7 +162,8 @@ func (r *watch) looking(ctx context.Context) bool {
 			if !c.blind {
 				c.blind = true
 				r.log.Warn("a check can not look", zap.Bool("no_heartbeats", !c.Warns), zap.String("check", c.Name), zap.Error(c.err))
-				r.judgement(ctx, topology.Evidence(r.id), c.Name, false, probe.Line("can not look: "+c.err.Error()), 0, time.Time{})
+				why := probe.Line("can not look: " + c.err.Error())
+				r.judgement(ctx, topology.Evidence(r.id), c.Name, judge.Inconclusive, why, 0, time.Time{})
 			}
 		case c.Signal != nil, c.Alert != nil: // they are read, not looked at
 		case c.Warns: // nothing waits for it

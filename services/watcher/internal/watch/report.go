@@ -119,9 +119,10 @@ func (r *watch) condemn(ctx context.Context) error {
 	r.log.Warn("published the verdict", zap.String("request", string(verb)), zap.String("reason", v.Reason()))
 	r.evidence(ctx, v)
 	if r.on != nil {
+		r.looking(ctx) // what can not look is said beside the verdict
 		r.keepTemplates(ctx, true)
 	}
-	r.judgement(ctx, topology.Judged(r.id), v.Check, false, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
+	r.judgement(ctx, topology.Judged(r.id), v.Check, judge.Fail, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
 	r.storeLast(ctx)
 	return nil
 }
@@ -136,7 +137,7 @@ func (r *watch) warn(ctx context.Context) {
 		v := r.on.verdict(c)
 		r.log.Warn("a check that only warns failed", zap.String("check", c.Name), zap.String("reason", v.Reason()))
 		r.evidence(ctx, v)
-		r.judgement(ctx, topology.Judged(r.id), v.Check, false, "warning: "+v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
+		r.judgement(ctx, topology.Judged(r.id), v.Check, judge.Fail, "warning: "+v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
 	}
 }
 
@@ -154,16 +155,18 @@ func (r *watch) evidence(ctx context.Context, v judge.Verdict) {
 	if v.Tally.Failed {
 		count, since = v.Tally.Count, v.Tally.First.At
 	}
-	passed := !v.Tally.Failed && v.Tally.Inconclusive == ""
-	r.judgement(ctx, topology.Evidence(r.id), v.Check, passed, v.Evidence(), int64(count), since)
+	r.judgement(ctx, topology.Evidence(r.id), v.Check, v.Word(), v.Evidence(), int64(count), since)
 }
 
 // judgement publishes what people and dashboards may want to know. Nothing is decided by it, so it is tried once.
-func (r *watch) judgement(ctx context.Context, subject, check string, passed bool, detail string, count int64, since time.Time) {
+func (r *watch) judgement(
+	ctx context.Context, subject, check string, word judge.Word, detail string, count int64, since time.Time,
+) {
 	m := nats.NewMsg(subject)
 	var err error
 	m.Data, err = releasepb.EncodeJudgement(releasepb.Judgement{
-		Release: r.id, Check: check, Passed: passed, Detail: detail, Count: count, Since: since,
+		Release: r.id, Check: check, Passed: word == judge.Pass, Inconclusive: word == judge.Inconclusive,
+		Detail: detail, Count: count, Since: since,
 	})
 	if err == nil {
 		err = r.publish(ctx, topology.StreamEvidence, m)

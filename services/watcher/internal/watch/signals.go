@@ -23,6 +23,8 @@ type hearing struct {
 	checks  []*check
 	from    []cursor
 	news    judge.News
+	missing bool      // signals were lost before they were read
+	told    bool      // and that was said
 	changed bool      // the table has what is not stored yet
 	began   time.Time // by the local clock, as kept is: when the table was stored
 	kept    time.Time
@@ -62,6 +64,10 @@ func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 			if r.verdict != nil {
 				return false, nil
 			}
+		}
+		if h.missing && !h.told {
+			h.told = true
+			r.looking(ctx) // which says so
 		}
 		if all {
 			return true, nil
@@ -116,6 +122,7 @@ func (h *hearing) counted() (seqs [2]uint64) {
 
 // lost says that signals are missing, so that nobody knows what they were: no check of signals can vouch for this stretch any more.
 func (h *hearing) lost(why error) {
+	h.missing = true
 	for _, c := range h.checks {
 		if c.err == nil {
 			c.err = why
