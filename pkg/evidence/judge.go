@@ -41,10 +41,10 @@ func (s Span) Judge(c project.Check) Judged {
 		j.Why = judge.Verdict{Check: c.Name, Stretch: s.Stretch, Rule: j.Rule, Tally: j.Tally}.Reason()
 	case c.Signal != nil && s.Beats == 0:
 		j.Why = "nobody watched"
-	case judge.Verdict{Rule: j.Rule, Tally: j.Tally}.Word() != judge.Pass:
-		j.Why = nothing(j.Looks)
 	case j.Tally.Inconclusive != "":
 		j.Why = j.Tally.Inconclusive
+	case judge.Verdict{Rule: j.Rule, Tally: j.Tally}.Word() != judge.Pass:
+		j.Why = nothing(j.Looks)
 	default:
 		j.Word = judge.Pass
 	}
