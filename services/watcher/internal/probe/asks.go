@@ -14,6 +14,8 @@ func Asks(c project.Check) string {
 	switch m := c.Metric; {
 	case c.Signal != nil:
 		what, wants = "counts the signals of the project and of the release", fmt.Sprintf("at most %d", c.Signal.Max)
+	case c.Alert != nil:
+		what, wants = "hears the alerts that the gateway takes", "none that fires, and did not before the release came"
 	case c.HTTP != nil:
 		what, wants = "GET "+maskURL(c.HTTP.URL), "status "+statuses(*c.HTTP)
 		if c.HTTP.Condition != "" {
@@ -23,6 +25,10 @@ func Asks(c project.Check) string {
 		what, wants = "runs "+Mask(strings.Join(c.Exec.Command, " ")), "exit status 0"
 	case m == nil:
 		what, wants = "nothing", "nothing"
+	case c.Compares() && m.Prometheus.Compare.Numbers():
+		p := m.Prometheus
+		what = "Prometheus at " + maskURL(p.URL) + ": " + named(p.Compare.Value) + " and " + named(p.Compare.Baseline)
+		wants = fmt.Sprintf("the first not to be %s than the second, by the test %s", p.Compare.Worse, p.Compare.Method)
 	case c.Compares():
 		p := m.Prometheus
 		what = "Prometheus at " + maskURL(p.URL) + ": " + named(p.Compare.Errors) + " and three more"
