@@ -213,7 +213,7 @@ func hide(body []byte, secret string) []byte {
 	if len(secret) < leastSecret {
 		return body
 	}
-	return bytes.ReplaceAll(body, []byte(secret), []byte(mask))
+	return bytes.ReplaceAll(body, []byte(secret), []byte(hidden))
 }
 
 // headers are those of an answer, by names in lower case.
