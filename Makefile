@@ -55,9 +55,9 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
 # What is run without the race detector, too: large, or about programs that it does not reach into.
-FAST := TestChaos TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
+FAST := TestChaos TestClocksDecideNothing TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
 	TestSupersedeStorm TestSupersedeMaxWait TestOwnerEndedWhileEveryStagerWasDown TestBrokerRestartMidSoak \
-	TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol TestFalseAlarms TestConformance
+	TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol TestFalseAlarms TestConformance TestAFloodIsRead TestWhatTheStreamDropped
 
 # What is begun first, so that it does not run alone in the end.
 LONGEST := ./services/e2e ./services/sluice ./pkg/driver/npm
@@ -78,6 +78,11 @@ model: ## Search the model of the protocol in its large sizes: minutes, and some
 .PHONY: watch-sim
 watch-sim: ## Draw soaks and print how often each way of judging is wrong, and how soon it sees a regression
 	go run ./services/e2e/watchsim
+
+.PHONY: watch-bench
+watch-bench: ## Measure the watcher: from signal to tombstone, 50,000 signals a second, 10,000 releases at once
+	go test -run='^$$' -bench=FromSignalToTombstone -benchtime=500x ./services/watcher
+	go test -run='^$$' -bench='Flood|Watched' -benchtime=1x ./services/watcher
 
 .PHONY: scale
 scale: ## Restart everything while 10,000 releases soak

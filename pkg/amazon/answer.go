@@ -118,6 +118,15 @@ func askedPause(err error) time.Duration {
 	return 0
 }
 
+// Pause is how long an answer asked to be left alone, 0 when it did not say.
+func Pause(err error) time.Duration {
+	var late *tooLate
+	if errors.As(err, &late) {
+		return late.pause
+	}
+	return askedPause(err)
+}
+
 // left is how long the context lasts.
 func left(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
@@ -236,4 +245,5 @@ func (l *Line) plain(text string) string {
 // Plain is a text from outside as it may be shown: on one line, bounded, without secrets.
 func (l *Line) Plain(text string) string { return l.plain(text) }
 
-func unreadable(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }
+// unreadable is what does not print, also what would turn the direction of the text around it.
+func unreadable(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) }

@@ -182,6 +182,23 @@ func through(n int, from float64) []float64 {
 }
 
 // What shifts shifts the estimate and the interval by as much.
+// TestRanksOfWhatIsRare: where nearly all values are alike, as rates of rare errors are, a few that are not are no difference.
+func TestRanksOfWhatIsRare(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	for range 200 {
+		var mine, base []float64
+		for range 100 {
+			mine, base = append(mine, rare(random)), append(base, rare(random))
+		}
+		if s, err := (compare.Ranks{}).Compare(mine, base); err != nil || s.Worse || s.Better || s.Estimate != 0 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+}
+
+// rare is 0 in two of three.
+func rare(random *rand.Rand) float64 { return max(0, random.Float64()-2./3) }
+
 func TestRanksShift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		values := rapid.SliceOfN(rapid.Map(rapid.IntRange(-100, 100), func(n int) float64 { return float64(n) }), 2, 40)

@@ -62,6 +62,8 @@ func (r Ranks) Compare(mine, base []float64) (Shift, error) {
 	default: // too few to say anything
 		s.Estimate, s.Low, s.High = from, math.Inf(-1), math.Inf(1)
 	}
+	// Where many values are equal the statistic jumps, and the ends of the interval are where it does, but for rounding.
+	s.Low, s.High = min(s.Low, s.Estimate), max(s.High, s.Estimate)
 	bound := or(r.Tolerance, KayentaTolerance) * math.Abs(s.Estimate)
 	s.Worse, s.Better = s.Low > bound, s.High < -bound
 	return s, nil
@@ -111,7 +113,7 @@ func root(x, y []float64, z, from, to float64) float64 {
 	if statistic(x, y, to) >= z {
 		return math.Inf(1)
 	}
-	for to-from > 1e-9*max(math.Abs(from), math.Abs(to), 1e-300) {
+	for exact := 1e-12 * max(math.Abs(from), math.Abs(to)); to-from > exact; {
 		mid := from + (to-from)/2
 		if mid <= from || mid >= to {
 			break

@@ -4,7 +4,7 @@
 // # What every driver promises
 //
 // Effects happen at least once: a service may die between the effect and the journal record that says so, and another
-// instance will then call Do again with the next attempt number. So a driver looks first, and an effect that is already
+// instance will then call Do again, as the next attempt at the same try. So a driver looks first, and an effect that is already
 // there is success (Done.Existed). The same name with other contents is [Refused], never overwritten. A driver that can not
 // look hands the outside an idempotency key ([Facts.Key]) instead.
 //
@@ -21,6 +21,7 @@ import (
 	"context"
 	"io"
 	"strconv"
+	"time"
 )
 
 // A Driver does one kind of outside action, on one channel. Implementations are safe for concurrent use.
@@ -58,11 +59,13 @@ type Plan struct {
 type Facts struct {
 	Release string // UUIDv7
 	Project string
-	Attempt int // counts from 1; a takeover or a retry counts up
+	Attempt int // counts from 1; a takeover counts up
+	Try     int // counts from 1; a retry after a failure counts up, a takeover does not
 	Commit  string
 	Ref     string
 	URL     string
-	Actor   string // who merged
+	Actor   string    // who merged
+	Merged  time.Time // when the merge was stored, by the broker's clock; zero when that is not known
 	Version string
 	Beta    string
 	Stage   string // where it is, or is to be, deployed: "staging"
@@ -105,5 +108,5 @@ type Back struct {
 	Release *Facts
 }
 
-// Key is the idempotency key of an attempt: the same for the same attempt of the same release.
-func (f Facts) Key() string { return f.Release + "-" + strconv.Itoa(f.Attempt) }
+// Key is the idempotency key of a try: the same for every attempt at it, whichever instance makes it. After a failure a retry has another.
+func (f Facts) Key() string { return f.Release + "-" + strconv.Itoa(f.Try) }

@@ -114,6 +114,7 @@ func (r Release) Decide(p *project.Project) Decision {
 		for _, c := range checks {
 			j := span.Judge(c)
 			switch {
+			case c.Warns: // nothing follows from it
 			case j.Word == judge.Inconclusive:
 				d.Unjudged = append(d.Unjudged, Unjudged{c.Name, j.Why})
 				doubt("check %s: %s", c.Name, j.Why)
@@ -129,7 +130,7 @@ func (r Release) Decide(p *project.Project) Decision {
 			return d
 		}
 		switch {
-		case span.Coverage()*100 < release.MinCoverage:
+		case span.Coverage()*100 < float64(r.State.Policy.MinCoverage()):
 			doubt("only %.0f%% of it was watched", span.Coverage()*100)
 		case span.Lost > 0:
 			doubt("%d looks could not be stored", span.Lost)

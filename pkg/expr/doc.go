@@ -24,6 +24,19 @@
 //
 //	value                      the number
 //
+// The condition of an address that is probed sees status, header and body, and
+//
+//	latency_ms                 how long it took until the answer began, in milliseconds
+//	tls_days_left              how long the certificates are valid that were shown, in days; there is none without TLS
+//
+// Whole numbers and others can be compared: value < 1.
+//
+// A delivery that tells of alerts is first asked for the list of them ([List]), of header and body. Then each is asked what it is, and
+// its labels are a [Table]:
+//
+//	header, body               as above
+//	alert                      the one that is asked about
+//
 // A name that does not exist is an error when the file is read, with its place. What an answer or a delivery lacks is an
 // error when the condition is asked: has(body.state) asks first. An expression that costs more than a bounded number of steps is stopped.
 package expr

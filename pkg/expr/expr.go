@@ -29,6 +29,8 @@ const (
 	Delivery              // what was sent to us, of which there is no release yet
 	Reading               // what a check read, of which a number is to be taken
 	Value                 // that number
+	Response              // what an address answered, and how
+	Alert                 // one of the alerts that a delivery tells of
 )
 
 // Vars is what an expression sees, by the names of the package comment.
@@ -65,8 +67,13 @@ func (s Scope) variables() []variable {
 		vars = append(vars, variable{"header", table}, variable{"body", cel.DynType}, variable{"purl", table})
 	case Reading:
 		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType})
+	case Response:
+		vars = append(vars, variable{"status", cel.IntType}, variable{"header", table}, variable{"body", cel.DynType},
+			variable{"latency_ms", cel.DoubleType}, variable{"tls_days_left", cel.DoubleType})
 	case Value:
 		vars = append(vars, variable{"value", cel.DoubleType})
+	case Alert:
+		vars = append(vars, variable{"header", table}, variable{"body", cel.DynType}, variable{"alert", cel.DynType})
 	case Action:
 	}
 	return vars
@@ -82,7 +89,7 @@ func (s Scope) known() string {
 }
 
 func (s Scope) environment() (*cel.Env, error) {
-	options := []cel.EnvOption{ext.Strings()}
+	options := []cel.EnvOption{ext.Strings(), cel.CrossTypeNumericComparisons(true)}
 	for _, v := range s.variables() {
 		options = append(options, cel.Variable(v.name, v.kind))
 	}
@@ -136,13 +143,25 @@ func evaluate(ctx context.Context, program cel.Program, vars Vars) (any, error) 
 
 // native is the value of an expression as Go has it.
 func native(value ref.Val, err error) (any, error) {
+	if value, err = checked(value, err); err != nil {
+		return nil, err
+	}
+	return value.Value(), nil
+}
+
+func valueOf(ctx context.Context, program cel.Program, vars Vars) (ref.Val, error) {
+	value, _, err := program.ContextEval(ctx, map[string]any(vars))
+	return checked(value, err)
+}
+
+func checked(value ref.Val, err error) (ref.Val, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s", oneLine(err.Error()))
 	}
 	if types.IsUnknownOrError(value) {
 		return nil, fmt.Errorf("the expression has no value: %v", value)
 	}
-	return value.Value(), nil
+	return value, nil
 }
 
 // oneLine cuts a message from outside to a line that can be shown.

@@ -56,7 +56,9 @@ var errTooMany = errors.New("too many subjects for one answer")
 // The broker ends an answer of several messages with an end-of-batch mark, and tells in every message the sequence of the
 // message before. So a message that was lost on the way, by a reconnect in the middle for one, is noticed.
 func (j *Journal) ask(ctx context.Context, stream string, g get) (answer, error) {
-	g.MaxBytes = answerBytes
+	if g.MaxBytes == 0 {
+		g.MaxBytes = answerBytes
+	}
 	body, err := json.Marshal(g)
 	if err != nil {
 		return answer{}, err

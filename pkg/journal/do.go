@@ -31,13 +31,9 @@ func (j *Journal) Do(ctx context.Context, id string, c release.Command, cause st
 			sure = true
 			continue
 		}
-		for _, ev := range events {
-			var after Entry
-			if after, err = j.Append(ctx, e, ev, cause); err != nil {
-				break
-			}
-			e, appended = after, true
-		}
+		var some bool
+		e, some, err = j.appendAll(ctx, e, events, cause, err)
+		appended = appended || some
 		if !errors.Is(err, ErrConflict) {
 			return e, appended, err
 		}
@@ -46,6 +42,28 @@ func (j *Journal) Do(ctx context.Context, id string, c release.Command, cause st
 		}
 		sure = true // what was read was behind
 	}
+}
+
+// DoOn is Do on the release as it is in e, and on no other: it loses with ErrConflict when anything was appended since e was
+// read. So what the caller found out meanwhile still holds when the command is obeyed. That there is nothing to append, and the
+// errors of [release.Decide], are concluded from e alone.
+func (j *Journal) DoOn(ctx context.Context, e Entry, c release.Command, cause string) (after Entry, appended bool, err error) {
+	events, err := release.Decide(e.State, c)
+	return j.appendAll(ctx, e, events, cause, err)
+}
+
+// appendAll appends what was decided, unless deciding failed. It returns the release as it is after the last that was appended.
+func (j *Journal) appendAll(
+	ctx context.Context, e Entry, events []release.Event, cause string, decided error,
+) (last Entry, appended bool, err error) {
+	for _, ev := range events {
+		after, err := j.Append(ctx, e, ev, cause)
+		if err != nil {
+			return e, appended, err
+		}
+		e, appended = after, true
+	}
+	return e, appended, decided
 }
 
 // doLoad reads the release, from the leader of the stream if it must be sure.

@@ -96,6 +96,19 @@ func (j *Journal) LoadAt(ctx context.Context, id string, least uint64) (Entry, e
 	return entry(m)
 }
 
+// LoadSure is Load from the leader of the stream, which is never behind: for what is concluded without an append to the journal.
+func (j *Journal) LoadSure(ctx context.Context, id string) (Entry, error) {
+	subject := topology.Release(id)
+	if subject == "" {
+		return Entry{}, fmt.Errorf("release %q: an unsafe name: %w", id, ErrNone)
+	}
+	m, err := j.leaderLast(ctx, topology.StreamSluice, subject)
+	if err != nil {
+		return Entry{}, err
+	}
+	return entry(m)
+}
+
 // LastSeq is the sequence of the last record of the release's journal, as the leader of the stream has it: never behind. It is
 // 0 when there is none.
 func (j *Journal) LastSeq(ctx context.Context, id string) (uint64, error) {

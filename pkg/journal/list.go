@@ -219,10 +219,9 @@ func (j *Journal) Buried(ctx context.Context, project string, from uint64, see f
 	})
 }
 
-// LastBeats is the broker's timestamp of the last heartbeat of each of these releases; those without one are left out. It
-// costs one read for every 512.
-func (j *Journal) LastBeats(ctx context.Context, ids []string) (map[string]time.Time, error) {
-	out := make(map[string]time.Time, len(ids))
+// LastBeats is the last heartbeat of each of these releases; those without one are left out. It costs one read for every 512.
+func (j *Journal) LastBeats(ctx context.Context, ids []string) (map[string]Beat, error) {
+	out := make(map[string]Beat, len(ids))
 	for chunk := range slices.Chunk(ids, atOnce) {
 		var subjects []string
 		for _, id := range chunk {
@@ -239,7 +238,7 @@ func (j *Journal) LastBeats(ctx context.Context, ids []string) (map[string]time.
 		}
 		for _, m := range a.msgs {
 			if s, err := topology.ParseSubject(m.Subject); err == nil {
-				out[s.Release] = m.At
+				out[s.Release] = beat(m)
 			}
 		}
 	}

@@ -198,7 +198,7 @@ func TestLastBeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := b.j.LastBeats(b.ctx, []string{b.id, newID()})
-	if err != nil || len(got) != 1 || !got[b.id].Equal(beats.At[1]) {
+	if err != nil || len(got) != 1 || !got[b.id].At.Equal(beats.At[1]) {
 		t.Errorf("%v, want %v: %v", got, beats, err)
 	}
 }

@@ -144,8 +144,8 @@ func (j *Journal) compareAndSet(ctx context.Context, m *nats.Msg, last uint64) (
 	return ack.Sequence, nil
 }
 
-// Asked tells whether a request is stored on that subject.
-func (j *Journal) Asked(ctx context.Context, subject string) (bool, error) {
-	_, seq, err := j.record(ctx, subject)
-	return seq != 0, err
+// Asked is the sequence of the last request that is stored on that subject; 0 when there is none.
+func (j *Journal) Asked(ctx context.Context, subject string) (seq uint64, err error) {
+	_, seq, err = j.record(ctx, subject)
+	return seq, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/template"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -60,6 +61,17 @@ func (j *Journal) Owners(ctx context.Context, project string) ([]string, error) 
 type Beat struct {
 	Instance string    // who sent it
 	At       time.Time // broker's timestamp
+
+	Inconclusive []string // checks that say nothing about the release as things are, each with why
+}
+
+// beat reads a heartbeat; of one that can not be read, when it was stored.
+func beat(m stored) Beat {
+	h, err := releasepb.DecodeHeartbeat(m.Data)
+	if err != nil {
+		return Beat{At: m.At}
+	}
+	return Beat{Instance: h.Instance, At: m.At, Inconclusive: h.Inconclusive}
 }
 
 // LastBeat is the last heartbeat of a release. ErrNone when there is none.
@@ -79,32 +91,57 @@ func (j *Journal) LastBeat(ctx context.Context, id string) (Beat, error) {
 	return Beat{Instance: h.Instance, At: last.At}, nil
 }
 
-// Signal is a stored error signal of one of staging's applications.
-type Signal struct {
-	Seq  uint64    // stream sequence in SLUICE_SIGNALS
-	At   time.Time // broker's timestamp
-	Data []byte
+// Templates are the tables of a release's errors as they were stored last. ErrNone when there are none; what can not be read wraps
+// [template.ErrMalformed].
+func (j *Journal) Templates(ctx context.Context, id string) (template.Stored, error) {
+	subject := topology.Templates(id)
+	if subject == "" {
+		return template.Stored{}, fmt.Errorf("templates of release %q: an unsafe name: %w", id, ErrNone)
+	}
+	last, err := j.leaderLast(ctx, topology.StreamEvidence, subject)
+	if err != nil {
+		return template.Stored{}, err
+	}
+	s, err := template.Decode(last.Data)
+	if err != nil {
+		return template.Stored{}, fmt.Errorf("%s sequence %d: %w", subject, last.Seq, err)
+	}
+	return s, nil
 }
 
-// NextSignal is the first signal of a project that was stored after a sequence of SLUICE_SIGNALS or, when after is 0, at or
-// after since. release says for which release; empty for those that name none. ErrNone when there is no such signal.
-//
-// It asks the leader, so an answer of ErrNone is not one of a replica that lags behind; and nothing that an application
-// writes into its message's headers can hide it or change its time.
-func (j *Journal) NextSignal(ctx context.Context, project, release string, after uint64, since time.Time) (Signal, error) {
-	subject := topology.Signal(project, release)
+// Alert is a stored alert of somebody's monitoring: package alert reads its data.
+type Alert struct {
+	Seq   uint64    // stream sequence in SLUICE_EVIDENCE
+	At    time.Time // broker's timestamp
+	Print string    // its fingerprint; empty if the subject has none that is one
+	Data  []byte
+}
+
+// NextAlert is the first alert of a project that was stored after a sequence of SLUICE_EVIDENCE or, when after is 0, at or after
+// since. ErrNone when there is none. It asks the leader, as NextSignal does.
+func (j *Journal) NextAlert(ctx context.Context, project string, after uint64, since time.Time) (Alert, error) {
+	subject := topology.Alerts(project)
 	if subject == "" {
-		return Signal{}, fmt.Errorf("signals of project %q, release %q: an unsafe name: %w", project, release, ErrNone)
+		return Alert{}, fmt.Errorf("alerts of project %q: an unsafe name: %w", project, ErrNone)
 	}
+	m, err := j.nextOf(ctx, topology.StreamEvidence, subject, after, since)
+	if err != nil {
+		return Alert{}, err
+	}
+	a := Alert{Seq: m.Seq, At: m.At, Data: m.Data}
+	if s, err := topology.ParseSubject(m.Subject); err == nil {
+		a.Print = s.Print
+	}
+	return a, nil
+}
+
+// nextOf is the first message of what a subject matches after a sequence or, when after is 0, at or after since.
+func (j *Journal) nextOf(ctx context.Context, stream, subject string, after uint64, since time.Time) (stored, error) {
 	g := get{Next: subject}
 	if after == 0 {
 		g.StartTime = &since
 	} else {
 		g.Seq = after + 1
 	}
-	m, err := j.leaderGet(ctx, topology.StreamSignals, subject, g)
-	if err != nil {
-		return Signal{}, err
-	}
-	return Signal{Seq: m.Seq, At: m.At, Data: m.Data}, nil
+	return j.leaderGet(ctx, stream, subject, g)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/template"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -130,4 +132,116 @@ func TestNextSignal(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	none("other", "", 0, since)
+}
+
+// All signals are read in their order, in parts, and it is said how many there were; a header that hides a message from direct reads
+// does not hide it.
+func TestSignals(t *testing.T) {
+	js := natstest.Topology(t, natstest.One(t).Conn(t))
+	j, err := journal.Open(t.Context(), js, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := uuid.Must(uuid.NewV7()).String()
+	none := func(project, release string, after uint64, since time.Time) {
+		t.Helper()
+		if s, err := j.Signals(t.Context(), project, release, after, since); err != nil || len(s.All) != 0 || s.More || s.Stored != 0 {
+			t.Errorf("signals of %s %s after %d: %+v, %v", project, release, after, s, err)
+		}
+	}
+	none("tracer", id, 0, time.Time{})
+	none("no project", id, 0, time.Time{})
+	var want []string
+	var seqs []uint64
+	var last time.Time
+	publish := func(release, text string, header nats.Header) {
+		t.Helper()
+		m := nats.NewMsg(topology.Signal("tracer", release))
+		m.Data, m.Header = []byte(text), header
+		ack, err := js.PublishMsg(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if release == "" {
+			want, seqs = append(want, text), append(seqs, ack.Sequence)
+		}
+	}
+	for i := range 2500 {
+		publish("", fmt.Sprint(i), nil)
+		if i%100 == 0 {
+			publish(id, "of a release", nil)
+		}
+	}
+	many := nats.Header{}
+	for i := range 60 {
+		many[fmt.Sprintf("X-%d", i)] = []string{"x"}
+	}
+	publish("", "hidden", many)
+	publish("", "forged", nats.Header{"Status": {"404"}, "Nats-Subject": {"elsewhere"}, "Nats-Sequence": {"1"}, "Nats-Time-Stamp": {"2001-01-01T00:00:00Z"}})
+	publish("", strings.Repeat("x", 15_000), nil)
+
+	read := func(after uint64, since time.Time) (got []string) {
+		t.Helper()
+		for {
+			s, err := j.Signals(t.Context(), "tracer", "", after, since)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range s.All {
+				got, after, last = append(got, string(one.Data)), one.Seq, one.At
+			}
+			if !s.More {
+				return got
+			}
+			if len(s.All) == 0 || len(s.All) > 1000 {
+				t.Fatalf("%d signals, and more", len(s.All))
+			}
+		}
+	}
+	if got := read(0, time.Time{}); !slices.Equal(got, want) {
+		t.Errorf("%d signals, want %d", len(got), len(want))
+	}
+	if got := read(seqs[1999], time.Time{}); !slices.Equal(got, want[2000:]) {
+		t.Errorf("%d signals, want %d", len(got), len(want)-2000)
+	}
+	if got := read(0, last); len(got) != 1 {
+		t.Errorf("%d signals since the last one, want 1", len(got))
+	}
+	none("tracer", "", seqs[len(seqs)-1], time.Time{})
+	none("tracer", "", 0, last.Add(time.Nanosecond))
+	if s, err := j.Signals(t.Context(), "tracer", "", 0, time.Time{}); err != nil || s.Stored < 2500 {
+		t.Errorf("%d were stored: %v", s.Stored, err)
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	js := natstest.Topology(t, natstest.One(t).Conn(t))
+	j, err := journal.Open(t.Context(), js, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := uuid.Must(uuid.NewV7()).String()
+	for _, unknown := range []string{id, "not-an-id"} {
+		if _, err := j.Templates(t.Context(), unknown); !errors.Is(err, journal.ErrNone) {
+			t.Errorf("%s: %v", unknown, err)
+		}
+	}
+	for _, project := range []string{"one", "two"} {
+		data, err := template.Stored{Release: id, Project: project}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(t.Context(), topology.Templates(id), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := j.Templates(t.Context(), id); err != nil || s.Project != "two" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := js.Publish(t.Context(), topology.Templates(id), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Templates(t.Context(), id); err == nil || errors.Is(err, journal.ErrNone) {
+		t.Errorf("nonsense: %v", err)
+	}
 }

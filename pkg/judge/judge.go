@@ -15,7 +15,6 @@
 package judge
 
 import (
-	"slices"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -25,10 +24,15 @@ import (
 type Rule struct {
 	Limit  int       // so many failures that count fail the check; at least 1
 	InARow bool      // a success begins the count anew
-	From   time.Time // what was measured before this does not count
+	Of     int       // failures are counted among so many looks, the last ones; 0: among all
+	Began  time.Time // when the soak or the bake began
+	From   time.Time // what was measured before this, in the check's grace, does not count
+	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
-	NoData  project.NoData // what it means that there is nothing to judge; empty is to hold
+	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
+	Alert  *project.Alert
+	NoData project.NoData // what it means that there is nothing to judge; empty is to hold
 
 	condition *condition // of a value; nil: the source says whether it is well
 }
@@ -36,11 +40,11 @@ type Rule struct {
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{
-		Limit: max(c.Failures, 1), InARow: true, Compare: comparing(c), condition: conditionOf(c),
-		From: from.Add(c.Grace).Truncate(precision), // as measurements are
+		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, Began: from.Truncate(precision), From: Counting(c, from),
+		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c),
 	}
 	if c.Signal != nil {
-		r.Limit, r.InARow = c.Signal.Max+1, false
+		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
 	}
 	if c.Metric != nil {
 		r.NoData = c.Metric.NoData
@@ -48,7 +52,12 @@ func RuleOf(c project.Check, from time.Time) Rule {
 	return r
 }
 
-// Measurement is one look at staging: a probe's answer, or a signal, which is always a failure.
+// Counting is when the measurements of a check begin to count, in a soak or a bake that began at a time.
+func Counting(c project.Check, from time.Time) time.Time {
+	return from.Add(c.Grace).Truncate(precision)
+}
+
+// Measurement is one look at staging: a probe's answer, or a signal, which is a failure unless only news are.
 type Measurement struct {
 	At   time.Time // when the look began, or the broker's timestamp of the signal
 	OK   bool      // what the source says; a rule with a condition asks the value instead
@@ -56,7 +65,9 @@ type Measurement struct {
 	Lack Lack      // of something to judge
 
 	Value    *float64  // the number that was read
+	Baseline *float64  // of a comparison of numbers: what the value is compared with
 	Counters *Counters // of a comparison, which decides by itself whether it is well
+	Alert    *Notice   // of an alert, likewise; nil: that is how late it is
 }
 
 // MaxSamples is how many failures are kept as evidence: the first, and the newest.
@@ -70,16 +81,31 @@ type Tally struct {
 	Last     Measurement // First and Last of these failures, by their times
 	Samples  []Measurement
 	Failed   bool // for good
+	// Inconclusive says why what is measured now says nothing about the release; empty: it does.
+	Inconclusive string
 
 	compared *comparison
+	window   []Measurement // the last looks, where failures are counted among them
+	numbers  *numbers
+	alerts   *alerts
 }
 
 // Add is the tally after one more measurement.
 func (r Rule) Add(t Tally, m Measurement) Tally {
-	if t.Failed || m.At.Before(r.From) {
+	if t.Failed {
 		return t
 	}
-	if m.Counters != nil && r.Compare != nil {
+	if r.Alert != nil { // what was heard before it counts says what fired already
+		return r.alert(t, m)
+	}
+	if m.At.Before(r.From) {
+		return t
+	}
+	switch {
+	case r.Compare == nil:
+	case m.Baseline != nil && m.Value != nil:
+		return r.numbers(t, m)
+	case m.Counters != nil:
 		return r.compare(t, m)
 	}
 	word, said := r.Weigh(m)
@@ -87,6 +113,9 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		return t
 	}
 	m.OK, m.Said = word == Pass, said
+	if r.Of > 0 {
+		return r.window(t, m)
+	}
 	t.Measured++
 	if m.OK {
 		if r.InARow {
@@ -94,17 +123,7 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		}
 		return t
 	}
-	if t.Count == 0 || m.At.Before(t.First.At) {
-		t.First = m
-	}
-	if t.Count == 0 || !m.At.Before(t.Last.At) {
-		t.Last = m
-	}
-	t.Count++
-	t.Samples = append(slices.Clone(t.Samples), m)
-	if len(t.Samples) > MaxSamples {
-		t.Samples = slices.Delete(t.Samples, 1, 2)
-	}
+	t = t.failed(m)
 	t.Failed = t.Count >= r.Limit
 	return t
 }

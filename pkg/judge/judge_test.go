@@ -31,20 +31,29 @@ func measurements() *rapid.Generator[[]judge.Measurement] {
 
 func rules() *rapid.Generator[judge.Rule] {
 	return rapid.Custom(func(t *rapid.T) judge.Rule {
-		return judge.Rule{
+		r := judge.Rule{
 			Limit: rapid.IntRange(1, 12).Draw(t, "limit"), InARow: rapid.Bool().Draw(t, "in a row"),
 			From: noon().Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "grace")) * time.Second),
 		}
+		if !r.InARow && rapid.Bool().Draw(t, "among the last") {
+			r.Of = r.Limit + rapid.IntRange(0, 10).Draw(t, "more")
+		}
+		return r
 	})
 }
 
 // failedAt is the rule said in another way: the index of the measurement at which the check has failed, or -1.
 func failedAt(r judge.Rule, ms []judge.Measurement) int {
 	for end := range ms {
-		n := 0
+		n, looks := 0, 0
 		for i := end; i >= 0; i-- {
+			if ms[i].At.Before(r.From) {
+				continue
+			}
+			if looks++; r.Of > 0 && looks > r.Of {
+				break
+			}
 			switch {
-			case ms[i].At.Before(r.From):
 			case !ms[i].OK:
 				n++
 			case r.InARow:
@@ -132,9 +141,9 @@ func TestRules(t *testing.T) {
 		check project.Check
 		want  judge.Rule
 	}{
-		"probe":  {project.Check{HTTP: &project.HTTP{}, Failures: 3, Grace: time.Minute}, judge.Rule{Limit: 3, InARow: true, From: noon().Add(time.Minute)}},
-		"signal": {project.Check{Signal: &project.Signal{Max: 5}, Failures: 1}, judge.Rule{Limit: 6, From: noon()}},
-		"none":   {project.Check{Exec: &project.Exec{}}, judge.Rule{Limit: 1, InARow: true, From: noon()}},
+		"probe":  {project.Check{HTTP: &project.HTTP{}, Failures: 3, Grace: time.Minute}, judge.Rule{Limit: 3, InARow: true, Began: noon(), From: noon().Add(time.Minute)}},
+		"signal": {project.Check{Signal: &project.Signal{Max: 5}, Failures: 1}, judge.Rule{Limit: 6, Began: noon(), From: noon()}},
+		"none":   {project.Check{Exec: &project.Exec{}}, judge.Rule{Limit: 1, InARow: true, Began: noon(), From: noon()}},
 	} {
 		if got := judge.RuleOf(c.check, noon()); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)

@@ -152,13 +152,14 @@ func TestAMeasurementIsStoredWhole(t *testing.T) {
 		{At: noon(), OK: true, Value: &value},
 		{At: noon(), Said: "no", Value: &value},
 		{At: noon(), Said: "no", Lack: judge.Busy},
+		{At: noon(), OK: true, Value: &value, Baseline: &value},
 		{At: noon(), OK: true, Counters: &judge.Counters{Mine: compare.Count{Events: 1, Exposure: 2}, Base: compare.Count{Events: 3, Exposure: 4}}},
 	} {
 		if got := judge.MeasurementOf(m.Look()); !reflect.DeepEqual(got, m) {
 			t.Errorf("%+v, want %+v", got, m)
 		}
 	}
-	stored := []string{"At", "OK", "Said", "Lack", "Value", "Counters"}
+	stored := []string{"At", "OK", "Said", "Lack", "Value", "Baseline", "Counters", "Alert"} // alerts are stored as they came
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[judge.Measurement]()) {
 		if !slices.Contains(stored, f.Name) {
 			t.Errorf("%s of a measurement is not stored: see releasepb.Look", f.Name)
@@ -240,8 +241,8 @@ func TestExcuses(t *testing.T) {
 
 // How a check is judged is not what it measures. Whoever adds a field to a check says here which of both it is.
 func TestSource(t *testing.T) {
-	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true}
-	measured := map[string]bool{"Signal": true, "HTTP": true, "Exec": true, "Metric": true, "Timeout": true}
+	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Of": true, "Warns": true, "RequireHuman": true}
+	measured := map[string]bool{"Signal": true, "HTTP": true, "Exec": true, "Metric": true, "Alert": true, "Timeout": true}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[project.Check]()) {
 		if judged[f.Name] == measured[f.Name] {
 			t.Errorf("is %s what a check measures, or how it is judged?", f.Name)
@@ -259,13 +260,14 @@ func TestSource(t *testing.T) {
 		"http":   {{HTTP: &project.HTTP{URL: "http://a"}}, {HTTP: &project.HTTP{URL: "http://a"}, Failures: 9, Grace: 1, Interval: 1}},
 		"other":  {{HTTP: &project.HTTP{URL: "http://b"}}},
 		"slower": {{HTTP: &project.HTTP{URL: "http://b"}, Timeout: 1}},
-		"status": {{HTTP: &project.HTTP{URL: "http://b", Status: 204}}},
+		"status": {{HTTP: &project.HTTP{URL: "http://b", Status: []project.Statuses{{From: 204, To: 204}}}}},
 		"exec":   {{Exec: &project.Exec{Command: []string{"a"}}}},
 		"args":   {{Exec: &project.Exec{Command: []string{"a", ""}}}},
 		"query":  {metric("value < 1.0", "", "up"), metric("value < 2.0", project.FailOnNoData, "up")},
 		"down":   {metric("value < 1.0", "", "down")},
 		"errors": {compares(1, "a"), compares(2, "a")},
 		"faults": {compares(1, "b")},
+		"alerts": {{Alert: &project.Alert{}}, {Alert: &project.Alert{Source: "sentry", For: 1}, Warns: true}},
 	} {
 		for _, c := range same {
 			source := judge.Source(c)
@@ -275,7 +277,7 @@ func TestSource(t *testing.T) {
 			sources[source] = name
 		}
 	}
-	if len(sources) != 11 {
+	if len(sources) != 12 {
 		t.Errorf("%d sources: %v", len(sources), sources)
 	}
 	c := metric("value < 1.0", project.FailOnNoData, "up")

@@ -61,10 +61,5 @@ func (t Stretch) Checks(p *project.Project) ([]project.Check, error) {
 	return p.Stages[t.Stage].Watch, nil
 }
 
-// Verb is what a failed check asks for: before the promotion to cancel the release, after it to roll it back.
-func (t Stretch) Verb() release.Verb {
-	if t.Bake {
-		return release.Recall
-	}
-	return release.Cancel
-}
+// Verb is what a failed check asks for unless a person is to decide: see [Verdict.Verb].
+func (t Stretch) Verb() release.Verb { return Verdict{Stretch: t}.Verb() }

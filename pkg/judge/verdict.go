@@ -20,6 +20,7 @@ type Verdict struct {
 	Stretch Stretch
 	Rule    Rule
 	Tally   Tally
+	Human   bool // a person is to decide
 }
 
 // Word is what the check came to so far. A probe of which nothing counts, because there was no data or it never looked, has not passed.
@@ -28,18 +29,29 @@ func (v Verdict) Word() Word {
 	switch {
 	case v.Tally.Failed:
 		return Fail
-	case v.Tally.Measured == 0 && v.Rule.InARow:
+	case v.Tally.Inconclusive != "", v.Tally.Measured == 0 && (v.Rule.InARow || v.Rule.Of > 0):
 		return Inconclusive
 	}
 	return Pass
 }
 
-// Asks tells whether the verdict still asks for something, as things stand with the release: see [Stretch.Verb]. A soak
+// Verb is what the verdict asks for: before the promotion to cancel the release, or to hold it for a person; after it to roll it back.
+func (v Verdict) Verb() release.Verb {
+	switch {
+	case v.Stretch.Bake:
+		return release.Recall
+	case v.Human:
+		return release.Hold
+	}
+	return release.Cancel
+}
+
+// Asks tells whether the verdict still asks for something, as things stand with the release: see [Verdict.Verb]. A soak
 // speaks against a promotion until that is out. A bake speaks against it until it is over; what failed in its time also
 // afterwards, as the last failure and the end of the bake may cross.
 func (v Verdict) Asks(s release.State) bool {
 	if !v.Stretch.Bake {
-		return !s.Phase.Ended() && !s.Phase.Out()
+		return !s.Phase.Ended() && !s.Phase.Out() && !(v.Human && s.Held != nil)
 	}
 	return s.Phase == release.Baking ||
 		s.Phase == release.Promoted && v.Tally.Last.At.Before(v.Stretch.From.Add(s.Policy.Bake))
@@ -72,17 +84,28 @@ func (v Verdict) Reason() string {
 		said = "(it says nothing)"
 	}
 	switch {
+	case t.Count == 0 && t.Inconclusive != "":
+		return fmt.Sprintf("check %s is inconclusive: %s", v.name(), releasepb.Line(t.Inconclusive, maxSaid))
 	case t.Count == 0:
 		return fmt.Sprintf("check %s has not failed in %d measurements", v.name(), t.Measured)
+	case v.Rule.Of > 0:
+		return fmt.Sprintf("check %s failed %d times in %d looks: %s (since %s)", v.name(), t.Count, len(t.window), said, since)
 	case v.Rule.InARow && t.Count == 1:
 		return fmt.Sprintf("check %s failed: %s (at %s)", v.name(), said, since)
 	case v.Rule.InARow:
 		return fmt.Sprintf("check %s failed %d times in a row: %s (since %s)", v.name(), t.Count, said, since)
 	case t.Count == 1:
-		return fmt.Sprintf("check %s: 1 signal during the %s, %d allowed: %s (at %s)", v.name(), v.when(), v.Rule.Limit-1, said, since)
+		return fmt.Sprintf("check %s: 1 %s during the %s, %d allowed: %s (at %s)", v.name(), v.what(), v.when(), v.Rule.Limit-1, said, since)
 	}
-	return fmt.Sprintf("check %s: %d signals during the %s, %d allowed, the last: %s (since %s)",
-		v.name(), t.Count, v.when(), v.Rule.Limit-1, said, since)
+	return fmt.Sprintf("check %s: %d %ss during the %s, %d allowed, the last: %s (since %s)",
+		v.name(), t.Count, v.what(), v.when(), v.Rule.Limit-1, said, since)
+}
+
+func (v Verdict) what() string {
+	if v.Rule.News {
+		return "unusual error"
+	}
+	return "signal"
 }
 
 type sample struct {
@@ -98,16 +121,19 @@ func (v Verdict) Evidence() string {
 		Stage   string     `json:"stage,omitempty"`
 		Bake    bool       `json:"bake,omitempty"`
 		Failed  bool       `json:"failed"`
+		Doubt   string     `json:"inconclusive,omitempty"` // why, if it is
 		Count   int        `json:"count"`
 		Limit   int        `json:"limit"`
 		InARow  bool       `json:"in_a_row"`
+		Window  int        `json:"window,omitempty"` // failures are counted among so many looks
 		Of      int        `json:"of"`
 		First   *time.Time `json:"first,omitempty"`
 		Last    *time.Time `json:"last,omitempty"`
 		Samples []sample   `json:"samples,omitempty"`
 	}{
 		Check: v.Check, Stage: v.Stage, Bake: v.Stretch.Bake,
-		Failed: t.Failed, Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Of: t.Measured,
+		Failed: t.Failed, Doubt: releasepb.Line(t.Inconclusive, maxSaid),
+		Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Window: v.Rule.Of, Of: t.Measured,
 	}
 	if t.Count > 0 {
 		first, last := t.First.At.UTC(), t.Last.At.UTC()

@@ -58,15 +58,15 @@ func (r Rule) Weigh(m Measurement) (Word, string) {
 	case m.Lack != Nothing:
 		return Inconclusive, m.Said
 	case r.condition != nil && m.Value != nil:
-		return r.ask(*m.Value)
+		return r.ask(*m.Value, m.Said)
 	case m.OK:
 		return Pass, m.Said
 	}
 	return Fail, m.Said
 }
 
-// ask asks the condition about a value. NaN and what is infinite is no number.
-func (r Rule) ask(value float64) (Word, string) {
+// ask asks the condition about a value. NaN and what is infinite is no number. beside is what the source says of it.
+func (r Rule) ask(value float64, beside string) (Word, string) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return r.Weigh(Measurement{Lack: NoData, Said: fmt.Sprintf("the number is %v", value)})
 	}
@@ -75,13 +75,16 @@ func (r Rule) ask(value float64) (Word, string) {
 		holds, err = r.condition.holds.Is(expr.Vars{"value": value})
 	}
 	said := strconv.FormatFloat(value, 'g', 6, 64)
+	if beside != "" {
+		beside = ": " + beside
+	}
 	switch {
 	case err != nil:
 		return Inconclusive, releasepb.Line("condition: "+err.Error(), mostSaid)
 	case holds:
-		return Pass, releasepb.Line(said+", and "+r.condition.text, mostSaid)
+		return Pass, releasepb.Line(said+", and "+r.condition.text+beside, mostSaid)
 	}
-	return Fail, releasepb.Line(said+", not "+r.condition.text, mostSaid)
+	return Fail, releasepb.Line(said+", not "+r.condition.text+beside, mostSaid)
 }
 
 // Excuses tells whether a look that is inconclusive is let pass: where the policy is to ignore it, and something was measured

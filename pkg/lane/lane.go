@@ -44,6 +44,7 @@ type Record struct {
 	Owner    string // the release that occupies the lane; empty: free
 	Project  string // the owner's
 	GivesWay bool   // the owner is asked to give way to a newer release of its project
+	Left     string // the release of its project that has ended, and whose beta staging runs until the owner is deployed over it
 	Waiting  []Waiting
 	// Promoted is, by project, the release that was promoted last: what staging and the beta are put back to.
 	Promoted map[string]string
@@ -71,7 +72,8 @@ const MaxWaiting = 1000
 
 // Leave takes a release that has ended, as its journal tells it, out of the lane and out of its queue. When it occupied the lane,
 // the head of the queue follows, and how it ended decides what is remembered: that it was promoted, and whether the row of
-// superseded ones is over. Leaving again changes nothing.
+// superseded ones is over. What it left in staging is for the caller to put back before, or to write down ([Record.Left]). Leaving
+// again changes nothing.
 func Leave(r Record, ended release.State) Record {
 	r.Waiting = without(r.Waiting, ended.Release)
 	if r.Owner != ended.Release {
@@ -84,7 +86,7 @@ func Leave(r Record, ended release.State) Record {
 		r.Superseded = maps.Clone(r.Superseded)
 		delete(r.Superseded, r.Project)
 	}
-	r.Owner, r.Project, r.GivesWay = "", "", false
+	r.Owner, r.Project, r.GivesWay, r.Left = "", "", false, ""
 	if len(r.Waiting) > 0 {
 		next := r.Waiting[0]
 		r.Owner, r.Project = next.Release, next.Project
@@ -109,8 +111,8 @@ func endsRow(s release.State, gaveWay bool) bool {
 
 // Equal tells whether two records say the same, so that nothing is written for nothing.
 func Equal(a, b Record) bool {
-	return a.Owner == b.Owner && a.Project == b.Project && a.GivesWay == b.GivesWay && slices.Equal(a.Waiting, b.Waiting) &&
-		maps.Equal(a.Promoted, b.Promoted) && maps.EqualFunc(a.Superseded, b.Superseded, Row.equal)
+	return a.Owner == b.Owner && a.Project == b.Project && a.GivesWay == b.GivesWay && a.Left == b.Left &&
+		slices.Equal(a.Waiting, b.Waiting) && maps.Equal(a.Promoted, b.Promoted) && maps.EqualFunc(a.Superseded, b.Superseded, Row.equal)
 }
 
 func (w Row) equal(o Row) bool { return w.Count == o.Count && w.Since.Equal(o.Since) }

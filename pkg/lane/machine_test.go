@@ -184,6 +184,9 @@ func (m *machine) cancels(t *rapid.T, occupant, s release.State, before lane.Rec
 func (m *machine) leave(t *rapid.T) {
 	id := m.live(t)
 	end := rapid.SampledFrom([]release.Phase{release.Promoted, release.Cancelled, release.Failed, release.Superseded}).Draw(t, "end")
+	if m.record.Owner != "" && rapid.Bool().Draw(t, "left") {
+		m.record.Left = "who was there before"
+	}
 	before, copied := m.record, clone(m.record)
 	s := m.entered[id]
 	s.Phase, s.Staging.Touched = end, id == copied.Owner && (end == release.Promoted || rapid.Bool().Draw(t, "deployed"))
@@ -191,8 +194,11 @@ func (m *machine) leave(t *rapid.T) {
 	if !reflect.DeepEqual(before, copied) {
 		t.Fatalf("Leave changed its argument: %+v, was %+v", before, copied)
 	}
-	if after.GivesWay && after.Owner != copied.Owner {
-		t.Fatalf("who follows gives way: %+v", after)
+	if (after.GivesWay || after.Left != "") && after.Owner != copied.Owner {
+		t.Fatalf("who follows gives way, or takes over what was left to the one before: %+v", after)
+	}
+	if after.Left != copied.Left && after.Owner == copied.Owner {
+		t.Fatalf("what was left to the owner is forgotten: %+v", after)
 	}
 	if id == copied.Owner {
 		if s.Staging.Touched && end != release.Superseded && (!copied.GivesWay || end != release.Cancelled) {

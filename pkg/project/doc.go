@@ -17,21 +17,52 @@
 //	  git: { remote: "https://…", tag: "pkg/x/v{{version}}", candidate: rc, branch: beta, token_env: GIT_TOKEN }
 //	  github_release: { repo: acme/tracer, tag: "v{{version}}", token_env: GITHUB_TOKEN }
 //	stage:   { exec: { command: ["./deploy-staging"], env: {K: v}, env_from: [HOME], dir: ".", timeout: 10m }, on_cancel: restore }
-//	soak:    { delay: 2h, collision: newest, max_overdue: 6h }
+//	soak:    { delay: 2h, collision: newest, max_overdue: 6h, coverage: 90%, on_gap: hold }
 //	watch:
 //	  - { name: errors, signal: { max: 0 }, grace: 1m }
+//	  - { name: log, signal: { max: 5, level: error, match: "(?i)payment", ignore: ["^deprecated"] } }
+//	  - { name: news, signal: { level: error, new_only: true, baseline: tracer-production, tolerated: 2, false_alarms: 0.01 } }
 //	  - { name: health, http: { url: "http://127.0.0.1:9000/healthz", status: 200, timeout: 5s }, interval: 10s, failures: 3 }
-//	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m }
+//	  - { name: login, http: { url: "https://…", status: [200, "300-399"] }, condition: latency_ms < 300 && body.ok, failures: 3, of: 5 }
+//	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m, severity: warn }
+//	  - { name: disk, exec: { command: ["check_disk", "-w", "10%"], nagios: critical }, no_data: ignore }
 //	  - { name: rate, prometheus: { url: "https://prometheus.example", query: "…" }, condition: value < 0.01, no_data: hold }
 //	  - { name: depth, json: { url: "https://queue.example/api", value: body.depth, token_env: QUEUE_TOKEN }, condition: value < 100.0 }
+//	  - name: lambda
+//	    cloudwatch: { namespace: AWS/Lambda, metric: Errors, dimensions: { FunctionName: tracer }, stat: Sum, over: soak }
+//	    condition: value < 1
+//	  - name: rate
+//	    cloudwatch: { expression: 100 * e / n, metrics: { e: { namespace: AWS/Lambda, metric: Errors, stat: Sum }, n: { … } } }
+//	    condition: value < 0.5
+//	  - { name: exceptions, cloudwatch_logs: { group: /aws/lambda/tracer, filter: "?ERROR ?Exception" } }    # or query: of Logs Insights
 //	  - name: errors                         # sequential: it may look as often as it likes; see package compare
 //	    prometheus:
 //	      url: "https://prometheus.example"
 //	      compare: { errors: "…", requests: "…", baseline_errors: "…", baseline_requests: "…", tolerated: 1.5, false_alarms: 0.01 }
+//	  - name: latency                        # numbers: sequential unless set, or mann-whitney, once, after nine tenths of the soak
+//	    prometheus: { url: "https://prometheus.example", compare: { value: "…", baseline: "…", method: sequential, worse: higher } }
+//	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
 //	promote: { npm: { tag: latest } }
 //
+// An alert comes in through the gateway (deploy/gateway.example.yaml). One that fires fails the check, once it has for `for`
+// altogether, so that one that flaps after the deployment does not get away. One that began before the soak is not blamed on the release,
+// and neither is one that came twice in the hour before; the check is then inconclusive, and `sluice status` says so. One that
+// was resolved and fires anew counts. Silence is taken for well unless `heartbeat` is set: then the source must have been heard of
+// within that time, by an alert or by the one that always fires (Prometheus' Watchdog, sent anew every minute), and otherwise there are
+// no data, which holds the release.
+//
+// A check that fails cancels the release, or with require_human: true holds it for a person; one with severity: warn only says so.
+// A signal that does not say how bad it is counts at any level. With new_only only errors that are not known from the soaks of
+// the releases promoted before, or from the signals of the baseline, count, and known ones that became significantly more frequent.
+//
 // A number that is not there, NaN, and a source that does not answer are no data: no_data says whether that holds the release, which
-// is the default, counts as a failure, or is ignored once something was measured. No data never passes.
+// is the default, counts as a failure, or is ignored once something was measured. No data never passes. Who is asked too often (429, 503
+// with Retry-After, throttling) has no data either, whatever no_data says but ignore.
+//
+// The condition of http is about status, latency_ms, header, body and tls_days_left. A command with nagios answers as the plugins of
+// Nagios do: 0 is ok, 1 a warning, 2 critical, and 3 no data; nagios says which of them fails, or a condition what the first number of the
+// performance data must be. Of CloudWatch the newest complete datapoint counts, or all since the soak began; of its logs the events since
+// then, of which none is allowed unless a condition says otherwise. With `of` failures are counted among so many looks, not in a row.
 //
 // An action (publish, stage, promote) has exactly one driver: npm, oci, git or github_release (not for stage), files, exec, http,
 // circleci, github or gitlab. `timeout` stands beside the driver's settings and bounds one attempt. The last four trigger something

@@ -28,6 +28,7 @@ const (
 	maxNeeds         = 32
 	maxRanges        = 32 // of the windows, and of the freezes
 	maxSupersede     = 100
+	minCoverage      = 50  // percent
 	maxWords         = 256 // of a command, its environment and env_from
 	maxSignals       = 1_000_000_000
 )

@@ -68,7 +68,7 @@ soak:    { dely: 2h, collision: newset }
 	fmt.Println(err)
 	// Output:
 	// sluice.yaml:3:19: publish.npm.token: secrets are never written here: name the variable with token_env, or the file with token_file
-	// sluice.yaml:4:12: soak.dely: unknown field, did you mean delay? allowed: delay, collision, max_overdue, supersede_limit, max_wait
+	// sluice.yaml:4:12: soak.dely: unknown field, did you mean delay? allowed: delay, collision, max_overdue, supersede_limit, max_wait, coverage, on_gap
 	// sluice.yaml:4:33: soak.collision: "newset" is unknown, did you mean newest? allowed: newest, queue, supersede, reject
 }
 

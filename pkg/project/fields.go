@@ -36,6 +36,7 @@ const (
 	ofPrometheus    kind = "prometheus"
 	ofCompare       kind = "compare"
 	ofJSON          kind = "json"
+	ofAlert         kind = "alert"
 	ofGit           kind = "git"
 	ofGitHubRelease kind = "github_release"
 	ofLambda        kind = "aws-lambda"
@@ -43,14 +44,20 @@ const (
 	ofCodeBuild     kind = "aws-codebuild"
 	ofCodePipeline  kind = "aws-codepipeline"
 	ofS3            kind = "aws-s3"
+
+	ofPlugin           kind = "exec of a check"
+	ofCloudWatch       kind = "cloudwatch"
+	ofCloudWatchLogs   kind = "cloudwatch_logs"
+	ofCloudWatchMetric kind = "a metric of cloudwatch"
 )
 
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
-		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON,
+		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON, ofAlert,
 		ofGit, ofGitHubRelease,
 		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
+		ofPlugin, ofCloudWatch, ofCloudWatchLogs, ofCloudWatchMetric,
 	}
 }
 
@@ -61,29 +68,36 @@ func (k kind) fields() []string {
 			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "windows", "promote",
 			"bake", "limits",
 		},
-		ofAction:        append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
-		ofStage:         append(deployers(), "on_cancel"),
-		ofNPM:           {"registry", "package", "tag", "mode", "access", "token_env", "token_file", "npmrc", "timeout"},
-		ofOCI:           {"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"},
-		ofFiles:         {"dir", "channel", "timeout"},
-		ofExec:          {"command", "env", "env_from", "dir", "timeout"},
-		ofSoak:          {"delay", "collision", "max_overdue", "supersede_limit", "max_wait"},
-		ofCheck:         {"name", "signal", "http", "exec", "prometheus", "json", "interval", "failures", "grace", "condition", "no_data"},
-		ofSignal:        {"max"},
-		ofHTTP:          {"url", "status", "timeout"},
-		ofStages:        slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
-		ofWindows:       {"zone", "open", "freeze"},
-		ofRange:         {"name", "weekly", "cron", "for", "from", "to"},
-		ofBake:          {"for", "watch"},
-		ofLimits:        {"phase", "hold"},
-		ofRequest:       {"method", "url", "headers", "body", "success", "poll", "token_env", "token_file", "token_header", "timeout"},
-		ofPoll:          {"url", "interval", "done", "failed"},
-		ofCircleCI:      {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
-		ofGitHub:        {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
-		ofGitLab:        {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
-		ofPrometheus:    {"url", "query", "compare", "token_env", "token_file", "timeout"},
-		ofCompare:       {"errors", "requests", "baseline_errors", "baseline_requests", "tolerated", "false_alarms"},
+		ofAction: append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
+		ofStage:  append(deployers(), "on_cancel"),
+		ofNPM:    {"registry", "package", "tag", "mode", "access", "token_env", "token_file", "npmrc", "timeout"},
+		ofOCI:    {"image", "from", "tag", "to", "username", "token_env", "token_file", "insecure", "timeout"},
+		ofFiles:  {"dir", "channel", "timeout"},
+		ofExec:   {"command", "env", "env_from", "dir", "timeout"},
+		ofSoak:   {"delay", "collision", "max_overdue", "supersede_limit", "max_wait", "coverage", "on_gap"},
+		ofCheck: {
+			"name", "signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert",
+			"interval", "failures", "of", "grace",
+			"condition", "no_data", "severity", "require_human",
+		},
+		ofSignal:     {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
+		ofHTTP:       {"url", "status", "token_env", "token_file", "timeout"},
+		ofStages:     slices.Concat([]string{"name"}, deployers(), []string{"timeout", "on_cancel", "delay", "watch", "approvals"}),
+		ofWindows:    {"zone", "open", "freeze"},
+		ofRange:      {"name", "weekly", "cron", "for", "from", "to"},
+		ofBake:       {"for", "watch"},
+		ofLimits:     {"phase", "hold"},
+		ofRequest:    {"method", "url", "headers", "body", "success", "poll", "token_env", "token_file", "token_header", "timeout"},
+		ofPoll:       {"url", "interval", "done", "failed"},
+		ofCircleCI:   {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
+		ofGitHub:     {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
+		ofGitLab:     {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
+		ofPrometheus: {"url", "query", "compare", "token_env", "token_file", "timeout"},
+		ofCompare: {
+			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after", "tolerated", "false_alarms",
+		},
 		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
+		ofAlert:         {"match", "source", "for", "heartbeat"},
 		ofGit:           {"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"},
 		ofGitHubRelease: {"url", "repo", "tag", "token_env", "token_file", "timeout"},
 		ofLambda:        append(ofAWS(), "function", "version", "input"),
@@ -91,6 +105,11 @@ func (k kind) fields() []string {
 		ofCodeBuild:     append(ofAWS(), "project", "source", "variables", "interval"),
 		ofCodePipeline:  append(ofAWS(), "pipeline", "variables", "interval"),
 		ofS3:            append(ofAWS(), "bucket", "prefix", "channel"),
+
+		ofPlugin:           {"command", "env", "env_from", "dir", "nagios", "timeout"},
+		ofCloudWatch:       append(ofAWS(), "namespace", "metric", "dimensions", "stat", "expression", "metrics", "period", "delay", "over"),
+		ofCloudWatchLogs:   append(ofAWS(), "group", "filter", "query", "delay"),
+		ofCloudWatchMetric: {"namespace", "metric", "dimensions", "stat"},
 	}[k]
 }
 
@@ -123,9 +142,9 @@ func unknownField(k kind, name string) string {
 		return fmt.Sprintf("does not belong here but in %s; %s", strings.Join(homesOf(name, k), " or "), allowed)
 	case slices.Contains(k.fields(), "token_env") && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with token_env, or the file with token_file"
-	case strings.HasPrefix(string(k), "aws-") && secretField.MatchString(name):
+	case slices.Contains(k.fields(), "secret_env") && secretField.MatchString(name):
 		return "secrets are never written here: name the key's id with key_env or key_file, and its secret with secret_env or secret_file"
-	case k == ofExec && secretField.MatchString(name):
+	case (k == ofExec || k == ofPlugin) && secretField.MatchString(name):
 		return "secrets are never written here: let the command see a variable of the service with env_from"
 	case secretField.MatchString(name):
 		return "secrets are never written here; " + allowed

@@ -138,10 +138,16 @@ func checkProject(t *testing.T, p *project.Project) {
 func checkChecks(t *testing.T, checks []project.Check) {
 	t.Helper()
 	for _, c := range checks {
-		probe := c.Signal == nil
-		if count(c.Signal != nil, c.HTTP != nil, c.Exec != nil) != 1 || project.Safe(c.Name) != nil || c.Failures < 1 || c.Grace < 0 ||
+		probe := c.Signal == nil && c.Alert == nil
+		if count(c.Signal != nil, c.Alert != nil, c.HTTP != nil, c.Exec != nil, c.Metric != nil) != 1 || c.Of != 0 && c.Of < c.Failures || project.Safe(c.Name) != nil || c.Failures < 1 || c.Grace < 0 ||
 			(c.Interval > 0) != probe || (c.Timeout > 0) != probe {
 			t.Errorf("check %+v", c)
+		}
+		if m := c.Metric; m != nil {
+			sources := count(m.Prometheus != nil, m.JSON != nil, m.CloudWatch != nil, m.Logs != nil, m.Plugin != nil)
+			if sources != 1 || m.NoData == "" || (m.Condition == "") != (c.Compares() || m.Plugin != nil && m.Condition == "") {
+				t.Errorf("check %s: %+v", c.Name, m)
+			}
 		}
 	}
 }

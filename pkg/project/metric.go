@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -16,7 +17,10 @@ import (
 type Metric struct {
 	Prometheus *Prometheus
 	JSON       *JSON
-	Condition  string // of value, in CEL; empty for a comparison
+	CloudWatch *CloudWatch
+	Logs       *CloudWatchLogs
+	Plugin     *Plugin
+	Condition  string // of value, in CEL; empty for a comparison, and for a plugin whose exit status says all
 	NoData     NoData // what it means that there is no number
 }
 
@@ -35,14 +39,42 @@ type JSON struct {
 	Token Token
 }
 
-// Compare compares how many of what staging does go wrong with how many of what its baseline does. All are queries of counters, which
-// only grow: the watcher takes what they grew by from look to look, as package compare wants it.
+// Compare compares how many of what staging does go wrong with how many of what its baseline does: four queries of counters, which
+// only grow; the watcher takes what they grew by from look to look, as package compare wants it. Or it compares a number of staging,
+// a latency for one, with the baseline's: two queries.
 type Compare struct {
 	Errors, Requests                 string
 	BaselineErrors, BaselineRequests string
-	Tolerated                        float64 // how many times as many errors are no regression; 1 unless set
+	Value, Baseline                  string  // instead of the four
+	Method                           Method  // of numbers; counters are compared sequentially
+	Worse                            Worse   // of numbers
+	Tolerated                        float64 // how many times as many errors, or as high a number, are no regression; 1 unless set
 	FalseAlarms                      float64 // the chance that a soak without a regression is cancelled; 0.01 unless set
+	// After is how long after the soak or bake began a test of ranks asks, once; nine tenths of it unless set.
+	After time.Duration
 }
+
+// Numbers tells whether numbers are compared, and not counters.
+func (c *Compare) Numbers() bool { return c.Value != "" }
+
+// Method is how numbers are compared: package compare says what each is worth.
+type Method string
+
+const (
+	// Sequential looks as often as it likes, and cancels as soon as it is sure. It is the default.
+	Sequential Method = "sequential"
+	// MannWhitney is Kayenta's judgement of a whole window, once, when the soak is nearly over.
+	MannWhitney Method = "mann-whitney"
+)
+
+// Worse is which of two numbers is.
+type Worse string
+
+// The higher one unless set; of a number of successes it is the lower one.
+const (
+	HigherIsWorse Worse = "higher"
+	LowerIsWorse  Worse = "lower"
+)
 
 // NoData is what it means that a source has no number, or does not answer.
 type NoData string
@@ -62,13 +94,31 @@ const (
 	defaultFalseAlarms = 0.01
 )
 
+// fillIn sets what a comparison of numbers does not say; lasts is how long it runs.
+func (c *Compare) fillIn(lasts time.Duration) {
+	if !c.Numbers() {
+		return
+	}
+	setUnset(&c.Method, Sequential)
+	setUnset(&c.Worse, HigherIsWorse)
+	if c.Method == MannWhitney {
+		const tenths = 9
+		setUnset(&c.After, lasts*tenths/10)
+	}
+}
+
 // metric reads the checks that read a number.
 func (d *decoder) metric(s section, c *Check) {
 	timeout := between(minProbeTimeout, maxProbeTimeout)
+	if s.has("http") {
+		return // its condition is about the answer
+	}
 	m := &Metric{
 		Condition: s.text("condition", checkValue),
 		NoData:    NoData(s.text("no_data", oneOf(HoldOnNoData, FailOnNoData, IgnoreNoData))),
 	}
+	d.command(s, c, m)
+	d.cloudWatch(s, c, m)
 	if block, ok := s.child("prometheus", ofPrometheus); ok {
 		block.require("url", "the server's address, without /api/v1")
 		m.Prometheus = &Prometheus{
@@ -86,31 +136,61 @@ func (d *decoder) metric(s section, c *Check) {
 		m.JSON = &JSON{URL: block.text("url", checkURL), Value: block.text("value", checkNumber), Token: block.token()}
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
-	compares := m.Prometheus != nil && m.Prometheus.Compare != nil
+	none := m.Prometheus == nil && m.JSON == nil && m.CloudWatch == nil && m.Logs == nil && m.Plugin == nil
+	if !none {
+		c.Metric = m
+	}
 	for _, name := range []string{"condition", "no_data"} {
 		switch has := s.has(name); {
-		case m.Prometheus == nil && m.JSON == nil && has:
-			d.fail(s.at(name), "has a meaning only for a number, of prometheus or json: remove it")
-		case name == "condition" && compares && has:
+		case none && has && c.Exec != nil:
+			d.fail(s.at(name), "has a meaning only for a command that is a plugin: set exec.nagios, or remove it")
+		case none && has:
+			d.fail(s.at(name), "has a meaning only for a number, such as of prometheus or json: remove it")
+		case name == "condition" && c.Compares() && has:
 			d.fail(s.at(name), "has no meaning beside compare, which asks whether the baseline does better: remove it")
 		}
 	}
-	if m.Prometheus == nil && m.JSON == nil {
-		return
-	}
-	if !compares {
-		s.require("condition", "what the number must be, as in condition: value < 0.01")
-	} else if s.has("failures") {
+	switch {
+	case none:
+	case c.Compares() && s.has("failures"):
 		d.fail(s.at("failures"), "has no meaning for a comparison, which weighs all there is: set compare.false_alarms instead")
+	case !c.Compares() && m.Logs == nil && m.Plugin == nil:
+		s.require("condition", "what the number must be, as in condition: value < 0.01")
 	}
-	c.Metric = m
 }
 
 func (d *decoder) compare(s section) *Compare {
-	for _, name := range []string{"errors", "requests", "baseline_errors", "baseline_requests"} {
-		s.require(name, "a comparison is of four counters: errors and requests of staging, and of the baseline")
+	counters, ofNumbers := []string{"errors", "requests", "baseline_errors", "baseline_requests"}, []string{"value", "baseline"}
+	const what = "a comparison is of four counters, errors and requests of staging and of the baseline, or of two numbers, value and baseline"
+	if s.has("value") || s.has("baseline") {
+		for _, name := range ofNumbers {
+			s.require(name, what)
+		}
+		for _, name := range counters {
+			if s.has(name) {
+				d.fail(s.at(name), "stands beside value and baseline: %s", what)
+			}
+		}
+	} else {
+		for _, name := range counters {
+			s.require(name, what)
+		}
+		for _, name := range []string{"method", "worse"} {
+			if s.has(name) {
+				d.fail(s.at(name), "is for numbers, value and baseline; counters are compared sequentially, and more errors are worse: remove it")
+			}
+		}
+	}
+	ranks := s.text("method", oneOf(Sequential, MannWhitney)) == string(MannWhitney)
+	for name, belongs := range map[string]bool{"after": ranks, "tolerated": !ranks, "false_alarms": !ranks} {
+		if s.has(name) && !belongs {
+			d.fail(s.at(name), "has no meaning for this method: after is for mann-whitney, tolerated and false_alarms are for sequential; remove it")
+		}
 	}
 	return &Compare{
+		Value: s.text("value", checkQuery), Baseline: s.text("baseline", checkQuery),
+		Method: Method(s.text("method", oneOf(Sequential, MannWhitney))), Worse: Worse(s.text("worse", oneOf(HigherIsWorse, LowerIsWorse))),
+		After:  s.duration("after", 0, between(minBake, MaxDelay)),
 		Errors: s.text("errors", checkQuery), Requests: s.text("requests", checkQuery),
 		BaselineErrors: s.text("baseline_errors", checkQuery), BaselineRequests: s.text("baseline_requests", checkQuery),
 		Tolerated:   s.decimal("tolerated", defaultTolerated, 0.1, 1000),

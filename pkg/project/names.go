@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
 	"strings"
@@ -140,6 +141,21 @@ func checkRegistry(text string) error {
 	}
 	if u.RawQuery != "" || u.ForceQuery {
 		return errors.New("must be the registry's base URL, without a query")
+	}
+	return nil
+}
+
+// checkNPMRegistry says what the driver would say when the first release is about to be published.
+func checkNPMRegistry(text string) error {
+	if err := checkRegistry(text); err != nil {
+		return err
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("must be https, so that the token stays secret; http is for this machine only")
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (d *decoder) driver(block section) Action {
 
 func (d *decoder) npm(s section) *NPM {
 	n := &NPM{
-		Registry:  s.text("registry", checkRegistry),
+		Registry:  s.text("registry", checkNPMRegistry),
 		Package:   s.text("package", checkPackage),
 		Tag:       s.text("tag", checkTag),
 		Mode:      NPMMode(s.text("mode", oneOf(Retag, Republish, Staged))),
@@ -179,6 +179,8 @@ func (d *decoder) soak(s section) (Soak, time.Duration) {
 		MaxOverdue:     block.duration("max_overdue", DefaultMaxOverdue, between(minOverdue, MaxDelay)),
 		SupersedeLimit: block.number("supersede_limit", DefaultSupersedeLimit, 1, maxSupersede),
 		MaxWait:        block.duration("max_wait", DefaultMaxWait, between(minLimit, MaxDelay)),
+		Coverage:       block.percent("coverage", DefaultCoverage, minCoverage),
+		OnGap:          OnGap(block.text("on_gap", oneOf(HoldOnGap, ExtendOnGap))),
 	}, block.duration("delay", DefaultDelay, ParseDelay)
 }
 
@@ -225,6 +227,11 @@ func (d *decoder) bake(s section) *Bake {
 	if len(b.Watch) == 0 && d.clean(block.at("watch")) {
 		d.fail(block.at("watch"), "is missing or empty: without a check nothing could roll the release back")
 	}
+	for i, c := range b.Watch {
+		if c.RequireHuman {
+			d.fail(index(block.at("watch"), i)+".require_human", "has no meaning in a bake, where everybody has the release already: remove it, or severity: warn")
+		}
+	}
 	return b
 }
 
@@ -265,32 +272,26 @@ func parseNeed(text string) (Need, error) {
 
 func (d *decoder) check(s section) Check {
 	s.require("name", "every check has one, for the evidence and the log")
-	s.exactlyOne("signal", "http", "exec", "prometheus", "json")
+	s.exactlyOne("signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert")
 	c := Check{
 		Name:     s.text("name", Safe),
 		Interval: s.duration("interval", 0, between(minProbeInterval, maxProbeInterval)),
 		Failures: s.number("failures", 0, 1, maxFailures),
 		Grace:    s.duration("grace", 0, between(0, MaxDelay)),
+
+		Warns:        s.text("severity", oneOf(severityError, severityWarn)) == severityWarn,
+		RequireHuman: s.flag("require_human"),
 	}
-	timeout := between(minProbeTimeout, maxProbeTimeout)
+	if c.RequireHuman && c.Warns {
+		d.fail(s.at("require_human"), "has no meaning for a check that only warns: remove it, or severity: warn")
+	}
 	if block, ok := s.child("signal", ofSignal); ok {
-		c.Signal = &Signal{Max: block.number("max", 0, 0, maxSignals)}
-		for _, name := range []string{"interval", "failures"} {
-			if s.has(name) {
-				d.fail(s.at(name), "has no meaning for a signal, which is counted as it comes: remove it")
-			}
-		}
+		c.Signal = d.signal(s, block)
 	}
-	if block, ok := s.child("http", ofHTTP); ok {
-		block.require("url", "the address to probe")
-		c.HTTP = &HTTP{URL: block.text("url", checkURL), Status: block.number("status", 0, 100, 599)}
-		c.Timeout = block.duration("timeout", 0, timeout)
-	}
-	if block, ok := s.child("exec", ofExec); ok {
-		c.Exec = d.exec(block)
-		c.Timeout = block.duration("timeout", 0, timeout)
-	}
+	d.http(s, &c)
 	d.metric(s, &c)
+	d.of(s, &c)
+	d.alert(s, &c)
 	return c
 }
 

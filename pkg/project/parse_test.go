@@ -62,7 +62,10 @@ func TestDesignExample(t *testing.T) {
 				},
 			},
 		}},
-		Soak:    project.Soak{Collision: project.Newest, MaxOverdue: 6 * time.Hour, SupersedeLimit: 3, MaxWait: 24 * time.Hour},
+		Soak: project.Soak{
+			Collision: project.Newest, MaxOverdue: 6 * time.Hour,
+			SupersedeLimit: 3, MaxWait: 24 * time.Hour, Coverage: 90, OnGap: project.HoldOnGap,
+		},
 		Promote: &project.Action{NPM: &latest, Timeout: 10 * time.Minute},
 		Limits:  project.Limits{Phase: time.Hour, Hold: 168 * time.Hour},
 	}
@@ -84,7 +87,7 @@ func TestEverythingInBlockStyle(t *testing.T) {
 			Watch: []project.Check{
 				{Name: "errors", Signal: &project.Signal{}, Failures: 1, Grace: 5 * time.Minute},
 				{
-					Name: "home", HTTP: &project.HTTP{URL: "https://staging.example/?probe=1", Status: 204},
+					Name: "home", HTTP: &project.HTTP{URL: "https://staging.example/?probe=1", Status: []project.Statuses{{From: 204, To: 204}}},
 					Interval: 1500 * time.Millisecond, Timeout: 500 * time.Millisecond, Failures: 10, Grace: time.Minute,
 				},
 				{
@@ -99,7 +102,10 @@ func TestEverythingInBlockStyle(t *testing.T) {
 				},
 			},
 		}},
-		Soak:    project.Soak{Collision: project.Queue, MaxOverdue: 48 * time.Hour, SupersedeLimit: 3, MaxWait: 24 * time.Hour},
+		Soak: project.Soak{
+			Collision: project.Queue, MaxOverdue: 48 * time.Hour,
+			SupersedeLimit: 3, MaxWait: 24 * time.Hour, Coverage: 90, OnGap: project.HoldOnGap,
+		},
 		Promote: &project.Action{Files: &project.Files{Dir: "/srv/releases", Channel: "stable"}, Timeout: 10 * time.Minute},
 		Limits:  project.Limits{Phase: time.Hour, Hold: 168 * time.Hour},
 	})
@@ -112,7 +118,7 @@ func defaults() *project.Project {
 		Stages: []project.Stage{{Name: project.OnlyStage, OnCancel: project.Restore, Delay: project.DefaultDelay}},
 		Soak: project.Soak{
 			Collision: project.Newest, MaxOverdue: project.DefaultMaxOverdue,
-			SupersedeLimit: project.DefaultSupersedeLimit, MaxWait: project.DefaultMaxWait,
+			SupersedeLimit: project.DefaultSupersedeLimit, MaxWait: project.DefaultMaxWait, Coverage: project.DefaultCoverage, OnGap: project.HoldOnGap,
 		},
 		Limits: project.Limits{Phase: project.DefaultPhase, Hold: project.DefaultHold},
 	}
@@ -151,7 +157,10 @@ func TestManyStages(t *testing.T) {
 			},
 			{Name: "people", OnCancel: project.Restore, Approvals: 2},
 		},
-		Soak: project.Soak{Collision: project.Supersede, MaxOverdue: 6 * time.Hour, SupersedeLimit: 5, MaxWait: 12 * time.Hour},
+		Soak: project.Soak{
+			Collision: project.Supersede, MaxOverdue: 6 * time.Hour,
+			SupersedeLimit: 5, MaxWait: 12 * time.Hour, Coverage: 90, OnGap: project.HoldOnGap,
+		},
 		Windows: window.Schedule{
 			Zone: berlin,
 			Open: []window.Range{

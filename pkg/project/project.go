@@ -17,6 +17,7 @@ const (
 
 	DefaultSupersedeLimit = 3
 	DefaultMaxWait        = 24 * time.Hour
+	DefaultCoverage       = 90
 	DefaultPhase          = time.Hour
 	DefaultHold           = 7 * 24 * time.Hour
 )
@@ -162,6 +163,8 @@ type Soak struct {
 	Collision      Collision
 	MaxOverdue     time.Duration // a release overdue by more is held for a human
 	SupersedeLimit int           // with Supersede: after so many in a row were superseded, the next one finishes; 1 to 100
+	Coverage       int           // how much of each soak must have been watched, in percent; DefaultCoverage unless set
+	OnGap          OnGap         // what becomes of a release of whose soak less was watched
 	MaxWait        time.Duration // with Supersede: nor does it keep the project from a release for longer than this
 }
 
@@ -174,6 +177,15 @@ const (
 	Queue     Collision = "queue"     // all wait, in order
 	Supersede Collision = "supersede" // the occupant is cancelled
 	Reject    Collision = "reject"    // the newcomer is refused
+)
+
+// OnGap says what becomes of a release of whose soak too little was watched.
+type OnGap string
+
+// The policies for gaps.
+const (
+	HoldOnGap   OnGap = "hold"   // the default: it is held for a person
+	ExtendOnGap OnGap = "extend" // it soaks on for what is missing, until that adds up to max_overdue; then it is held
 )
 
 // Bake is the time after promotion in which production is watched. A check that fails rolls the release back.
@@ -195,19 +207,19 @@ type Check struct {
 	HTTP     *HTTP
 	Exec     *Exec
 	Metric   *Metric
-	Interval time.Duration // between two probes; 10 s unless set; 0 for signal
-	Timeout  time.Duration // of one probe; 5 s unless set; 0 for signal
-	Failures int           // consecutive failures that make the check fail; 3 unless set; 1 for signal and for a comparison
+	Alert    *Alert
+	Interval time.Duration // between two probes; 10 s unless set, for CloudWatch a minute or its period; 0 for signal and alert
+	Timeout  time.Duration // of one probe; 5 s unless set, for CloudWatch 30 s; 0 for signal and alert
+	Failures int           // failures that make the check fail; 3 unless set; 1 for signal, alert, a comparison and CloudWatch's logs
+	Of       int           // they are counted among so many looks, the last ones; 0: in a row
 	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
+
+	Warns        bool // severity: warn. A failure is told, and nothing follows from it, nor from having no data
+	RequireHuman bool // a failure holds the release for a person to decide, in the place of cancelling it; not for a bake
 }
 
-// Signal counts the messages on sluice.signal.<project> and sluice.signal.<project>.<release> since the soak or bake began.
-type Signal struct {
-	Max int // more than this many fail the check
-}
-
-// HTTP probes a URL.
-type HTTP struct {
-	URL    string
-	Status int // the status that passes; any 2xx when 0
-}
+// The severities of a check.
+const (
+	severityError = "error"
+	severityWarn  = "warn"
+)

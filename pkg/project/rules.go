@@ -62,6 +62,7 @@ func (p *Project) fillIn() {
 	setUnset(&p.Version, FromArtifact)
 	setUnset(&p.Order, BySemver)
 	setUnset(&p.Soak.Collision, Newest)
+	setUnset(&p.Soak.OnGap, HoldOnGap)
 	if p.Publish != nil {
 		p.Publish.fillIn("beta")
 	}
@@ -73,7 +74,7 @@ func (p *Project) fillIn() {
 	}
 	if p.Bake != nil {
 		for i := range p.Bake.Watch {
-			p.Bake.Watch[i].fillIn()
+			p.Bake.Watch[i].fillIn(p.Bake.For)
 		}
 	}
 	setUnset(&p.Limits.Phase, max(DefaultPhase, p.longest()))
@@ -97,7 +98,7 @@ func (s *Stage) fillIn() {
 		s.Action.fillIn(s.Name)
 	}
 	for i := range s.Watch {
-		s.Watch[i].fillIn()
+		s.Watch[i].fillIn(s.Delay)
 	}
 }
 
@@ -118,8 +119,8 @@ func (a *Action) fillIn(channel string) {
 	}
 }
 
-func (c *Check) fillIn() {
-	if c.Signal != nil {
+func (c *Check) fillIn(lasts time.Duration) {
+	if c.Signal != nil || c.Alert != nil {
 		setUnset(&c.Failures, 1)
 		return
 	}
@@ -127,8 +128,9 @@ func (c *Check) fillIn() {
 	setUnset(&c.Timeout, DefaultProbeTimeout)
 	if c.Metric != nil {
 		setUnset(&c.Metric.NoData, HoldOnNoData)
-		if p := c.Metric.Prometheus; p != nil && p.Compare != nil {
+		if c.Compares() {
 			setUnset(&c.Failures, 1)
+			c.Metric.Prometheus.Compare.fillIn(lasts)
 		}
 	}
 	setUnset(&c.Failures, DefaultFailures)
@@ -252,6 +254,17 @@ func (d *decoder) agreeChecks(path string, checks []Check, during lasting) {
 func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 	if c.Grace >= during.Duration {
 		d.fail(path+".grace", "is not shorter than %s (%s), so nothing that fails would count", during.field, short(during.Duration))
+		return
+	}
+	if m := c.Metric; m != nil && m.Prometheus != nil && m.Prometheus.Compare != nil && m.Prometheus.Compare.After > 0 &&
+		m.Prometheus.Compare.After+c.Interval >= during.Duration {
+		d.fail(path+".prometheus.compare.after", "%s, and a look every %s, come too late to judge anything before %s (%s) is over: lower one of them",
+			short(m.Prometheus.Compare.After), short(c.Interval), during.field, short(during.Duration))
+		return
+	}
+	if c.Alert != nil && c.Grace+c.Alert.For >= during.Duration {
+		d.fail(path+".alert.for", "is too long for the %s: with grace it takes %s, %s is %s",
+			during.name, short(c.Grace+c.Alert.For), during.field, short(during.Duration))
 		return
 	}
 	if first := c.Grace + time.Duration(c.Failures-1)*c.Interval; first >= during.Duration {

@@ -55,6 +55,10 @@ func TestSchemaHasTheFields(t *testing.T) {
 		"soak":  `{project: a, soak: {%: 1}}`,
 		"check": `{project: a, watch: [{%: 1}]}`,
 
+		"plugin":          `{project: a, watch: [{exec: {%: 1}}]}`,
+		"cloudwatch":      `{project: a, watch: [{cloudwatch: {%: 1}}]}`,
+		"cloudwatch_logs": `{project: a, watch: [{cloudwatch_logs: {%: 1}}]}`,
+
 		"stageOfMany": `{project: a, stages: [{%: 1}]}`,
 		"windows":     `{project: a, windows: {%: 1}}`,
 		"range":       `{project: a, windows: {open: [{%: 1}]}}`,

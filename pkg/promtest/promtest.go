@@ -1,6 +1,6 @@
-// Package promtest gives tests a real Prometheus: Debian's, on a free port of the loopback, which scrapes what the test counts twice a
-// second. Where the machine has none, its package is downloaded with apt-get and unpacked into .tmp at the root of the
-// repository.
+// Package promtest gives tests a real Prometheus and a real Alertmanager: Debian's, on free ports of the loopback. Prometheus scrapes
+// what the test counts twice a second. Where the machine has them not, their packages are downloaded with apt-get and unpacked into
+// .tmp at the root of the repository.
 package promtest
 
 import (
@@ -31,8 +31,14 @@ type Server struct {
 }
 
 const config = `
-global: { scrape_interval: 500ms, scrape_timeout: 500ms }
+global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }
 scrape_configs: [{ job_name: test, static_configs: [{ targets: [%q] }] }]
+`
+
+// alerting is added for rules, which tell an Alertmanager.
+const alerting = `
+rule_files: [rules.yml]
+alerting: { alertmanagers: [{ static_configs: [{ targets: [%q] }] }] }
 `
 
 // guard runs the server for as long as somebody holds the guard's standard input open. So it ends with the test's process, however
@@ -42,6 +48,17 @@ const guard = `"$@" & server=$!; read -r _; kill "$server"; wait "$server"`
 // Start runs a server until the test ends. It takes about half a second.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return start(t, "", "")
+}
+
+// StartWithRules runs a server that tells an Alertmanager of the alerts of these rules, which are those of a rule file.
+func StartWithRules(t testing.TB, rules, alertmanager string) *Server {
+	t.Helper()
+	return start(t, rules, alertmanager)
+}
+
+func start(t testing.TB, rules, alertmanager string) *Server {
+	t.Helper()
 	program, err := fetched.Deb(t.Context(), "prometheus", "prometheus")
 	if err != nil {
 		t.Fatalf("get Prometheus: %v", err)
@@ -50,14 +67,22 @@ func Start(t testing.TB) *Server {
 	target := httptest.NewServer(s)
 	t.Cleanup(target.Close)
 	dir := t.TempDir()
+	text := fmt.Appendf(nil, config, target.Listener.Addr())
+	if rules != "" {
+		text = fmt.Appendf(text, alerting, strings.TrimPrefix(alertmanager, "http://"))
+		if err := os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(rules), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	file := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, config, target.Listener.Addr()), 0o600); err != nil {
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 { // somebody else may have taken the port by then
 		address := natstest.FreeAddress(t)
-		if s.URL = "http://" + address; serve(t, dir, program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
-			"--web.listen-address="+address, "--log.level=error") {
+		s.URL = "http://" + address
+		if serve(t, dir, address, program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+			"--rules.alert.resend-delay=1s", "--log.level=error") {
 			return s
 		}
 	}
@@ -99,9 +124,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// serve starts the program and tells whether it became ready.
-func serve(t testing.TB, dir string, argv ...string) bool {
+// serve starts the program at an address and tells whether it became ready.
+func serve(t testing.TB, dir, address string, argv ...string) bool {
 	t.Helper()
+	argv = append(argv, "--web.listen-address="+address)
 	cmd := exec.Command("sh", append([]string{"-c", guard, "sh"}, argv...)...)
 	cmd.Dir = dir
 	var said bytes.Buffer
@@ -120,7 +146,6 @@ func serve(t testing.TB, dir string, argv ...string) bool {
 		hung.Stop()
 	})
 	t.Cleanup(stop)
-	address, _ := strings.CutPrefix(argv[len(argv)-2], "--web.listen-address=")
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
 		res, err := http.Get("http://" + address + "/-/ready")
 		if err != nil {
@@ -132,6 +157,6 @@ func serve(t testing.TB, dir string, argv ...string) bool {
 		}
 	}
 	stop()
-	t.Logf("Prometheus at %s:\n%s", address, &said)
+	t.Logf("%s at %s:\n%s", argv[0], address, &said)
 	return false
 }

@@ -203,6 +203,8 @@ func (a *agent) live(e message, n int) {
 	switch {
 	case s.Phase == release.Staged:
 		_ = a.decide(e, release.StartSoak{At: e.at})
+	case s.SoaksOn():
+		_ = a.decide(e, release.Prolong{Instance: a.name, At: e.at})
 	case s.Phase == release.RollingBack:
 		_ = a.decide(e, a.begin(release.Rollback))
 	case s.Phase == release.Baking && a.flaw.cutsBakes:

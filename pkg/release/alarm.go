@@ -66,18 +66,42 @@ func holdItself(c Alarm, unwatched time.Duration, why string) Event {
 func watchedEnough(s State, c Alarm) (why string, unwatched time.Duration) {
 	soak := s.Delay()
 	if s.Expedited == nil {
-		if c.Watched < soak/100*MinCoverage {
-			return fmt.Sprintf("watched for %s of %s, less than %d%%: "+
-				"resume it to soak the rest, or expedite it with force to promote it unwatched",
-				c.Watched.Round(time.Second), soak.Round(time.Second), MinCoverage), soak - c.Watched
+		least := s.Policy.MinCoverage()
+		if c.Watched >= soak/100*time.Duration(least) {
+			return "", 0
 		}
-		return "", 0
+		unwatched, next := soak-c.Watched, "resume it to soak the rest, or expedite it with force to promote it unwatched"
+		if s.mayProlong(unwatched) {
+			next = fmt.Sprintf("it soaks on for %s", unwatched.Round(time.Second))
+		}
+		return fmt.Sprintf("watched for %s of %s, less than %d%%: %s",
+			c.Watched.Round(time.Second), soak.Round(time.Second), least, next), unwatched
 	}
 	if awaitsChecks(s, c) && c.At.Sub(s.gateFrom()) > s.Patience() {
 		return "expedited, but no watcher has seen all checks pass since: " +
 			"expedite it with force to promote it all the same, or resume it to soak on", 0
 	}
 	return "", 0
+}
+
+// mayProlong tells whether Sluice itself lets a release soak on for what was not watched. That has an end: who is never watched is held.
+func (s State) mayProlong(unwatched time.Duration) bool {
+	return s.Policy.OnGap == ExtendOnGap && unwatched > 0 && (s.Policy.MaxOverdue <= 0 || s.Prolonged+unwatched <= s.Policy.MaxOverdue)
+}
+
+// SoaksOn tells whether the release is held for want of watching, and its project wants it to soak on by itself: see [Prolong].
+func (s State) SoaksOn() bool {
+	return s.Phase == Held && s.Held != nil && s.Held.System && s.mayProlong(s.Held.Unwatched)
+}
+
+// prolong resumes what soaks on.
+func prolong(s State, c Prolong) []Event {
+	if !s.SoaksOn() {
+		return nil
+	}
+	why := fmt.Sprintf("soaks on for the %s that nobody watched", s.Held.Unwatched.Round(time.Second))
+	said := Said{By: c.Instance, At: c.At, Reason: why}
+	return []Event{WasResumed{Said: said, Due: c.At.Add(s.Remaining + s.Held.Unwatched), Prolonged: s.Held.Unwatched}}
 }
 
 // awaitsChecks tells whether an expedited release still waits until a watcher has seen all of its checks pass.
@@ -87,8 +111,8 @@ func awaitsChecks(s State, c Alarm) bool {
 
 // Opened is since when nothing is in the way of a release whose delay is over, as far as the alarm tells.
 func (s State) Opened(c Alarm) time.Time {
-	if s.Postponed == nil {
-		return s.Due
+	if s.Postponed == nil { // nobody looked when it was due, or nothing was in its way then
+		return later(s.Due, c.Gate.Free)
 	}
 	at := c.At
 	switch s.Postponed.Kind {

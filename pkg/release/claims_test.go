@@ -27,12 +27,12 @@ func (j *judgement) soak(i int, m message) {
 		j.say("I3", "left its stage after a soak of %s, wanted %s", ran, need)
 	}
 	slack := release.BeatInterval(need) * 5 / 2 // what a heartbeat vouches for
-	if covered := w.covered(was.StagedAt, m.at, slack); covered < need*release.MinCoverage/100-slack {
+	if covered := w.covered(was.StagedAt, m.at, slack); covered < need*time.Duration(was.Policy.MinCoverage())/100-slack {
 		j.say("I4", "left its stage after %s watched of %s", covered, need)
 	}
 	from := j.lastStart(i)
 	rest := was.Due.Sub(from) // since the clock was started last
-	if covered := w.covered(from, was.Due, slack); covered < rest-need*(100-release.MinCoverage)/100-slack {
+	if covered := w.covered(from, was.Due, slack); covered < rest-need*time.Duration(100-was.Policy.MinCoverage())/100-slack {
 		j.say("I4", "left its stage after %s watched of the last %s, the soak is %s", covered, rest, need)
 	}
 	if late := m.at.Sub(was.Due); was.Postponed == nil && w.policy.MaxOverdue > 0 && late > w.policy.MaxOverdue+j.pause(m) {

@@ -75,6 +75,12 @@ type Postpone struct {
 // Expire ends a release that stayed in its phase beyond its deadline (see [State.Deadline]).
 type Expire struct{ At time.Time }
 
+// Prolong lets a release soak on that is held for want of watching, if its project wants that (see [State.SoaksOn]).
+type Prolong struct {
+	Instance string
+	At       time.Time // the broker's time of the record that held it
+}
+
 // MaxExtend bounds one extension.
 const MaxExtend = 30 * 24 * time.Hour
 
@@ -126,5 +132,6 @@ func (Displace) command()  {}
 func (StartSoak) command() {}
 func (Postpone) command()  {}
 func (Expire) command()    {}
+func (Prolong) command()   {}
 func (Request) command()   {}
 func (Alarm) command()     {}

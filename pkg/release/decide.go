@@ -78,6 +78,8 @@ func Decide(s State, c Command) ([]Event, error) {
 		return []Event{WasPostponed{Obstacle: c.Obstacle, At: c.At}}, nil
 	case Expire:
 		return expire(s, c), nil
+	case Prolong:
+		return prolong(s, c), nil
 	}
 	return nil, fmt.Errorf("unknown command %T", c)
 }

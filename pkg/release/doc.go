@@ -47,8 +47,9 @@
 //   - I3: nothing is promoted early. Without an expedite, the clock of the soak of each stage ran for its whole delay and all
 //     extensions, by the broker's time, and it stands still while a person holds the release. A retried promotion soaks no second
 //     time, but for what it was extended by since.
-//   - I4: watched, or not promoted. Without an expedite, heartbeats cover at least [MinCoverage] percent of the soak of each
-//     stage. Those of a release that is held stand in at most for what had soaked until then, not for what is left.
+//   - I4: watched, or not promoted. Without an expedite, heartbeats cover as much of the soak of each stage as the project wants,
+//     [DefaultCoverage] percent if it does not say. Those of a release that is held stand in at most for what had soaked until
+//     then, not for what is left.
 //   - I5: an ended release changes no more, but for the record of what was put back and of requests that came too late, and but
 //     for a retry of what failed and a rollback of what was, or may be, promoted, on the request of a person or of the watcher of
 //     its bake.
@@ -69,7 +70,7 @@
 //   - I14: nothing is promoted while its project is paused, frozen or outside its windows, before as many different people as its
 //     project asks for have approved that it leaves the stage it is in, or before what it needs is promoted. Force opens windows
 //     and freezes, and nothing else.
-//   - I15: channels only move forward. An older release that comes due after a newer one was promoted is superseded. A version
+//   - I15: channels only move forward. An older release (by its version, or of the same version by its merge) that comes due after a newer one was promoted is superseded. A version
 //     that was rolled back is not promoted again without force.
 //   - I16: who cancels too late forbids a retry.
 //   - I17: a retried promotion needs its lane and a new claim.

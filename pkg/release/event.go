@@ -51,6 +51,8 @@ type (
 		Said Said
 		Seq  uint64
 		Due  time.Time // zero before the soak
+		// Prolonged is how much soak is added for what nobody watched, when Sluice itself resumed it.
+		Prolonged time.Duration
 	}
 	// WasExtended lengthens the soak.
 	WasExtended struct {

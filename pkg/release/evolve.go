@@ -70,6 +70,7 @@ func evolve(s State, e Event) State {
 		s.Reached = s.Reached || s.Phase == Promoting
 		s.FailedIn, s.Postponed = s.Phase, nil
 		s.Phase, s.End, s.Attempts = Failed, e.Said, nil
+		s.Failures++
 	case WasSuperseded:
 		s.Phase, s.End, s.Postponed = Superseded, Said{At: e.At, Reason: "superseded by " + e.Newer}, nil
 	case WasRefused:
@@ -117,6 +118,7 @@ func resumed(s State, e WasResumed) State {
 		s.SoakFrom = later(s.SoakFrom, e.Said.At)
 	}
 	s.Held = nil
+	s.Prolonged += e.Prolonged
 	s.Folded = max(s.Folded, e.Seq)
 	return s
 }
@@ -135,6 +137,7 @@ func expedited(s State, e WasExpedited) State {
 // notRolledBack is what the release was before. A bake does not go on: what was seen spoke against it.
 func notRolledBack(s State, e WasNotRolledBack) State {
 	s.Phase, s.Attempts = s.RecalledIn, nil
+	s.Failures++
 	if !s.Phase.Ended() {
 		s.Phase = Promoted
 	}
@@ -157,7 +160,8 @@ func passed(s State) State {
 	s.Passed = append(slices.Clone(s.Passed), s.Staging)
 	s.Stage++
 	s.Staging, s.Approved, s.Postponed = Channel{}, nil, nil
-	s.StagedAt, s.SoakFrom, s.Due, s.Remaining, s.Extra = time.Time{}, time.Time{}, time.Time{}, 0, 0
+	s.StagedAt, s.SoakFrom, s.Due, s.Remaining = time.Time{}, time.Time{}, time.Time{}, 0
+	s.Extra, s.Prolonged = 0, 0
 	return s
 }
 

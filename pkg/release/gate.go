@@ -114,6 +114,31 @@ type Gate struct {
 	Record Record
 	Unmet  string    // what the release needs and is not promoted, one line; empty: nothing
 	Opened time.Time // broker's time of the last word that ended a stop; zero: none did
+	Free   time.Time // since when windows and freezes let through what was due at its Due: [Gate.FreeFrom]; zero: since Due
+}
+
+// mostClosings bounds how many closed times in a row FreeFrom looks through.
+const mostClosings = 1000
+
+// FreeFrom is the first moment from at on, but no later than now, at which neither the project's windows nor a freeze were in the way
+// of the release. Nobody may have looked meanwhile: what was due while it was closed is overdue only from then on.
+func (g Gate) FreeFrom(s State, at, now time.Time, windows func(time.Time) Window) time.Time {
+	freezes := slices.DeleteFunc(slices.Clone(g.Stops), func(t Stop) bool { return t.Kind != Freeze })
+	for range mostClosings {
+		until := time.Time{}
+		if w := windows(at); w.Closed && !s.Forced {
+			until = w.Until
+		} else if o, closed := Stopped(s, freezes, at); closed {
+			until = o.Until
+		} else {
+			break
+		}
+		if !until.After(at) || until.After(now) { // it is not over
+			return now
+		}
+		at = until
+	}
+	return at
 }
 
 // Window is what the project's windows say about a time.
@@ -226,7 +251,8 @@ func (r Record) Newer(s State) string {
 		if p.Release == s.Release || p.RolledBack != nil {
 			continue
 		}
-		if s.Policy.Order == ByMerge && p.Order > s.Merge.Seq || s.Policy.Order != ByMerge && newer(p.Version, s.Version) {
+		byMerge := s.Policy.Order == ByMerge || alike(p.Version, s.Version)
+		if byMerge && p.Order > s.Merge.Seq || !byMerge && newer(p.Version, s.Version) {
 			return p.Version
 		}
 	}
@@ -252,6 +278,13 @@ func newer(a, b string) bool {
 	va, errA := semver.StrictNewVersion(a)
 	vb, errB := semver.StrictNewVersion(b)
 	return errA == nil && errB == nil && va.GreaterThan(vb)
+}
+
+// alike tells whether two versions are the same, or semver does not order them: of those the later merge is the newer one.
+func alike(a, b string) bool {
+	va, errA := semver.StrictNewVersion(a)
+	vb, errB := semver.StrictNewVersion(b)
+	return a == b || errA == nil && errB == nil && va.Equal(vb)
 }
 
 // MaxNeeds bounds what one release may need.

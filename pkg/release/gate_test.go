@@ -250,3 +250,36 @@ func TestExpediteWhilePostponed(t *testing.T) {
 		}
 	}
 }
+
+// I12: what was due while it was closed is overdue only from when it was open, by the windows and by freezes that followed each other.
+func TestFreeFrom(t *testing.T) {
+	at := func(hour int) time.Time { return noon().Add(time.Duration(hour) * time.Hour) }
+	windows := func(open, shut int) func(time.Time) release.Window { // closed between the two
+		return func(now time.Time) release.Window {
+			return release.Window{Closed: !now.Before(at(open)) && now.Before(at(shut)), Until: at(shut)}
+		}
+	}
+	frozen := release.Gate{Stops: []release.Stop{
+		{Kind: release.Freeze, From: at(4), Until: at(6)}, {Kind: release.Pause}, {Kind: release.Freeze, From: at(20)},
+	}}
+	for name, c := range map[string]struct {
+		gate    release.Gate
+		windows func(time.Time) release.Window
+		due     int
+		force   bool
+		want    int
+	}{
+		"open all the time":       {release.Gate{}, windows(0, 0), 1, false, 1},
+		"due when closed":         {release.Gate{}, windows(0, 5), 1, false, 5},
+		"due before it closed":    {release.Gate{}, windows(2, 5), 1, false, 1},
+		"a freeze after a window": {frozen, windows(0, 5), 1, false, 6},
+		"force goes through both": {frozen, windows(0, 5), 1, true, 1},
+		"still closed":            {release.Gate{}, windows(0, 30), 1, false, 10},
+		"closed for good":         {release.Gate{Stops: []release.Stop{{Kind: release.Freeze}}}, windows(0, 0), 1, false, 10},
+	} {
+		s := release.State{Phase: release.Soaking, Forced: c.force}
+		if got := c.gate.FreeFrom(s, at(c.due), at(10), c.windows); !got.Equal(at(c.want)) {
+			t.Errorf("%s: free from %s, want %s", name, got, at(c.want))
+		}
+	}
+}

@@ -110,6 +110,9 @@ func (w *world) widen() {
 	if w.dice.roll("limits", 3) == 2 {
 		w.policy.MaxPhase, w.policy.MaxHold = 400*time.Second, 1000*time.Second
 	}
+	if w.dice.roll("gaps", 3) == 2 {
+		w.policy.Coverage, w.policy.OnGap = 75, release.ExtendOnGap
+	}
 }
 
 // settleDown lets everybody finish: nobody asks, nobody dies, replicas have caught up, the watcher watches, nothing stops the

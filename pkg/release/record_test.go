@@ -103,7 +103,9 @@ func TestNewer(t *testing.T) {
 		want        string
 	}{
 		"older":                      {"r", "1.4.0", release.BySemver, 60, record, "1.5.0"},
-		"the same":                   {"r", "1.5.0", release.BySemver, 40, record, ""},
+		"the same, merged before":    {"r", "1.5.0", release.BySemver, 40, record, "1.5.0"},
+		"the same but for the build": {"r", "1.5.0+7", release.BySemver, 40, record, "1.5.0"},
+		"the same, merged after":     {"r", "1.5.0", release.BySemver, 60, record, ""},
 		"newer":                      {"r", "1.10.0", release.BySemver, 40, record, ""},
 		"no semantic version":        {"r", "nightly", release.BySemver, 40, record, ""},
 		"unless said otherwise":      {"r", "1.4.0", "", 60, record, "1.5.0"},

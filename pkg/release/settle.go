@@ -42,8 +42,8 @@ type Against struct {
 // Effective tells whether nothing does.
 func (a Against) Effective() bool { return len(a.Requests) == 0 && a.Stop == nil }
 
-// MinCoverage is how much of the soak must have been watched, in percent.
-const MinCoverage = 90
+// DefaultCoverage is how much of the soak must have been watched unless the project says otherwise, in percent.
+const DefaultCoverage = 90
 
 // BeatInterval is how often the watcher sends a heartbeat during a soak of this length: 120 times, but at least every five
 // minutes and at most every second.

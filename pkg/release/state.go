@@ -29,6 +29,7 @@ type State struct {
 	Latest      Channel
 
 	Attempts map[Work]Attempt // the work under way; nil or missing: none
+	Failures int              // how often it has failed, or could not be rolled back: what is tried after that is begun anew outside
 
 	PhaseAt   time.Time     // broker's timestamp of the record that led to the phase
 	StagedAt  time.Time     // broker's timestamp of the staged record
@@ -36,6 +37,7 @@ type State struct {
 	Extra     time.Duration // all extensions, before and during the soak
 	Due       time.Time     // when the delay is over (soaking); meaningless while held
 	Remaining time.Duration // what is left of the delay (held); what was left when the clock was started last (soaking)
+	Prolonged time.Duration // soak of this stage that Sluice itself added for what was not watched (see [Policy.OnGap])
 	Held      *Holding      // who stopped the clock; also set before the soak, when the clock has not begun
 	Expedited *Said         // who asked not to wait
 	Forced    bool          // expedited with force: without a look at the checks, through windows and freezes
@@ -89,6 +91,8 @@ type Policy struct {
 	MaxPhase   time.Duration // bound of a phase in which services work; 0: none
 	MaxHold    time.Duration // bound of a hold, of a queue, and of waiting for people; 0: none
 	Needs      []Need        // what must be promoted before this is
+	Coverage   int           // how much of each soak must have been watched, in percent; 0: [DefaultCoverage]
+	OnGap      OnGap         // what becomes of a release of whose soak less was watched; empty: HoldOnGap
 
 	SupersedeLimit int           // how many occupants in a row may be superseded (see package lane); 0: the default
 	MaxWait        time.Duration // how long after the merge of the first superseded one others may be; 0: the default
@@ -100,6 +104,18 @@ type StagePolicy struct {
 	Delay     time.Duration // the soak; 0: none
 	Approvals int           // how many people must approve that a release leaves the stage
 }
+
+// MinCoverage is how much of each soak must have been watched, in percent.
+func (p Policy) MinCoverage() int { return cmp.Or(p.Coverage, DefaultCoverage) }
+
+// OnGap says what becomes of a release of whose soak too little was watched. It is held in any case.
+type OnGap string
+
+// The policies for gaps.
+const (
+	HoldOnGap   OnGap = "hold"   // for a person to decide
+	ExtendOnGap OnGap = "extend" // and soaks on at once for what is missing, until that adds up to MaxOverdue
+)
 
 // Order says which of two releases is the newer one.
 type Order string

@@ -152,6 +152,50 @@ func TestMinCoverage(t *testing.T) {
 	}
 }
 
+// I4, I13: with on_gap: extend what was held for want of watching soaks on by itself for what is missing, until that adds up to
+// max_overdue; a person's hold on top of it stays. Without on_gap nobody goes on but a person.
+func TestProlong(t *testing.T) {
+	p := policy()
+	p.OnGap, p.MaxOverdue = release.ExtendOnGap, 3*time.Hour
+	st := soakingUnder(t, p)
+	for _, watched := range []time.Duration{90 * time.Minute, 0, 30 * time.Minute} {
+		st.after(st.s.Due.Sub(st.now))
+		a := st.alarm()
+		a.Watched = watched
+		st.do(a)
+		st.in(release.Held)
+		if fits := st.s.Prolonged+2*time.Hour-watched <= 3*time.Hour; st.s.SoaksOn() != fits {
+			t.Fatalf("prolonged by %s, %s missing: soaks on %t", st.s.Prolonged, 2*time.Hour-watched, st.s.SoaksOn())
+		}
+		if !st.s.SoaksOn() {
+			break
+		}
+		before := st.s
+		st.do(release.Prolong{Instance: "pro-1", At: st.now})
+		st.in(release.Soaking)
+		st.due(st.now.Add(2*time.Hour - watched))
+		if added := st.s.Prolonged - before.Prolonged; added != 2*time.Hour-watched {
+			t.Errorf("%s was added, %s were missing", added, 2*time.Hour-watched)
+		}
+		st.nothing(release.Prolong{Instance: "pro-2", At: st.now})
+		before.Held.System = false
+		if before.SoaksOn() {
+			t.Error("a person's hold is ended by nobody")
+		}
+	}
+	if st.s.Prolonged != 150*time.Minute {
+		t.Errorf("prolonged by %s in all", st.s.Prolonged)
+	}
+	st.nothing(release.Prolong{Instance: "pro-1", At: st.now})
+
+	other := soaking(t, 2*time.Hour)
+	other.after(2 * time.Hour)
+	a := other.alarm()
+	a.Watched = time.Hour
+	other.do(a)
+	other.nothing(release.Prolong{Instance: "pro-1", At: other.now})
+}
+
 // I12: the boundary. Late by max_overdue is promoted, later is held; 0 means never.
 func TestMaxOverdue(t *testing.T) {
 	for late, want := range map[time.Duration]string{0: "promoting", 6 * time.Hour: "promoting", 6*time.Hour + 1: "held"} {

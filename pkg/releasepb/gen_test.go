@@ -85,6 +85,7 @@ func policy() *rapid.Generator[release.Policy] {
 			Revision: text().Draw(t, "revision"), Lane: text().Draw(t, "lane"), Collision: release.Collision(text().Draw(t, "collision")),
 			Delay: span().Draw(t, "delay"), MaxOverdue: span().Draw(t, "max overdue"), PutBack: rapid.Bool().Draw(t, "put back"),
 			SupersedeLimit: int(rapid.Int32().Draw(t, "supersede limit")), MaxWait: span().Draw(t, "max wait"),
+			Coverage: int(rapid.Int32().Draw(t, "coverage")), OnGap: release.OnGap(text().Draw(t, "on gap")),
 			Approvals: int(rapid.Int32().Draw(t, "approvals")), Stages: list(stage()).Draw(t, "stages"),
 			Order: release.Order(text().Draw(t, "order")), Bake: span().Draw(t, "bake"), MaxPhase: span().Draw(t, "max phase"),
 			MaxHold: span().Draw(t, "max hold"), Needs: list(need()).Draw(t, "needs"),
@@ -153,7 +154,8 @@ func state() *rapid.Generator[release.State] {
 			Postponed: rapid.Ptr(postponement(), true).Draw(t, "postponed"), Reached: rapid.Bool().Draw(t, "reached"),
 			FailedIn: release.Phase(text().Draw(t, "failed in")), Soaked: rapid.Bool().Draw(t, "soaked"),
 			LateCancel: rapid.Ptr(said(), true).Draw(t, "late cancel"), Recalled: rapid.Ptr(said(), true).Draw(t, "recalled"),
-			RecalledIn: release.Phase(text().Draw(t, "recalled in")),
+			RecalledIn: release.Phase(text().Draw(t, "recalled in")), Prolonged: span().Draw(t, "prolonged"),
+			Failures: int(rapid.Int32().Draw(t, "failures")),
 		}
 		if rapid.Bool().Draw(t, "is held") {
 			h := holding().Draw(t, "held")
@@ -185,7 +187,7 @@ func event() *rapid.Generator[release.Event] {
 			release.WasQueued{Behind: a, At: at},
 			release.WasSoaked{Due: moment().Draw(t, "due"), At: at},
 			release.WasHeld{Holding: holding().Draw(t, "holding"), Seq: seq},
-			release.WasResumed{Said: by, Seq: seq, Due: moment().Draw(t, "due")},
+			release.WasResumed{Said: by, Seq: seq, Due: moment().Draw(t, "due"), Prolonged: span().Draw(t, "prolonged")},
 			release.WasExtended{Said: by, Seq: seq, By: span().Draw(t, "by")},
 			release.WasExpedited{Said: by, Seq: seq, Force: rapid.Bool().Draw(t, "force")},
 			release.WasApproved{Said: by, Seq: seq},

@@ -57,6 +57,7 @@ func samples() []sample {
 			Waiting:    []lane.Waiting{{Release: "r2", Project: "tracer", Order: 1 << 60, Place: 1 << 59}},
 			Superseded: map[string]lane.Row{"tracer": {Count: 2, Since: at(1)}},
 		}, releasepb.EncodeLane, releasepb.DecodeLane),
+		of("lane-left", lane.Record{Owner: anID, Project: "tracer", Left: "r0"}, releasepb.EncodeLane, releasepb.DecodeLane),
 		of("heartbeat", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
 		of("judgement", releasepb.Judgement{
 			Release: anID, Check: "errors", Passed: true, Detail: "0 of 0", Count: 5, Since: at(1),
@@ -88,6 +89,9 @@ func samples() []sample {
 		}, releasepb.EncodeMeasured, releasepb.DecodeMeasured),
 		of("heartbeat-failing", releasepb.Heartbeat{Release: anID, Instance: "watcher@1", Checks: 3, Failing: true},
 			releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
+		of("heartbeat-inconclusive", releasepb.Heartbeat{
+			Release: anID, Instance: "watcher@1", Checks: 3, Inconclusive: []string{"check alerts is inconclusive: alert X: it fires since before"},
+		}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
 		of("request-until", release.Request{Verb: release.Extend, Actor: "ana", Seq: 5, Reason: "the demo", Until: at(3), At: at(2)},
 			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
 				return releasepb.DecodeRequest(release.Extend, "ana", 5, at(2), data), nil

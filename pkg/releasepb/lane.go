@@ -7,7 +7,7 @@ import (
 
 // EncodeLane is the inverse of DecodeLane.
 func EncodeLane(r lane.Record) ([]byte, error) {
-	out := &pb.LaneRecord{Owner: r.Owner, OwnerProject: r.Project, GivesWay: r.GivesWay, Promoted: r.Promoted}
+	out := &pb.LaneRecord{Owner: r.Owner, OwnerProject: r.Project, GivesWay: r.GivesWay, Promoted: r.Promoted, Left: r.Left}
 	for _, w := range r.Waiting {
 		out.Waiting = append(out.Waiting, &pb.Waiting{
 			Release: w.Release, Project: w.Project, Order: w.Order, Place: w.Place, Expedited: w.Expedited,
@@ -31,6 +31,7 @@ func DecodeLane(data []byte) (lane.Record, error) {
 	}
 	r := lane.Record{
 		Owner: in.GetOwner(), Project: in.GetOwnerProject(), GivesWay: in.GetGivesWay(), Promoted: in.GetPromoted(),
+		Left: in.GetLeft(),
 	}
 	for _, w := range in.GetWaiting() {
 		r.Waiting = append(r.Waiting, lane.Waiting{

@@ -35,6 +35,7 @@ type Look struct {
 	OK       bool
 	Lack     string // of something to judge: "none", "busy", "blind"; empty: there is something
 	Value    *float64
+	Baseline *float64 // of a look with a value: what it is compared with
 	Counters *[4]float64
 	Said     string
 }
@@ -43,7 +44,7 @@ type Look struct {
 const (
 	letterWell, letterNot           = 'p', 'f'
 	letterWellValue, letterNotValue = 'P', 'F'
-	letterCounters                  = 'c'
+	letterCounters, letterPair      = 'c', 'm'
 )
 
 // letters are those of what a look lacks.
@@ -91,6 +92,8 @@ func columns(looks Looks) []*pb.Looks {
 		switch letter {
 		case letterWellValue, letterNotValue:
 			out.Values = append(out.Values, *l.Value)
+		case letterPair:
+			out.Values = append(out.Values, *l.Value, *l.Baseline)
 		case letterCounters:
 			out.Counters = append(out.Counters, l.Counters[:]...)
 		}
@@ -115,6 +118,8 @@ func letterOf(l Look) byte {
 		return letter
 	case l.Counters != nil:
 		return letterCounters
+	case l.Value != nil && l.Baseline != nil:
+		return letterPair
 	case l.Value != nil && l.OK:
 		return letterWellValue
 	case l.Value != nil:
@@ -127,7 +132,7 @@ func letterOf(l Look) byte {
 
 // says tells whether what a look said is stored.
 func says(letter byte) bool {
-	return letter != letterWell && letter != letterWellValue && letter != letterCounters
+	return letter != letterWell && letter != letterWellValue && letter != letterCounters && letter != letterPair
 }
 
 // DecodeMeasured reads what was measured. Its error wraps ErrMalformed.
@@ -178,6 +183,11 @@ func rows(in *pb.Looks) ([]Look, error) {
 				return nil, fmt.Errorf("look %d has no value", i)
 			}
 			l.OK, l.Value, values = letter == letterWellValue, &values[0], values[1:]
+		case letterPair:
+			if len(values) < 2 {
+				return nil, fmt.Errorf("look %d has no two values", i)
+			}
+			l.OK, l.Value, l.Baseline, values = true, &values[0], &values[1], values[2:]
 		case letterCounters:
 			if len(counters) < len(l.Counters) {
 				return nil, fmt.Errorf("look %d has no counters", i)

@@ -116,12 +116,24 @@ type Heartbeat struct {
 	Instance string
 	Checks   int
 	Failing  bool // a check failed the last time, if not often enough to cancel
+
+	Inconclusive []string // checks that say nothing about the release as things are, each with why; lines
 }
+
+// What a heartbeat says of inconclusive checks: so many, in so many bytes each.
+const (
+	maxInconclusive = 8
+	maxDoubt        = 512
+)
 
 // EncodeHeartbeat is the body of a heartbeat.
 func EncodeHeartbeat(h Heartbeat) ([]byte, error) {
 	//nolint:gosec // a project has few checks
-	return encode(&pb.Heartbeat{Release: h.Release, Instance: h.Instance, Checks: int32(h.Checks), Failing: h.Failing})
+	out := &pb.Heartbeat{Release: h.Release, Instance: h.Instance, Checks: int32(h.Checks), Failing: h.Failing}
+	for _, one := range h.Inconclusive[:min(len(h.Inconclusive), maxInconclusive)] {
+		out.Inconclusive = append(out.Inconclusive, Line(one, maxDoubt))
+	}
+	return encode(out)
 }
 
 // DecodeHeartbeat reads a heartbeat. Its error wraps ErrMalformed.
@@ -130,6 +142,7 @@ func DecodeHeartbeat(data []byte) (Heartbeat, error) {
 	err := decode(data, in)
 	return Heartbeat{
 		Release: in.GetRelease(), Instance: in.GetInstance(), Checks: int(in.GetChecks()), Failing: in.GetFailing(),
+		Inconclusive: in.GetInconclusive(),
 	}, err
 }
 

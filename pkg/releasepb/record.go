@@ -53,7 +53,9 @@ func EncodeRecord(r Record) ([]byte, error) {
 	case release.WasHeld:
 		out.Event = &pb.Record_Held{Held: &pb.Held{Holding: toHolding(&e.Holding), Seq: e.Seq}}
 	case release.WasResumed:
-		out.Event = &pb.Record_Resumed{Resumed: &pb.Resumed{Said: toSaid(&e.Said), Seq: e.Seq, Due: toTime(e.Due)}}
+		out.Event = &pb.Record_Resumed{Resumed: &pb.Resumed{
+			Said: toSaid(&e.Said), Seq: e.Seq, Due: toTime(e.Due), Prolonged: toDuration(e.Prolonged),
+		}}
 	case release.WasExtended:
 		out.Event = &pb.Record_Extended{Extended: &pb.Extended{Said: toSaid(&e.Said), Seq: e.Seq, By: toDuration(e.By)}}
 	case release.WasExpedited:
@@ -130,7 +132,10 @@ func fromEvent(in *pb.Record) release.Event {
 	case *pb.Record_Held:
 		return release.WasHeld{Holding: fromHolding(e.Held.GetHolding()), Seq: e.Held.GetSeq()}
 	case *pb.Record_Resumed:
-		return release.WasResumed{Said: fromSaid(e.Resumed.GetSaid()), Seq: e.Resumed.GetSeq(), Due: fromTime(e.Resumed.GetDue())}
+		return release.WasResumed{
+			Said: fromSaid(e.Resumed.GetSaid()), Seq: e.Resumed.GetSeq(), Due: fromTime(e.Resumed.GetDue()),
+			Prolonged: e.Resumed.GetProlonged().AsDuration(),
+		}
 	case *pb.Record_Extended:
 		return release.WasExtended{
 			Said: fromSaid(e.Extended.GetSaid()), Seq: e.Extended.GetSeq(), By: e.Extended.GetBy().AsDuration(),

@@ -81,7 +81,7 @@ func looks() *rapid.Generator[releasepb.Looks] {
 		at := time.UnixMilli(rapid.Int64Range(0, 1<<43).Draw(t, "at")).UTC()
 		for range rapid.IntRange(0, 20).Draw(t, "looks") {
 			l := releasepb.Look{At: at, OK: rapid.Bool().Draw(t, "ok")}
-			switch kind := rapid.IntRange(0, 5).Draw(t, "kind"); {
+			switch kind := rapid.IntRange(0, 6).Draw(t, "kind"); {
 			case kind < 3:
 				l.OK, l.Lack = false, []string{"none", "busy", "blind"}[kind]
 			case kind == 3:
@@ -92,6 +92,9 @@ func looks() *rapid.Generator[releasepb.Looks] {
 			case kind == 4:
 				value := rapid.OneOf(rapid.Float64(), rapid.Just(math.Inf(1)), rapid.Just(math.Inf(-1))).Draw(t, "value")
 				l.Value = &value
+			case kind == 5:
+				value, baseline := rapid.Float64().Draw(t, "value"), rapid.Float64().Draw(t, "baseline")
+				l.OK, l.Value, l.Baseline = true, &value, &baseline
 			}
 			if !l.OK {
 				l.Said = text().Draw(t, "said")
@@ -169,7 +172,10 @@ func mergeEventRoundTrip(t *rapid.T) {
 }
 
 func laneRoundTrip(t *rapid.T) {
-	r := lane.Record{Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project"), GivesWay: rapid.Bool().Draw(t, "gives way")}
+	r := lane.Record{
+		Owner: text().Draw(t, "owner"), Project: text().Draw(t, "project"), GivesWay: rapid.Bool().Draw(t, "gives way"),
+		Left: text().Draw(t, "left"),
+	}
 	for range rapid.IntRange(0, 5).Draw(t, "waiting") {
 		r.Waiting = append(r.Waiting, lane.Waiting{
 			Release: text().Draw(t, "release"), Project: text().Draw(t, "project"),

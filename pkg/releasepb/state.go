@@ -21,8 +21,9 @@ func toState(s release.State) *pb.State {
 		Stage:   int32(s.Stage), //nolint:gosec // at most project.MaxStages
 		PhaseAt: toTime(s.PhaseAt), Forced: s.Forced, Postponed: toPostponement(s.Postponed),
 		FailedIn: string(s.FailedIn), Reached: s.Reached, Soaked: s.Soaked, LateCancel: toSaid(s.LateCancel),
-		Recalled: toSaid(s.Recalled), RecalledIn: string(s.RecalledIn),
-		Passed: all(s.Passed, listedChannel), Approved: all(s.Approved, listedSaid),
+		Recalled: toSaid(s.Recalled), RecalledIn: string(s.RecalledIn), Prolonged: toDuration(s.Prolonged),
+		Failures: int32(s.Failures), //nolint:gosec // each but the first follows a person's retry
+		Passed:   all(s.Passed, listedChannel), Approved: all(s.Approved, listedSaid),
 	}
 	if s.End != (release.Said{}) {
 		out.End = toSaid(&s.End)
@@ -48,8 +49,9 @@ func fromState(in *pb.State) release.State {
 		End: fromSaid(in.GetEnd()), Evidence: in.GetEvidence(),
 		Stage: int(in.GetStage()), PhaseAt: fromTime(in.GetPhaseAt()), Forced: in.GetForced(),
 		FailedIn: release.Phase(in.GetFailedIn()), Reached: in.GetReached(), Soaked: in.GetSoaked(),
-		RecalledIn: release.Phase(in.GetRecalledIn()),
-		Passed:     all(in.GetPassed(), fromChannel), Approved: all(in.GetApproved(), fromSaid),
+		RecalledIn: release.Phase(in.GetRecalledIn()), Prolonged: in.GetProlonged().AsDuration(),
+		Failures: int(in.GetFailures()),
+		Passed:   all(in.GetPassed(), fromChannel), Approved: all(in.GetApproved(), fromSaid),
 		Expedited: perhaps(in.GetExpedited(), fromSaid), LateCancel: perhaps(in.GetLateCancel(), fromSaid),
 		Recalled: perhaps(in.GetRecalled(), fromSaid), Held: perhaps(in.GetHeld(), fromHolding),
 		Postponed: perhaps(in.GetPostponed(), fromPostponement),
@@ -95,6 +97,8 @@ func toPolicy(p release.Policy) *pb.Policy {
 		Stages:    all(p.Stages, toStage), Order: string(p.Order), Bake: toDuration(p.Bake),
 		MaxPhase: toDuration(p.MaxPhase), MaxHold: toDuration(p.MaxHold), Needs: all(p.Needs, toNeed),
 		SupersedeLimit: int32(p.SupersedeLimit), //nolint:gosec // the project file bounds it
+		Coverage:       int32(p.Coverage),       //nolint:gosec // percent
+		OnGap:          string(p.OnGap),
 	}
 }
 
@@ -106,6 +110,7 @@ func fromPolicy(in *pb.Policy) release.Policy {
 		Bake: in.GetBake().AsDuration(), MaxPhase: in.GetMaxPhase().AsDuration(), MaxHold: in.GetMaxHold().AsDuration(),
 		Needs:          all(in.GetNeeds(), fromNeed),
 		SupersedeLimit: int(in.GetSupersedeLimit()), MaxWait: in.GetMaxWait().AsDuration(),
+		Coverage: int(in.GetCoverage()), OnGap: release.OnGap(in.GetOnGap()),
 	}
 }
 

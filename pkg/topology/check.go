@@ -57,6 +57,14 @@ func CheckVersion(version string) error {
 	return nil
 }
 
+// CheckPrint returns nil for a fingerprint: 8 to 64 hexadecimal digits in lowercase.
+func CheckPrint(fingerprint string) error {
+	if !validPrint(fingerprint) {
+		return fmt.Errorf("fingerprint %q: want 8 to 64 of 0-9 a-f", clip(fingerprint))
+	}
+	return nil
+}
+
 func validRelease(id string) bool {
 	if len(id) != 36 { // also keeps uuid.Parse from taking its other forms
 		return false
@@ -91,6 +99,10 @@ func validCommit(s string) bool {
 func validVersion(s string) bool {
 	return len(s) >= 1 && len(s) <= 128 &&
 		all(s, func(c byte) bool { return alnum(c) || c == '.' || c == '+' || c == '-' })
+}
+
+func validPrint(s string) bool {
+	return len(s) >= 8 && len(s) <= 64 && all(s, func(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' })
 }
 
 func validVersionToken(s string) bool {

@@ -56,15 +56,19 @@
 //
 // # SLUICE_SIGNALS and SLUICE_EVIDENCE
 //
-// Signals are bounded in every way: 24 hours, 10,000 a subject, 256 MiB. On one replica they persist asynchronously: the
+// Signals are bounded in every way: 24 hours, 10,000 a subject, 256 MiB. What was dropped before the watcher had read it is a
+// gap. On one replica they persist asynchronously: the
 // broker acknowledges before the disk has them, and a crash may lose the tail, which is a gap in the coverage. They are on
 // disk and not in memory so that a restart does not lose what a running count depends on. The broker refuses asynchronous
 // persistence with more than one replica, and refuses to change it (stream.go, checkStreamCfg, configUpdateCheckLocked):
 // going from one replica to three means deleting this stream, and Ensure says so.
 //
 // Evidence is kept 30 days unless the deployment chooses otherwise; so are measurements, which is how far `sluice backtest` can look
-// back. The CDEvents that the gateway makes of journals are kept with it:
-// whoever reads them later than that has the journals.
+// back, and the templates of a release's errors, which are what the releases after it know: a project that releases less often than
+// that knows nothing, and every error is new. The CDEvents that the gateway makes of journals are kept with it: whoever reads them
+// later than that has the journals.
+// So are the alerts of other people's monitoring (package alert): whoever sent one does not send it again because we lost it, so it is
+// stored before it is acknowledged, and no flood of signals evicts it.
 //
 // # Buckets
 //

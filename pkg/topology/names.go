@@ -11,7 +11,7 @@ const (
 	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, CDEvents
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents
 )
 
 // The buckets, and the streams that hold them.
@@ -86,10 +86,12 @@ const (
 	KindDelay     Kind = "delay"     // sluice.delay.<release>
 	KindDue       Kind = "due"       // sluice.due.<release>
 	KindSignal    Kind = "signal"    // sluice.signal.<project>[.<release>]
+	KindAlert     Kind = "alert"     // sluice.alert.<project>.<fingerprint>
 	KindHeartbeat Kind = "heartbeat" // sluice.heartbeat.<release>
 	KindMeasured  Kind = "measured"  // sluice.measured.<release>
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
 	KindJudged    Kind = "judged"    // sluice.judged.<release>
+	KindTemplates Kind = "templates" // sluice.templates.<release>: which errors its soaks had
 	KindCDEvents  Kind = "cdevents"  // sluice.cdevents.<release>: its records as CDEvents
 )
 
@@ -97,12 +99,13 @@ const (
 type Subject struct {
 	Kind    Kind
 	Verb    string // request, stop
-	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, cdevents; optional in signal
+	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
-	Project string // merge, commit, version, signal, project, stop: there it may be AllProjects
+	Project string // merge, commit, version, signal, alert, project, stop: there it may be AllProjects
 	Commit  string // commit
 	Version string // version, with its dots
 	Lane    string // lane
+	Print   string // alert: its fingerprint, by which its source knows it again
 	What    string // dead: the kind of input that was refused, "merge" for one
 	Token   string // dead: which one
 }
@@ -165,6 +168,19 @@ func Signal(project, release string) string {
 	return Subject{Kind: KindSignal, Project: project, Release: release}.String()
 }
 
+// Alert is the subject of an alert of a project.
+func Alert(project, fingerprint string) string {
+	return Subject{Kind: KindAlert, Project: project, Print: fingerprint}.String()
+}
+
+// Alerts matches the alerts of a project, to read by. It is "" for an unsafe name.
+func Alerts(project string) string {
+	if !validName(project) {
+		return ""
+	}
+	return root + string(KindAlert) + "." + project + ".*"
+}
+
 // Heartbeat is the subject on which the watcher says that it watches a release.
 func Heartbeat(id string) string {
 	return Subject{Kind: KindHeartbeat, Release: id}.String()
@@ -183,6 +199,11 @@ func Evidence(id string) string {
 // Judged is the subject of the watcher's verdict on a release.
 func Judged(id string) string {
 	return Subject{Kind: KindJudged, Release: id}.String()
+}
+
+// Templates is the subject of the templates of a release's errors; the last message counts.
+func Templates(id string) string {
+	return Subject{Kind: KindTemplates, Release: id}.String()
 }
 
 // CDEvents is the subject on which the records of a release are told as CDEvents.
@@ -255,7 +276,7 @@ func (s Subject) String() string {
 		if s.Actor != "" {
 			add(s.Actor, validActor)
 		}
-	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents:
+	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindCDEvents:
 		add(s.Release, validRelease)
 	case KindCommit:
 		add(s.Project, validName)
@@ -274,6 +295,9 @@ func (s Subject) String() string {
 		if s.Release != "" {
 			add(s.Release, validRelease)
 		}
+	case KindAlert:
+		add(s.Project, validName)
+		add(s.Print, validPrint)
 	default:
 		return ""
 	}
@@ -285,6 +309,13 @@ func (s Subject) String() string {
 		first = s.Verb
 	}
 	return root + first + "." + strings.Join(tokens, ".")
+}
+
+// ofReleases are the kinds that have a release and nothing else.
+func ofReleases() []Kind {
+	return []Kind{
+		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindCDEvents,
+	}
 }
 
 // ParseSubject takes a subject apart. It is the only parser, and the inverse of [Subject.String]: what it accepts is
@@ -322,9 +353,7 @@ func ParseSubject(s string) (Subject, error) {
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)
-	case slices.Contains([]Kind{
-		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindCDEvents,
-	}, out.Kind):
+	case slices.Contains(ofReleases(), out.Kind):
 		take(&out.Release, CheckRelease)
 	case out.Kind == KindCommit:
 		least, most = 2, 2
@@ -348,6 +377,10 @@ func ParseSubject(s string) (Subject, error) {
 		most = 2
 		take(&out.Project, CheckProject)
 		take(&out.Release, CheckRelease)
+	case out.Kind == KindAlert:
+		least, most = 2, 2
+		take(&out.Project, CheckProject)
+		take(&out.Print, CheckPrint)
 	default:
 		return bad("unknown kind %q", clip(first))
 	}

@@ -12,7 +12,7 @@ import (
 func kinds() []Kind {
 	return []Kind{
 		KindMerge, KindRequest, KindRelease, KindCommit, KindVersion, KindLane, KindDead, KindDelay, KindDue,
-		KindStop, KindProject, KindSignal, KindHeartbeat, KindMeasured, KindEvidence, KindJudged,
+		KindStop, KindProject, KindSignal, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates,
 	}
 }
 
@@ -90,7 +90,7 @@ func FuzzParseSubject(f *testing.F) {
 	for _, s := range []string{
 		Merge("tracer"), Request(VerbCancel, id, ""), Request(VerbExtend, id, "ana"), Release(id), Commit("tracer", "c0ffee"),
 		Version("tracer", "1.4.0-beta.1+x"), Lane("web"), Dead("merge", "17"), Delay(id), Due(id), Signal("tracer", ""),
-		Signal("tracer", id), Heartbeat(id), Evidence(id), Judged(id), CDEvents(id), "", "sluice.", "sluice.cancel." + id + ".", "sluice.cancel.*",
+		Signal("tracer", id), Alert("tracer", "c0ffee00c0ffee00"), Heartbeat(id), Evidence(id), Judged(id), Templates(id), CDEvents(id), "", "sluice.", "sluice.cancel." + id + ".", "sluice.cancel.*",
 		Stop(StopPause, "tracer", ""), Stop(StopUnfreeze, AllProjects, "ana"), Project("tracer"), "sluice.pause._all.", "sluice.project._all",
 	} {
 		f.Add(s)
@@ -128,7 +128,10 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Measured(id), "sluice.measured." + id},
 		{Evidence(id), "sluice.evidence." + id},
 		{Judged(id), "sluice.judged." + id},
+		{Templates(id), "sluice.templates." + id},
 		{CDEvents(id), "sluice.cdevents." + id},
+		{Alert("tracer", "c6eadffa33fcdf37"), "sluice.alert.tracer.c6eadffa33fcdf37"},
+		{Alerts("tracer"), "sluice.alert.tracer.*"},
 		{Request(VerbApprove, id, "ana"), "sluice.approve." + id + ".ana"},
 		{Request(VerbRetry, id, "ana"), "sluice.retry." + id + ".ana"},
 		{Request(VerbRollback, id, "watcher"), "sluice.rollback." + id + ".watcher"},

@@ -16,6 +16,10 @@ const (
 	MaxProject  = 256 << 10 // a project file
 )
 
+// SignalsPerSubject bounds what one flooding app keeps: the newest of its subject. What is dropped before the watcher read it is a gap
+// in what it has seen, and it says so.
+const SignalsPerSubject = 10_000
+
 // Defaults of [Options].
 const (
 	DefaultSignalAge   = 24 * time.Hour
@@ -28,10 +32,7 @@ const (
 	// touched by it; the window is small for those whose sender sets one all the same.
 	dedupWindow = 100 * time.Millisecond
 
-	// signalsPerSubject bounds what one flooding app keeps: the newest of its subject. It is far above any sensible
-	// maximum of a signal check, so that dropping the older ones never turns a failed check into a passed one.
-	signalsPerSubject = 10_000
-	signalBytes       = 256 << 20
+	signalBytes = 256 << 20
 
 	projectHistory = 64
 )
@@ -40,7 +41,7 @@ const (
 type Options struct {
 	Replicas    int           // 1 or 3; 0 keeps what is there, 1 for new streams
 	SignalAge   time.Duration // how long signals are kept; at least the longest soak with a signal check
-	EvidenceAge time.Duration // how long heartbeats, measurements, evidence and verdicts are kept
+	EvidenceAge time.Duration // how long heartbeats, measurements, evidence, verdicts and alerts are kept
 }
 
 func (o Options) filled() Options {
@@ -111,7 +112,7 @@ func signals(o Options) jetstream.StreamConfig {
 	c := base(StreamSignals, "Sluice: error signals of staging", o, AllSignals)
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.SignalAge
-	c.MaxMsgsPerSubject = signalsPerSubject
+	c.MaxMsgsPerSubject = SignalsPerSubject
 	c.MaxBytes = signalBytes
 	c.MaxMsgSize = MaxSignal
 	c.DenyDelete = true
@@ -122,8 +123,9 @@ func signals(o Options) jetstream.StreamConfig {
 }
 
 func evidence(o Options) jetstream.StreamConfig {
-	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, CDEvents", o,
-		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", "sluice.cdevents.*")
+	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents", o,
+		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", "sluice.templates.*",
+		AllAlerts, "sluice.cdevents.*")
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.EvidenceAge
 	c.MaxMsgSize = MaxEvidence

@@ -6,4 +6,5 @@ const (
 	AllJournals = "sluice.release.*"
 	AllLanes    = "sluice.lane.*"
 	AllSignals  = "sluice.signal.>"
+	AllAlerts   = "sluice.alert.*.*"
 )

@@ -59,11 +59,11 @@ func actionOf(p *project.Project, role driver.Role, stage int) (action *project.
 	return nil, false
 }
 
-// Facts is what drivers may know of a release; attempt counts the tries at the work they do.
+// Facts is what drivers may know of a release; attempt counts how often the work they do was begun.
 func Facts(c *catalog.Catalog, s release.State, w release.Work) driver.Facts {
 	f := driver.Facts{
-		Release: s.Release, Project: s.Project, Attempt: s.Attempts[w].Number,
-		Commit: s.Merge.Commit, Ref: s.Merge.Ref, URL: s.Merge.URL, Actor: s.Merge.Actor,
+		Release: s.Release, Project: s.Project, Attempt: s.Attempts[w].Number, Try: s.Failures + 1,
+		Commit: s.Merge.Commit, Ref: s.Merge.Ref, URL: s.Merge.URL, Actor: s.Merge.Actor, Merged: s.MergedAt,
 		Version: s.Version, Beta: s.Beta, Stage: s.StageName(), AnyVersion: s.Policy.Order == release.ByMerge,
 	}
 	if s.Digest != "" {

@@ -49,13 +49,29 @@ const recordWithin = 30 * time.Second
 // outcome was; release.ErrEnded when the release ended meanwhile, so that the caller looks at it again; [react.Later]
 // when another instance is at it.
 func Run(ctx context.Context, env service.Env, id string, begin release.Begin, cause string, act Act) error {
+	return run(ctx, env, begin, cause, act, func(begin release.Begin) (journal.Entry, bool, error) {
+		return env.Journal.Do(ctx, id, begin, cause)
+	})
+}
+
+// RunOn is Run for the release as it is in e, and for no other: [journal.ErrConflict] when anything was journaled since e was read.
+func RunOn(ctx context.Context, env service.Env, e journal.Entry, begin release.Begin, cause string, act Act) error {
+	return run(ctx, env, begin, cause, act, func(begin release.Begin) (journal.Entry, bool, error) {
+		return env.Journal.DoOn(ctx, e, begin, cause)
+	})
+}
+
+func run(ctx context.Context, env service.Env, begin release.Begin, cause string, act Act, do intent) error {
 	began := time.Now()
-	e, ok, err := start(ctx, env, id, begin, cause)
+	e, ok, err := start(ctx, env, begin, do)
 	if err != nil || !ok {
 		return err
 	}
 	return Perform(ctx, env, e, begin, began, cause, act)
 }
+
+// intent journals the intent, if the work is still to be done.
+type intent func(release.Begin) (e journal.Entry, appended bool, err error)
 
 // Perform does an action whose intent is journaled already, in e, by this instance, after the local time began.
 func Perform(ctx context.Context, env service.Env, e journal.Entry, begin release.Begin, began time.Time, cause string, act Act) error {
@@ -84,8 +100,8 @@ func Perform(ctx context.Context, env service.Env, e journal.Entry, begin releas
 }
 
 // start journals the intent. ok is false when there is nothing to do.
-func start(ctx context.Context, env service.Env, id string, begin release.Begin, cause string) (e journal.Entry, ok bool, err error) {
-	e, ok, err = env.Journal.Do(ctx, id, begin, cause)
+func start(ctx context.Context, env service.Env, begin release.Begin, do intent) (e journal.Entry, ok bool, err error) {
+	e, ok, err = do(begin)
 	var busy *release.BusyError
 	if errors.As(err, &busy) {
 		now, nowErr := env.Journal.Now(ctx)
@@ -96,7 +112,7 @@ func start(ctx context.Context, env service.Env, id string, begin release.Begin,
 			return e, false, react.Later(min(wait, askAgain), busy.Error())
 		}
 		begin.At = now
-		e, ok, err = env.Journal.Do(ctx, id, begin, cause)
+		e, ok, err = do(begin)
 	}
 	if err != nil {
 		return e, false, err

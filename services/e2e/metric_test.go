@@ -24,6 +24,9 @@ watch:
         requests: sum(requests_total{env="staging"})
         baseline_errors: sum(errors_total{env="production"})
         baseline_requests: sum(requests_total{env="production"})
+  - name: latency
+    interval: 500ms
+    prometheus: { url: %[2]q, compare: { value: 'sum(latency{env="staging"})', baseline: 'sum(latency{env="production"})', tolerated: 1.2 } }
 `
 
 // TestComparedWithProduction: a real Prometheus counts what staging and production do. Staging that fails as often as production is
@@ -53,7 +56,9 @@ func TestComparedWithProduction(t *testing.T) {
 	}()
 	defer func() { close(stop); <-done }()
 
-	p.Scraped(t, `sum(errors_total{env="staging"}) + sum(requests_total{env="production"})`)
+	p.Add(`latency{env="staging"}`, 0.2)
+	p.Add(`latency{env="production"}`, 0.2)
+	p.Scraped(t, `sum(latency{env="production"}) + sum(errors_total{env="staging"}) + sum(requests_total{env="production"})`)
 
 	dir := t.TempDir()
 	u := newUp(t, map[string]string{"tracer": fmt.Sprintf(comparedProject, filepath.Join(dir, "channels"), p.URL, "8s")})
@@ -71,8 +76,16 @@ func TestComparedWithProduction(t *testing.T) {
 	}
 	n.until(merge("1.4.0"), "promoted")
 
+	p.Add(`latency{env="staging"}`, 0.2)
+	id := merge("1.4.1")
+	n.until(id, "cancelled")
+	if story, _ := u.sluice("log", id); !strings.Contains(story, "check latency failed: 0.4") || !strings.Contains(story, "where the baseline has 0.2") {
+		t.Errorf("the numbers are not told:\n%s", story)
+	}
+	p.Add(`latency{env="staging"}`, -0.2)
+
 	close(worse)
-	id := merge("1.5.0")
+	id = merge("1.5.0")
 	n.until(id, "cancelled")
 	story, _ := u.sluice("log", id)
 	if !strings.Contains(story, "times as often: the baseline has") {

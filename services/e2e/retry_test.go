@@ -143,3 +143,31 @@ func TestRetryOfWhatIsPutBack(t *testing.T) {
 		w.untilPhase(id, release.Promoted)
 	})
 }
+
+// TestRetryUnderATakenVersion: what failed before it was published is fixed by another merge under the same version. Whoever retries the
+// first one then does not get it promoted over the fix.
+func TestRetryUnderATakenVersion(t *testing.T) {
+	for name, role := range map[string]driver.Role{"deployment": driver.Deploy, "promotion": driver.Promote} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.apply("tracer", tenMinutes)
+				w.start(all()...)
+				w.outside.breaks("tracer", role, do, "down")
+				id := w.merge("tracer", "1.4.0")
+				w.untilPhase(id, release.Failed)
+				w.until(id, "put back", putBack)
+				w.outside.mends()
+				fix := w.merge("tracer", "1.4.0", func(m *releasepb.MergeEvent) { m.Commit = "fix" })
+				if role == driver.Promote { // some of it may be outside
+					w.contains("why the fix is refused", w.untilPhase(fix, release.Failed).End.Reason, "1.4.0 is taken", "choose another version")
+					return
+				}
+				w.untilPhase(fix, release.Promoted)
+				w.ask("retry", id, "ana", "")
+				s := w.until(id, "ended", func(s release.State) bool { return s.Phase.Ended() && w.count(id, "failed") == 2 })
+				w.equal("the older one", s.Phase, release.Failed)
+				w.contains("why", s.End.Reason, "1.4.0 is taken", fix)
+			})
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -180,4 +181,60 @@ func TestRollbackIsTakenUp(t *testing.T) {
 		w.promotedAt(next, s.End.At, 20*time.Second)
 		w.equal("latest", w.channel("tracer", "latest"), "1.5.0")
 	})
+}
+
+// TestFailedRollbackOfWhatWasSuperseded: whatever a release is when its rollback fails, its project goes on.
+func TestFailedRollbackOfWhatWasSuperseded(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.apply("tracer", tenMinutes)
+		w.start(all()...)
+		w.promotes("tracer", "1.3.0")
+		w.outside.breaks("tracer", driver.Promote, do, "down")
+		id := w.merge("tracer", "1.4.0")
+		w.untilPhase(id, release.Failed)
+		w.outside.mends()
+		next, _ := w.soaks("tracer", "1.5.0")
+		w.ask("hold", next, "ana", "a moment")
+		w.ask("retry", id, "ana", "")
+		w.untilPhase(id, release.Superseded)
+		w.outside.breaks("tracer", driver.Promote, undo, "no such thing")
+		w.ask("rollback", id, "ana", "clean up")
+		w.until(id, "not rolled back", func(release.State) bool { return w.count(id, "rollback-failed") == 1 })
+		w.outside.mends()
+		w.ask("resume", next, "ana", "")
+		w.promotedAt(next, w.until(next, "soaking", func(s release.State) bool { return s.Phase == release.Soaking }).Due, time.Second)
+	})
+}
+
+// TestRollbackThatIsNotPossible: settings that are missing where the promoter runs fail the rollback at once and say so; what can not even
+// begin fails it at its deadline. In between the project is not promoted, and afterwards it is.
+func TestRollbackThatIsNotPossible(t *testing.T) {
+	const phase = 15 * time.Minute
+	for name, c := range map[string]struct {
+		breaks func(w *world)
+		within time.Duration
+		why    string
+	}{
+		"settings":  {func(w *world) { w.unready = func(driver.Role) error { return driver.Refusef("no such file: .npmrc") } }, time.Second, ".npmrc"},
+		"for hours": {func(w *world) { w.unready = func(driver.Role) error { return errors.New("no route to the vault") } }, phase + time.Minute, "rolling-back"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.apply("tracer", tenMinutes+"limits: { phase: 15m }\n")
+				w.start(all()...)
+				id := w.promotes("tracer", "1.3.0")
+				c.breaks(w)
+				asked := time.Now()
+				w.ask("rollback", id, "ana", "broken")
+				w.until(id, "not rolled back", func(release.State) bool { return w.count(id, "rollback-failed") == 1 })
+				if took := time.Since(asked); took > c.within+10*time.Second {
+					w.Errorf("it took %s, want %s", took, c.within)
+				}
+				w.contains("why", w.load(id).Latest.Note, c.why)
+				w.unready = nil
+				w.outside.mends()
+				w.promotes("tracer", "1.4.0")
+			})
+		})
+	}
 }

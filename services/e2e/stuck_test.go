@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -163,6 +164,26 @@ func TestStuckAfterAQueue(t *testing.T) {
 		w.contains("why", end.Reason, "stuck in staging")
 		if late := end.At.Sub(s.PhaseAt.Add(15 * time.Minute)); late < 0 || late > time.Second {
 			w.Errorf("it failed %s after its deadline", late)
+		}
+	})
+}
+
+// TestPromotionThatIsNotPossible: what the promoter's host lacks fails the promotion when it is due, and says what is missing.
+func TestPromotionThatIsNotPossible(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.apply("tracer", tenMinutes)
+		w.start(all()...)
+		w.unready = func(role driver.Role) error {
+			if role == driver.Promote {
+				return driver.Refusef("no such file: .npmrc")
+			}
+			return nil
+		}
+		id, s := w.soaks("tracer", "1.4.0")
+		failed := w.untilPhase(id, release.Failed)
+		w.contains("why", failed.End.Reason, "promote: ", "no such file: .npmrc")
+		if late := failed.End.At.Sub(s.Due); late > time.Second {
+			w.Errorf("it failed %s after it was due", late)
 		}
 	})
 }

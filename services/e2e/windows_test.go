@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -115,4 +116,45 @@ func (w *world) onlyPromoter() {
 	for _, name := range []string{thePublisher, theStager, theWatcher} {
 		w.kill(name)
 	}
+}
+
+// TestOverdueCountsWhatWasOpen: due in a freeze while nobody was there to see it, a release is overdue only since the freeze was over; due
+// before it, since then.
+func TestOverdueCountsWhatWasOpen(t *testing.T) {
+	for merged, want := range map[string]release.Phase{"2000-03-24T14:55:00Z": release.Promoted, "2000-03-24T13:00:00Z": release.Held} {
+		bubbleAt(t, merged, func(w *world) {
+			w.apply("tracer", weekend+"soak: { delay: 10m, max_overdue: 6h }\n")
+			w.start(all()...)
+			id, s := w.soaks("tracer", "1.4.0")
+			w.sleepTo(s.Due.Add(-time.Minute))
+			w.kill(thePromoter)
+			w.sleepTo(s.Due.Add(time.Minute))
+			for _, name := range all() {
+				w.kill(name)
+			}
+			w.sleepTo(moment(t, "2000-03-27T07:05:00Z")) // five minutes after it opened
+			w.start(all()...)
+			s = w.until(id, "held or promoted", func(s release.State) bool { return s.Phase == release.Held || s.Phase.Ended() })
+			w.equal("merged at "+merged+" it", s.Phase, want)
+		})
+	}
+}
+
+// TestWindowClosesBeforeTheClaim: the promoter looks at the channel for twenty seconds, and the freeze of the project begins meanwhile.
+// The claim comes too late, by the broker's time, and is taken back.
+func TestWindowClosesBeforeTheClaim(t *testing.T) {
+	bubbleAt(t, "2000-03-24T14:40:00Z", func(w *world) {
+		w.apply("tracer", weekend+tenMinutes)
+		w.start(all()...)
+		id, _ := w.soaks("tracer", "1.4.0")
+		freeze := moment(t, "2000-03-24T15:00:00Z")
+		w.ask("extend", id, "ana", freeze.Add(-10*time.Second).Format(time.RFC3339)+" a little")
+		w.outside.first("tracer", driver.Promote, look, func() { time.Sleep(20 * time.Second) })
+		s := w.until(id, "postponed or ended", func(s release.State) bool { return s.Phase.Ended() || s.Postponed != nil })
+		w.equal("its phase", s.Phase, release.Soaking)
+		w.contains("why it waits", s.Postponed.Why, "weekend")
+		w.equal("claims", w.count(id, "promoting"), 1)
+		w.equal("latest", w.channel("tracer", "latest"), "")
+		w.promotedAt(id, s.Postponed.Until, time.Second)
+	})
 }

@@ -50,6 +50,7 @@ type world struct {
 	outside  *outside
 	services map[string]*running
 	costless bool                                  // nothing outside is touched
+	unready  func(driver.Role) error               // what a driver is not opened for; nil: nothing
 	broken   func(driver.Role, driver.Facts) error // what a deployment or a promotion fails with; nil: none does
 }
 
@@ -166,6 +167,11 @@ func (w *world) end() {
 func (w *world) open(p *project.Project, a project.Action, role driver.Role) (d driver.Driver, err error) {
 	if w.costless {
 		return costless{}, nil
+	}
+	if w.unready != nil {
+		if err := w.unready(role); err != nil {
+			return nil, err
+		}
 	}
 	d = w.staging
 	if role != driver.Deploy || a.Exec == nil {

@@ -6,6 +6,9 @@
 // Which webhooks are merges is told in internal/config, what is believed of them and which release they are in internal/hook,
 // what is answered in internal/serve.
 //
+// Alerts of other people's monitoring come in the same way, signed like merges, and are stored as evidence (package alert), for the
+// checks of alerts of projects. What an alert means for a release is decided by the watcher.
+//
 // # A merge needs an artifact
 //
 // What soaks and is promoted are the bytes of an object in the bucket sluice-artifacts; the publisher refuses a merge that
@@ -109,7 +112,9 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 	env.Log.Info("taking webhooks", zap.Stringer("address", g.ln.Addr()), zap.Int("hooks", len(g.hooks.Hooks)),
 		zap.Int("queues", len(g.hooks.Queues)), zap.Int("sinks", len(g.hooks.Sinks)))
 	server := &http.Server{
-		Handler:           serve.Handler{Store: serve.Broker(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks}.Mux(),
+		Handler: serve.Handler{
+			Store: serve.Broker(env), Alert: serve.Alert(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks,
+		}.Mux(),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 64 << 10,
 	}

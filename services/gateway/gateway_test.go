@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sluice-gate/sluice/pkg/alert"
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/driver/drivers"
 	"github.com/sluice-gate/sluice/pkg/journal"
@@ -362,5 +363,48 @@ func TestBrokerIsDown(t *testing.T) {
 	}
 	if n := w.stored("sluice.dead.>"); n != 0 {
 		t.Errorf("%d merges were refused", n)
+	}
+}
+
+// TestAlertsAreEvidence: an alert of Alertmanager is stored under the permissions that are deployed, and the newest message is its state.
+func TestAlertsAreEvidence(t *testing.T) {
+	w := setup(t)
+	const hook = "\n  - { path: /hooks/alerts, source: alertmanager, secret_env: TEST_WEBHOOK_SECRET, projects: [tracer] }\n"
+	src, err := os.ReadFile(w.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.file, append(src, hook...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := strings.TrimSuffix(w.gateway("gateway-0"), "/hooks/github") + "/hooks/alerts"
+	for _, status := range []alert.Status{alert.Firing, alert.Resolved} {
+		body := fmt.Sprintf(`{"version":"4","alerts":[{"status":%q,"labels":{"alertname":"HighErrorRate"},"annotations":{},`+
+			`"startsAt":"2026-03-02T15:04:05Z","generatorURL":"","fingerprint":"1a30ba71cca2921f"}]}`, status)
+		req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+secret)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", status, res.Status)
+		}
+		stream, err := w.js.Stream(t.Context(), topology.StreamEvidence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := stream.GetLastMsgForSubject(t.Context(), topology.Alert("tracer", "1a30ba71cca2921f"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := alert.Decode(m.Data); err != nil || a.Status != status || a.Name != "HighErrorRate" || a.Source != "alertmanager" {
+			t.Errorf("%+v %v", a, err)
+		}
 	}
 }

@@ -4,9 +4,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sluice-gate/sluice/pkg/awstest"
 )
 
 // staging answers http probes without a network, by path.
@@ -15,16 +18,25 @@ type staging struct {
 	status map[string]int
 	slow   map[string]time.Duration
 	asked  map[string]int
+	busy   map[string]string   // Retry-After
+	cloud  *awstest.CloudWatch // what AWS is
 }
 
 func newStaging() *staging {
-	return &staging{status: map[string]int{}, slow: map[string]time.Duration{}, asked: map[string]int{}}
+	return &staging{status: map[string]int{}, slow: map[string]time.Duration{}, asked: map[string]int{}, busy: map[string]string{}}
 }
 
 func (s *staging) set(path string, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status[path] = status
+}
+
+// wait makes the path ask to be left alone for so many seconds; "" ends that.
+func (s *staging) wait(path, seconds string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy[path] = seconds
 }
 
 // delay lets the path answer only after a time.
@@ -52,7 +64,14 @@ func (s *staging) of(path string) int {
 
 // RoundTrip answers 200 unless told otherwise; 0 hangs until the probe gives up.
 func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Host, ".amazonaws.com") {
+		return s.cloud.RoundTrip(req)
+	}
 	s.mu.Lock()
+	header := http.Header{}
+	if after := s.busy[req.URL.Path]; after != "" {
+		header.Set("Retry-After", after)
+	}
 	s.asked[req.URL.Path]++
 	status, ok := s.status[req.URL.Path]
 	slow := s.slow[req.URL.Path]
@@ -70,7 +89,7 @@ func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-time.After(slow):
 	}
 	return &http.Response{
-		StatusCode: status, Body: http.NoBody, Header: http.Header{}, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: status, Body: http.NoBody, Header: header, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}, nil
 }
 

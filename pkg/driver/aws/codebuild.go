@@ -83,7 +83,7 @@ func (v *builder) Runs(ctx context.Context, j trigger.Job) ([]trigger.Run, error
 		}
 		in.NextToken = page.NextToken
 	}
-	return found, nil
+	return j.Beyond(found, fmt.Sprintf("%d pages of builds", buildPages))
 }
 
 // builds are those with these ids, in their order.

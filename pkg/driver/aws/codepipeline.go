@@ -85,7 +85,7 @@ func (v *pipeline) Runs(ctx context.Context, j trigger.Job) ([]trigger.Run, erro
 		}
 		in.NextToken = page.NextToken
 	}
-	return found, nil
+	return j.Beyond(found, fmt.Sprintf("%d executions", mostLooked))
 }
 
 // execution is the one with that id as it is now; false when it has no key of the release, or can not be seen yet.

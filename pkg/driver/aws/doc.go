@@ -3,7 +3,7 @@
 //
 // # What starts something
 //
-// The first four are vendors of package trigger: find, trigger, follow, and the key that names an action of an attempt, are told there.
+// The first four are vendors of package trigger: find, trigger, follow, and the key that names an action of a try, are told there.
 // A job gets the facts as JSON (Lambda, Step Functions: {"key":…,"action":…,"release":{"id":…,"version":…},"undo":{…},"input":{…}},
 // the names of package expr), or the variables of the project file and the key beside them (SLUICE_KEY, sluice_key). A job has to bear
 // being begun twice by two instances at once, except with Step Functions, where that can not happen.

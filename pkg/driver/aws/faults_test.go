@@ -73,16 +73,16 @@ func TestTakeover(t *testing.T) {
 		g := c.facts("1.5.0")
 		c.fail[g.Key()+"-deploy-staging"] = true
 		d := open.good(t, driver.Deploy, c)
-		for range 2 { // the second time it is found, and is the result of this attempt
+		for range 2 { // the second time it is found, and is the result of this try
 			if _, err = d.Do(t.Context(), g); !driver.IsRefused(err) || c.count() != 4 ||
 				name != "codepipeline" && !strings.Contains(err.Error(), "the job says no") {
 				t.Errorf("%s: a job that fails: %v, %d runs", name, err, c.count())
 			}
 		}
-		if done, err = d.Do(t.Context(), next(g)); err != nil || done.Existed || c.count() != 5 {
+		if done, err = d.Do(t.Context(), retried(g)); err != nil || done.Existed || c.count() != 5 {
 			t.Errorf("%s: after a failure: %+v, %v, %d runs", name, done, err, c.count())
 		}
-		if done, err = d.Do(t.Context(), next(next(g))); err != nil || !done.Existed || c.count() != 5 {
+		if done, err = d.Do(t.Context(), next(retried(g))); err != nil || !done.Existed || c.count() != 5 {
 			t.Errorf("%s: after a success: %+v, %v, %d runs", name, done, err, c.count())
 		}
 	})
@@ -121,7 +121,7 @@ func TestStops(t *testing.T) {
 		if done, err := d.Undo(t.Context(), next(f), driver.Back{}); err != nil || !done.Existed || c.count() != begun+2 {
 			t.Errorf("%s: undone again: %+v, %v", name, done, err)
 		}
-		if done, err := d.Do(t.Context(), next(f)); err != nil || done.Existed || c.count() != begun+3 {
+		if done, err := d.Do(t.Context(), retried(f)); err != nil || done.Existed || c.count() != begun+3 {
 			t.Errorf("%s: done again: %+v, %v", name, done, err)
 		}
 	})
@@ -285,23 +285,36 @@ func TestOneExecution(t *testing.T) {
 	if c.count() != 1 {
 		t.Errorf("%d executions", c.count())
 	}
-	for action, want := range map[string]string{"deploy-staging": "", "restore-deploy-staging": "at the same time"} {
+	for _, meanwhile := range []struct {
+		before       string // which request of Start
+		nth          int
+		action, want string
+	}{
+		{"DescribeExecution", 2, "deploy-staging", ""},
+		{"DescribeExecution", 2, "restore-deploy-staging", "at the same time"},
+		{"StartExecution", 1, "deploy-staging", ""},
+		{"StartExecution", 1, "restore-deploy-staging", "at the same time"},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCloud()
 			f := c.facts("1.5.0")
+			asked := 0
 			c.answer = func(r *http.Request) *http.Response {
-				if operationOf(r) == "StartExecution" {
-					c.answer = nil
-					in := read[struct{ Name, Input string }](sent(r))
-					c.begin(in.Name, strings.Replace(machineARN, ":stateMachine:", ":execution:", 1)+":"+in.Name,
-						`{"key":"`+next(f).Key()+"-"+action+`"}`, nil, payload([]byte(in.Input)))
+				if operationOf(r) != meanwhile.before {
+					return nil
+				}
+				if asked++; asked == meanwhile.nth {
+					name := f.Release + "-deploy-staging-1"
+					c.begin(name, strings.Replace(machineARN, ":stateMachine:", ":execution:", 1)+":"+name, `{"key":"`+next(f).Key()+"-"+meanwhile.action+`"}`,
+						nil, map[string]string{"digest": f.Artifact.Digest, "version": f.Version, "release": f.Release, "action": "deploy"})
 				}
 				return nil
 			}
 			done, err := open.good(t, driver.Deploy, c).Do(t.Context(), f)
-			if want == "" && (err != nil || done.Value == "") || want != "" && (err == nil || driver.IsRefused(err) || !strings.Contains(err.Error(), want)) ||
-				c.count() != 1 {
-				t.Errorf("%s: %+v, %v, %d executions", action, done, err, c.count())
+			followed := err == nil && done.Value != ""
+			told := err != nil && !driver.IsRefused(err) && strings.Contains(err.Error(), meanwhile.want)
+			if meanwhile.want == "" && !followed || meanwhile.want != "" && !told || c.count() != 1 {
+				t.Errorf("%+v: %+v, %v, %d executions", meanwhile, done, err, c.count())
 			}
 		})
 	}

@@ -333,9 +333,11 @@ func (c *cloud) facts(version string) driver.Facts {
 	c.contents[digest] = content
 	return driver.Facts{
 		Release: "01970000-0000-7000-8000-" + fmt.Sprintf("%012s", strings.ReplaceAll(version, ".", "")), Project: "tracer",
-		Attempt: 1, Version: version, Beta: version + "-beta.0", Stage: "staging", Commit: "c0ffee", Ref: "refs/heads/main",
+		Attempt: 1, Try: 1, Version: version, Beta: version + "-beta.0", Stage: "staging", Commit: "c0ffee", Ref: "refs/heads/main",
 		Artifact: driver.Artifact{Name: "tracer-" + version + ".tgz", Digest: digest},
 	}
 }
 
-func next(f driver.Facts) driver.Facts { f.Attempt++; return f }
+// next is the next attempt, of an instance that takes over; retried is the first one after a failure.
+func next(f driver.Facts) driver.Facts    { f.Attempt++; return f }
+func retried(f driver.Facts) driver.Facts { f.Attempt, f.Try = 1, f.Try+1; return f }

@@ -128,6 +128,12 @@ func (v *machine) Start(ctx context.Context, j trigger.Job) (trigger.Run, error)
 	if err != nil {
 		return trigger.Run{}, err
 	}
+	switch mine, opposite := j.Choose(runs); { // others may have begun one since it was looked for
+	case mine != nil:
+		return *mine, nil
+	case opposite != nil:
+		return trigger.Run{}, fmt.Errorf("the execution %s was begun by another instance at the same time", opposite.ID())
+	}
 	if len(runs) == mostExecutions {
 		return trigger.Run{}, driver.Refusef("this release has had %d executions here: that is enough", mostExecutions)
 	}

@@ -88,7 +88,7 @@ func (b *bench) unprepared(version, content string) Call {
 	return Call{
 		Artifact: artifact,
 		Facts: driver.Facts{
-			Release: fmt.Sprintf("01970000-0000-7000-8000-%012d", b.serial), Project: project, Attempt: 1,
+			Release: fmt.Sprintf("01970000-0000-7000-8000-%012d", b.serial), Project: project, Attempt: 1, Try: 1,
 			Commit: commit, Ref: "refs/heads/main", URL: "https://git.example/tracer", Actor: "ana",
 			Version: version, Beta: version,
 			Artifact: driver.Artifact{Name: name, Digest: driver.Digest(artifact)},

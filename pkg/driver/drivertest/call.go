@@ -60,7 +60,7 @@ func (c Call) String() string {
 	return fmt.Sprintf("%s %.40q, attempt %d", action, c.Facts.Version, c.Facts.Attempt)
 }
 
-// next is the call as the next attempt.
+// next is the call as the next attempt, of an instance that takes over.
 func (c Call) next() Call { c.Facts.Attempt++; return c }
 
 // undo is the call that takes this one back, to what it found: value, and earlier when that was a release.

@@ -18,8 +18,8 @@
 //	SLUICE_ARTIFACT         the artifact's name
 //	SLUICE_DIGEST           its digest, "sha256:…"
 //	SLUICE_ARTIFACT_PATH    a private copy of it, verified; empty when the release has no bytes of its own (an image reference)
-//	SLUICE_ATTEMPT          1, 2, …
-//	SLUICE_IDEMPOTENCY_KEY  the same for the same action of the same attempt of a release, and for nothing else
+//	SLUICE_ATTEMPT          1, 2, …: how often the action was begun, takeovers after a crash included
+//	SLUICE_IDEMPOTENCY_KEY  the same for the same action of a release, whichever attempt it is; another when it is retried after a failure
 //	SLUICE_RUN              names this one run
 //
 // All are strings from outside: quote them ("$SLUICE_REF"). One with a NUL, or longer than 32 KiB, is refused. The private copy

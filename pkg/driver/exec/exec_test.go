@@ -62,7 +62,7 @@ func watchedRun(t *testing.T, c project.Exec, role driver.Role, call func(d *Dri
 
 func facts(version, content string) driver.Facts {
 	return driver.Facts{
-		Release: "release-of-" + version, Project: "tracer", Attempt: 2, Commit: "c0ffee", Ref: "refs/heads/main", URL: "https://git.example/tracer",
+		Release: "release-of-" + version, Project: "tracer", Attempt: 2, Try: 1, Commit: "c0ffee", Ref: "refs/heads/main", URL: "https://git.example/tracer",
 		Actor: "ana", Version: version, Beta: version + "-beta.0", Stage: "eu",
 		Artifact: driver.Artifact{Name: "tracer-" + version + ".tgz", Digest: driver.Digest([]byte(content)), Open: func(context.Context) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(content)), nil
@@ -118,7 +118,7 @@ func TestWhatTheCommandSees(t *testing.T) {
 		"PATH": "/usr/bin:/bin", "HOME": "/root", "LC_ALL": "C", "TMPDIR": temp, "LANG": "de", "REGION": "eu $HOME", "DEPLOY_TOKEN": "the command's",
 		"SLUICE_ACTION": "deploy", "SLUICE_RELEASE": f.Release, "SLUICE_PROJECT": "tracer", "SLUICE_STAGE": "eu", "SLUICE_VERSION": "1.4.0", "SLUICE_BETA": "1.4.0-beta.0",
 		"SLUICE_COMMIT": "c0ffee", "SLUICE_REF": f.Ref, "SLUICE_URL": f.URL, "SLUICE_ACTOR": "ana", "SLUICE_ARTIFACT": "tracer-1.4.0.tgz",
-		"SLUICE_DIGEST": f.Artifact.Digest, "SLUICE_ATTEMPT": "2", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-2-deploy",
+		"SLUICE_DIGEST": f.Artifact.Digest, "SLUICE_ATTEMPT": "2", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-1-deploy",
 		"SLUICE_ARTIFACT_PATH": path,
 	})
 	if filepath.Base(path) != "tracer-1.4.0.tgz" || !strings.HasPrefix(path, temp) || string(s.Artifact) != "bytes of tracer" || s.ArtifactMode.Perm() != 0o600 || s.DirMode.Perm() != 0o700 {
@@ -134,7 +134,7 @@ func TestWhatTheCommandSees(t *testing.T) {
 
 func TestRestore(t *testing.T) {
 	one, two := facts("1.3.0", "one"), facts("1.4.0", "two")
-	one.Attempt, two.Attempt = 7, 3
+	one.Attempt, two.Attempt, two.Try = 7, 3, 2
 	undo := func(back driver.Back, value string) (seen, map[string]string) {
 		return watchedRun(t, project.Exec{}, driver.Deploy, func(d *Driver) error {
 			done, err := d.Undo(t.Context(), two, back)
@@ -145,7 +145,7 @@ func TestRestore(t *testing.T) {
 		})
 	}
 	undone := map[string]string{
-		"SLUICE_ACTION": "restore", "SLUICE_PROJECT": "tracer", "SLUICE_STAGE": "eu", "SLUICE_ATTEMPT": "3", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-3-restore",
+		"SLUICE_ACTION": "restore", "SLUICE_PROJECT": "tracer", "SLUICE_STAGE": "eu", "SLUICE_ATTEMPT": "3", "SLUICE_IDEMPOTENCY_KEY": "release-of-1.4.0-2-restore",
 		"SLUICE_UNDO_RELEASE": two.Release, "SLUICE_UNDO_VERSION": "1.4.0", "SLUICE_UNDO_BETA": "1.4.0-beta.0", "SLUICE_UNDO_DIGEST": two.Artifact.Digest,
 	}
 	ours := func(env map[string]string) map[string]string {

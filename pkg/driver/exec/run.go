@@ -58,18 +58,46 @@ func Run(ctx context.Context, c project.Exec, vars []Var) error {
 	return runFor(ctx, c, vars, grace)
 }
 
+// Ended is how a command ended by itself.
+type Ended struct {
+	Status int    // its exit status; -1 when a signal ended it
+	How    string // the same in words: "exit status 3"
+	Output string // the end of its output, masked; may be empty
+}
+
+// Read runs a command whose exit status says more than whether it succeeded, and whose output matters also when it did. Whatever it
+// leaves running is ended. The error is as [Run]'s, but nil when the command ended by itself.
+func Read(ctx context.Context, c project.Exec, vars []Var) (Ended, error) {
+	return end(ctx, c, vars, grace, true)
+}
+
 // runFor is Run with the grace between SIGTERM and SIGKILL.
 func runFor(ctx context.Context, c project.Exec, vars []Var, grace time.Duration) error {
-	if err := ctx.Err(); err != nil {
+	ended, err := end(ctx, c, vars, grace, false)
+	if err != nil || ended.Status == 0 {
 		return err
 	}
+	failed := &Failure{Command: c.Command[0], What: "failed with " + ended.How, Output: ended.Output}
+	switch ended.Status {
+	case exitTemporary, bySignal:
+		return failed
+	default:
+		return driver.Refusef("%w", failed)
+	}
+}
+
+// end runs a command to its end. Of one that succeeded, what it left running stays, unless its output is wanted.
+func end(ctx context.Context, c project.Exec, vars []Var, grace time.Duration, wanted bool) (Ended, error) {
+	if err := ctx.Err(); err != nil {
+		return Ended{}, err
+	}
 	if err := checkSettings(c); err != nil {
-		return err
+		return Ended{}, err
 	}
 	mark := runVar + "=" + uuid.NewString()
 	env, secrets, err := environ(c, vars)
 	if err != nil {
-		return err
+		return Ended{}, err
 	}
 	cmd := osexec.Command(c.Command[0], c.Command[1:]...) //nolint:noctx // stopped below, with its children
 	cmd.Dir, cmd.Env = c.Dir, append(env, mark)
@@ -80,7 +108,7 @@ func runFor(ctx context.Context, c project.Exec, vars []Var, grace time.Duration
 
 	p, err := start(cmd, out)
 	if err != nil {
-		return startError(failed(err, "could not be started: %v", err))
+		return Ended{}, startError(failed(err, "could not be started: %v", err))
 	}
 	defer out.drop()
 	select {
@@ -91,18 +119,15 @@ func runFor(ctx context.Context, c project.Exec, vars []Var, grace time.Duration
 	case <-p.exited: // perhaps at the same moment as the context: what is done is done
 	default:
 		p.stop(mark, grace)
-		return failed(context.Cause(ctx), "was stopped with its children: %v", context.Cause(ctx))
+		return Ended{}, failed(context.Cause(ctx), "was stopped with its children: %v", context.Cause(ctx))
 	}
-	if p.state.Success() {
-		return nil // and what it left running stays
+	ended := Ended{Status: p.state.ExitCode(), How: p.state.String()}
+	if ended.Status == 0 && !wanted {
+		return ended, nil
 	}
 	p.stop(mark, grace)
-	switch err := failed(nil, "failed with %s", p.state); p.state.ExitCode() {
-	case exitTemporary, bySignal:
-		return err
-	default:
-		return driver.Refusef("%w", err)
-	}
+	ended.Output = out.String()
+	return ended, nil
 }
 
 // startError sorts the reasons for which a command could not be started: missing and malformed ones will be so tomorrow.

@@ -48,6 +48,51 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// Read tells how a command ended and what it said last, also when it did well. What it leaves running is ended.
+func TestRead(t *testing.T) {
+	t.Setenv("READ_TOKEN", "hunter2")
+	left := filepath.Join(t.TempDir(), "left")
+	if err := syscall.Mkfifo(left, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for script, want := range map[string]Ended{
+		"echo well; echo err >&2":          {0, "exit status 0", "well\nerr"},
+		"exit 3":                           {3, "exit status 3", ""},
+		`echo "with $READ_TOKEN"; exit 75`: {75, "exit status 75", "with ***"},
+		"kill -KILL $$":                    {-1, "signal: killed", ""},
+		"sleep 60 >" + left + " & echo ok": {0, "exit status 0", "ok"},
+	} {
+		gone := make(chan error, 1)
+		if strings.Contains(script, left) {
+			go func() {
+				f, err := os.Open(left) // waits for the child
+				if err == nil {
+					_, err = f.Read(make([]byte, 1)) // waits for its end
+					_ = f.Close()
+				}
+				gone <- err
+			}()
+		} else {
+			gone <- nil
+		}
+		c := shell(script)
+		c.EnvFrom = []string{"READ_TOKEN"}
+		got, err := Read(t.Context(), c, nil)
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", script, got, err, want)
+		}
+		<-gone
+	}
+	if got, err := Read(t.Context(), project.Exec{Command: []string{"/no/such/command"}}, nil); !driver.IsRefused(err) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if got, err := Read(ctx, shell("sleep 60"), nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestCanNotBeStarted(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "plain")
 	if err := os.WriteFile(plain, []byte("no program"), 0o600); err != nil {

@@ -9,6 +9,9 @@
 //	v1.4.0        the release; set by promote on exactly the commit that the candidate is on, never moved
 //	stable        the branch of promote, if it has one; moves forward only
 //
+// What stable is at must therefore have the tag of a release, too: a commit without one, which somebody put there by hand, is not left
+// behind, but refused.
+//
 // A module in a folder has the folder before its tags: tag: "pkg/x/v{{version}}". A tag is annotated, and names the release's id. It has
 // the time of that id, so that it is the same object whoever makes it, and how often.
 //

@@ -130,6 +130,16 @@ func (c *channel) seen(has refs, f driver.Facts) driver.Seen {
 	return driver.Seen{Value: valueOf(name, commit), Version: version, Mine: commit == f.Commit}
 }
 
+// known refuses to move a branch away from a commit that is no release's. Whether the release has what is in there, nobody can tell who
+// has not fetched the history.
+func (c *channel) known(has refs, now driver.Seen) error {
+	if now.Value == "" || now.Version != "" || now.Mine {
+		return nil
+	}
+	return driver.Refusef("%s is at %s, which no tag of a version is on: perhaps somebody put a fix there by hand; tag it as a release, "+
+		"such as %s, or move the branch back, and retry", c.shown(), has[headsAt+c.branch], c.tag("X.Y.Z"))
+}
+
 // wish is what a driver wants of what the remote has: a change, empty when there is nothing to do, and what it will have come to.
 type wish func(has refs) (change, driver.Done, error)
 

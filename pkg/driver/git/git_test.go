@@ -149,6 +149,34 @@ func TestSoaked(t *testing.T) {
 	}
 }
 
+// A branch at a commit that is no release's, perhaps a fix by hand, stays: nobody can tell whether the release has that fix.
+func TestByHand(t *testing.T) {
+	o := newOrigin(t)
+	one, two := o.commit(t, "one"), o.commit(t, "a fix by hand")
+	cfg := o.settings(t)
+	cfg.Branch = "stable"
+	o.git(t, "", "branch", "stable", two)
+	o.git(t, "", "tag", "v1.4.0-rc.1", one)
+	publish := must[driver.Publisher](t)(Publish(o.settings(t), WithPromote(cfg), withWaits(quick())))
+	promote := must[driver.Driver](t)(Promote(cfg, withWaits(quick())))
+	want := "branch stable of " + o.url + " is at " + two + ", which no tag of a version is on"
+	for _, anyVersion := range []bool{false, true} {
+		f := facts("1.4.0", one)
+		f.AnyVersion = anyVersion
+		_, err := publish.Plan(t.Context(), f)
+		wantRefused(t, err, want)
+		_, err = promote.Do(t.Context(), f)
+		wantRefused(t, err, want)
+	}
+	if found := o.refs(t); len(found) != 2 || found["refs/heads/stable"] != "a fix by hand" {
+		t.Errorf("%v", found)
+	}
+	o.git(t, "", "tag", "v1.3.1", two)
+	if _, err := promote.Do(t.Context(), facts("1.4.0", one)); err != nil || o.refs(t)["refs/heads/stable"] != "one" {
+		t.Errorf("tagged: %v, %v", err, o.refs(t))
+	}
+}
+
 // The number that was planned is the only one that is written: when it is another commit's by then, it is refused, and nothing moves.
 func TestNumberGone(t *testing.T) {
 	o := newOrigin(t)

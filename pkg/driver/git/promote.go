@@ -44,6 +44,9 @@ func (p *promoter) Do(ctx context.Context, f driver.Facts) (driver.Done, error) 
 		if err := p.free(has, version, commit); err != nil {
 			return change{}, done, err
 		}
+		if err := p.known(has, now); err != nil {
+			return change{}, done, err
+		}
 		if !now.Mine && !f.AnyVersion && driver.Newer(now.Version, version) {
 			return change{}, done, driver.Refusef("%s is at %s, which is newer than %s: a channel only moves forward", p.shown(), now.Version, version)
 		}

@@ -61,7 +61,11 @@ func (p *publisher) Plan(ctx context.Context, f driver.Facts) (driver.Plan, erro
 		if err := p.free(has, f.Version, commit); err != nil {
 			return change{}, driver.Done{}, err
 		}
-		if now := p.final.seen(has, f); !now.Mine && !f.AnyVersion && driver.Newer(now.Version, f.Version) {
+		now := p.final.seen(has, f)
+		if err := p.final.known(has, now); err != nil {
+			return change{}, driver.Done{}, err
+		}
+		if !now.Mine && !f.AnyVersion && driver.Newer(now.Version, f.Version) {
 			return change{}, driver.Done{}, driver.Refusef("%s is at %s already, which is newer than %s: it could never be promoted",
 				p.final.shown(), now.Version, f.Version)
 		}

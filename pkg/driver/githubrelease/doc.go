@@ -17,7 +17,7 @@
 // Without a release of the tag, publish makes a prerelease on the merge's commit (and GitHub the tag, where there is none), and
 // uploads the artifact. A prerelease that CI made is taken as it is, if the artifact is among its assets; so is a draft, which then is
 // published as a prerelease. So CI can add more assets: before it sends the merge. Where a repository has immutable releases, whose assets
-// can not be added later, a draft with all its assets is the way:
+// can not be added later, a draft with all its assets is the way; a release that everybody has already is refused:
 // https://docs.github.com/en/code-security/supply-chain-security/understanding-your-software-supply-chain/immutable-releases
 //
 // The beta channel is the newest prerelease. Undo makes it a draft again, which nobody sees who may not write, unless there is a newer

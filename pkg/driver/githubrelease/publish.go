@@ -113,16 +113,19 @@ func (p *publisher) Plan(ctx context.Context, f driver.Facts) (driver.Plan, erro
 
 // free refuses a release that is somebody else's: one that everybody has, or that has assets and not this one.
 func (p *publisher) free(own *release, f driver.Facts) error {
-	if own == nil || own.has(f.Artifact) {
+	switch {
+	case own == nil:
+		return nil
+	case !own.Draft && !own.Prerelease:
+		return driver.Refusef("version %s is taken: the release %s of %s is no prerelease, everybody has it; let CI make a prerelease, "+
+			"or merge with a new version", f.Version, own.Tag, p.repo.shown())
+	case own.has(f.Artifact):
 		return nil
 	}
 	for _, one := range own.Assets {
 		if one.State == uploaded {
 			return driver.Refusef("version %s is taken: %w; merge with a new version", f.Version, p.lacks(own, f.Artifact))
 		}
-	}
-	if !own.Prerelease {
-		return driver.Refusef("version %s is taken: the release %s of %s is no prerelease; merge with a new version", f.Version, own.Tag, p.repo.shown())
 	}
 	return nil
 }

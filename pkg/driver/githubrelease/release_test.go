@@ -91,6 +91,24 @@ func TestDraft(t *testing.T) {
 	}
 }
 
+// What everybody has is no beta, also when the artifact is among its assets: CI made a full release of it.
+func TestEverybodysAlready(t *testing.T) {
+	h := newHub()
+	publish, _ := pair(t, h)
+	f := facts("1.4.0", "one")
+	made := h.ci("v1.4.0", commit, f.Artifact.Name, "one")
+	for _, latest := range []*item{made, nil} {
+		made.prerelease, h.latest = false, latest
+		_, err := publish.(driver.Publisher).Plan(t.Context(), f)
+		wantRefused(t, err, "version 1.4.0 is taken: the release v1.4.0 of acme/tracer is no prerelease, everybody has it")
+		_, err = publish.Do(t.Context(), f)
+		wantRefused(t, err, "everybody has it")
+	}
+	if made.prerelease || len(h.releases) != 1 {
+		t.Errorf("%+v", made)
+	}
+}
+
 // A release that is not what soaked is never promoted.
 func TestReplaced(t *testing.T) {
 	h := newHub()
@@ -190,7 +208,7 @@ func TestTaken(t *testing.T) {
 	}
 	released := h.ci("v1.4.0", commit, "", "")
 	released.prerelease, h.latest = false, released
-	wantRefused(t, plan(facts("1.4.0", "one")), "the release v1.4.0 of acme/tracer is no prerelease; merge with a new version")
+	wantRefused(t, plan(facts("1.4.0", "one")), "the release v1.4.0 of acme/tracer is no prerelease, everybody has it")
 	h.ci("v1.5.0", commit, "other.tgz", "other")
 	wantRefused(t, plan(facts("1.5.0", "one")), "version 1.5.0 is taken")
 	h.tags["v1.6.0"] = strings.Repeat("e", 40)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
@@ -14,10 +15,11 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// What CircleCI takes of one parameter, in characters, and how many pages of 20 pipelines are looked through.
+// What CircleCI takes of one parameter, in characters, how many pages of 20 pipelines are looked through, and how many of workflows.
 const (
 	mostParameter = 512
-	circlePages   = 10
+	circlePages   = 50
+	workflowPages = 10
 )
 
 type circleci struct {
@@ -26,6 +28,17 @@ type circleci struct {
 	branch     *expr.Template
 	parameters templates
 	app        string // where people look at pipelines
+
+	mu    sync.Mutex
+	known map[circleSearch]circleFound // what a configuration says does not change, and each is a request
+}
+
+// circleSearch is what a pipeline's configuration is searched for, and circleFound whose key was found.
+type circleSearch struct{ pipeline, release, channel string }
+
+type circleFound struct {
+	mark
+	ok bool
 }
 
 // CircleCI makes the driver of a project's pipelines. It touches nothing outside. An error is a mistake in c.
@@ -36,7 +49,7 @@ func CircleCI(c project.CircleCI, role driver.Role, opts ...Option) (*Driver, er
 		return nil, fmt.Errorf("circleci: %w", err)
 	}
 	l.Header = "Circle-Token"
-	v := &circleci{asker: l, slug: strings.Split(c.Project, "/"), app: c.URL}
+	v := &circleci{asker: l, slug: strings.Split(c.Project, "/"), app: c.URL, known: map[circleSearch]circleFound{}}
 	if len(v.slug) != 3 {
 		return nil, fmt.Errorf("circleci: the project %s is no slug such as gh/acme/tracer", driver.Quote(c.Project))
 	}
@@ -100,11 +113,11 @@ func (v *circleci) runs(ctx context.Context, j job) ([]run, error) {
 			}
 		}
 		if page.Next == "" {
-			break
+			return found, nil
 		}
 		query.Set("page-token", page.Next)
 	}
-	return found, nil
+	return j.Beyond(found, fmt.Sprintf("%d pages of pipelines", circlePages))
 }
 
 // mine tells whether a pipeline carries a key of the job's release: its compiled configuration has the parameter's value.
@@ -112,16 +125,27 @@ func (v *circleci) mine(ctx context.Context, j job, p circlePipeline) (run, bool
 	if p.Trigger.Type != "api" {
 		return run{}, false, nil
 	}
-	config, err := v.compiled(ctx, p)
-	if err != nil {
-		return run{}, false, err
+	search := circleSearch{p.ID, j.release, j.channel}
+	v.mu.Lock()
+	found, known := v.known[search]
+	v.mu.Unlock()
+	if !known {
+		config, err := v.compiled(ctx, p)
+		if err != nil {
+			return run{}, false, err
+		}
+		found.mark, found.ok = j.find(config)
+		if strings.TrimSpace(config) != "" { // it is compiled
+			v.mu.Lock()
+			v.known[search] = found
+			v.mu.Unlock()
+		}
 	}
-	m, ok := j.find(config)
-	if !ok {
+	if !found.ok {
 		return run{}, false, nil
 	}
 	r, err := v.judged(ctx, p)
-	r.mark = m
+	r.mark = found.mark
 	return r, true, err
 }
 
@@ -212,14 +236,32 @@ func (v *circleci) judged(ctx context.Context, p circlePipeline) (run, error) {
 		}
 		return v.run(p, failed, why), nil
 	}
-	var workflows struct {
-		Items []circleWorkflow `json:"items"`
-	}
-	if err := v.getJSON(ctx, v.api(nil, "pipeline", p.ID, "workflow"), &workflows); err != nil {
+	workflows, err := v.workflows(ctx, p.ID)
+	if err != nil {
 		return v.run(p, running, p.State), err
 	}
-	s, says := circleState(p.State, workflows.Items)
+	s, says := circleState(p.State, workflows)
 	return v.run(p, s, says), nil
+}
+
+// workflows are all of a pipeline: one on a later page may have failed.
+func (v *circleci) workflows(ctx context.Context, pipeline string) ([]circleWorkflow, error) {
+	var all []circleWorkflow
+	query := url.Values{}
+	for range workflowPages {
+		var page struct {
+			Items []circleWorkflow `json:"items"`
+			Next  string           `json:"next_page_token"`
+		}
+		if err := v.getJSON(ctx, v.api(query, "pipeline", pipeline, "workflow"), &page); err != nil {
+			return nil, err
+		}
+		if all = append(all, page.Items...); page.Next == "" {
+			return all, nil
+		}
+		query.Set("page-token", page.Next)
+	}
+	return nil, driver.Refusef("the pipeline %s has more than %d pages of workflows: that is too many to judge it", driver.Quote(pipeline), workflowPages)
 }
 
 // circleState judges a pipeline by the newest workflow of each name: a workflow that was run again counts as it ended then.

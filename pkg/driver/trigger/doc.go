@@ -3,13 +3,17 @@
 //
 // # Find, trigger, follow
 //
-// An action has a key: release, attempt, action and stage ("<release>-2-deploy-staging"; taking it back is "<release>-2-restore-deploy-
-// staging"). What is triggered carries the key. So before anything is triggered the runs that carry a key of this release, for this
-// channel, are looked up, newest first:
+// An action has a key: release, try, action and stage ("<release>-2-deploy-staging"; taking it back is "<release>-2-restore-deploy-
+// staging"). The try counts up when a release that failed is tried again, and not when another instance takes an attempt over: that one
+// asks with the same key. What is triggered carries the key. So before anything is triggered the runs that carry a key of this release,
+// for this channel, are looked up, newest first:
 //
-//   - One that goes on or has succeeded is followed, whichever attempt began it: a second attempt finds the run of the first.
-//   - One of an earlier attempt that failed is passed over; one of this very attempt that failed is this attempt's result.
+//   - One that goes on or has succeeded is followed, whichever attempt or try began it.
+//   - One of an earlier try that failed is passed over; one of this very try that failed is its result.
 //   - Where the newest is the opposite action, its end is waited for, and then there is something to do.
+//
+// Looked at is what began since the merge, as the broker has it, and a bounded number: when the bound comes first, and nothing was found,
+// nothing is triggered, and the error says where to look.
 //
 // Only when none is left is one triggered. When the answer to that is lost or doubtful, the run is looked for before it is
 // triggered again. Two instances at once can still both look, find nothing and trigger: no CI has a compare-and-set for that. The
@@ -43,7 +47,8 @@
 // token with the scope api and the role of a maintainer, or a developer's where the project lets developers use pipeline variables.
 //
 // http: nothing is known of the other side. It gets the key as Idempotency-Key; a request whose answer is lost is made again with the
-// same key. Another attempt has another key: a side that must not begin twice looks at ${release.id} too.
+// same key, and so does an instance that takes over. Only after a failure a retry has another key: a side that must not begin twice even
+// then looks at ${release.id} too.
 //
 // # What fails and what then
 //

@@ -196,7 +196,7 @@ func choose(runs []run, j job) (mine, opposite *run) {
 			return nil, r
 		case !same: // since then there is something to do again
 			return nil, nil
-		case r.state != failed, r.attempt == j.attempt:
+		case r.state != failed, r.try == j.try:
 			return r, nil
 		}
 	}
@@ -212,7 +212,7 @@ func (d *Driver) start(ctx context.Context, j job) (*run, error) {
 		r, err := d.vendor.start(ctx, j)
 		switch {
 		case err == nil && r.id != "":
-			r.mark = mark{j.attempt, j.action == restore}
+			r.mark = mark{j.try, j.action == restore}
 			return &r, nil
 		case err == nil:
 			return d.accepted(ctx, j)

@@ -25,7 +25,7 @@ func (c *ci) facts(version string) driver.Facts {
 	c.contents[digest] = content
 	return driver.Facts{
 		Release: "01970000-0000-7000-8000-" + fmt.Sprintf("%012s", strings.ReplaceAll(version, ".", "")), Project: "tracer",
-		Attempt: 1, Version: version, Beta: version + "-beta.0", Stage: "staging", Commit: "c0ffee", Ref: "refs/heads/main",
+		Attempt: 1, Try: 1, Version: version, Beta: version + "-beta.0", Stage: "staging", Commit: "c0ffee", Ref: "refs/heads/main",
 		Artifact: driver.Artifact{Name: "tracer-" + version + ".tgz", Digest: digest},
 	}
 }
@@ -68,7 +68,9 @@ func eachVendor(t *testing.T, test func(t *testing.T, name string, open maker, c
 	}
 }
 
-func next(f driver.Facts) driver.Facts { f.Attempt++; return f }
+// next is the next attempt, of an instance that takes over; retried is the first one after a failure.
+func next(f driver.Facts) driver.Facts    { f.Attempt++; return f }
+func retried(f driver.Facts) driver.Facts { f.Attempt, f.Try = 1, f.Try+1; return f }
 
 // A second attempt follows what the first one began, while it runs and after it succeeded; it begins another only after a failure.
 func TestTakeover(t *testing.T) {
@@ -101,16 +103,37 @@ func TestTakeover(t *testing.T) {
 		g := c.facts("1.5.0")
 		c.fail[g.Key()+"-deploy-staging"] = true
 		d := open(t, driver.Deploy, tokenEnv, c)
-		for range 2 { // the second time it is found, and is the result of this attempt
+		for range 2 { // the second time it is found, and is the result of this try
 			if _, err = d.Do(t.Context(), g); !driver.IsRefused(err) || !strings.Contains(err.Error(), "/acme/tracer/") || c.count() != 4 {
 				t.Errorf("%s: a job that fails: %v, %d pipelines", name, err, c.count())
 			}
 		}
-		if done, err = d.Do(t.Context(), next(g)); err != nil || done.Existed || c.count() != 5 {
+		if done, err = d.Do(t.Context(), retried(g)); err != nil || done.Existed || c.count() != 5 {
 			t.Errorf("%s: after a failure: %+v, %v, %d pipelines", name, done, err, c.count())
 		}
-		if done, err = d.Do(t.Context(), next(next(g))); err != nil || !done.Existed || c.count() != 5 {
+		if done, err = d.Do(t.Context(), next(retried(g))); err != nil || !done.Existed || c.count() != 5 {
 			t.Errorf("%s: after a success: %+v, %v, %d pipelines", name, done, err, c.count())
+		}
+	})
+}
+
+// The other side knows a request by its key alone: what an instance began that died before it heard of it is not begun again by the one
+// that takes over. A retry after a failure begins again.
+func TestKnownByItsKey(t *testing.T) {
+	t.Setenv(tokenEnv, goodToken)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCI()
+		f := c.facts("1.4.0")
+		c.fail[f.Key()+"-deploy-staging"] = true
+		line := &drivertest.Transport{Base: c, KillAt: 2, Writes: func(*http.Request) bool { return true }}
+		if _, err := hook(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f); !line.Killed() || c.count() != 1 {
+			t.Fatalf("%v, %d runs", err, c.count())
+		}
+		if _, err := hook(t, driver.Deploy, tokenEnv, c).Do(t.Context(), next(f)); !driver.IsRefused(err) || c.count() != 1 {
+			t.Errorf("taken over: %v, %d runs", err, c.count())
+		}
+		if _, err := hook(t, driver.Deploy, tokenEnv, c).Do(t.Context(), retried(f)); err != nil || c.count() != 2 {
+			t.Errorf("retried: %v, %d runs", err, c.count())
 		}
 	})
 }
@@ -139,7 +162,7 @@ func TestUndoOfWhatRuns(t *testing.T) {
 		if p := c.pipelines[1].params; p["release"] != "" || p["action"] != restore || p["undo"] != f.Release {
 			t.Errorf("%s: %v", name, p)
 		}
-		if done, err := d.Do(t.Context(), next(f)); err != nil || done.Existed || c.count() != 3 {
+		if done, err := d.Do(t.Context(), retried(f)); err != nil || done.Existed || c.count() != 3 {
 			t.Errorf("%s: done again: %+v, %v", name, done, err)
 		}
 	})

@@ -86,10 +86,10 @@ func (v *github) runs(ctx context.Context, j job) ([]run, error) {
 			}
 		}
 		if len(list.Runs) < 100 {
-			break
+			return found, nil
 		}
 	}
-	return found, nil
+	return j.Beyond(found, fmt.Sprintf("%d runs of the workflow", 100*githubPages))
 }
 
 func (v *github) start(ctx context.Context, j job) (run, error) {

@@ -90,10 +90,10 @@ func (v *gitlab) runs(ctx context.Context, j job) ([]run, error) {
 			}
 		}
 		if len(list) < 100 {
-			break
+			return found, nil
 		}
 	}
-	return found, nil
+	return j.Beyond(found, fmt.Sprintf("%d pipelines", 100*gitlabPages))
 }
 
 func (v *gitlab) start(ctx context.Context, j job) (run, error) {

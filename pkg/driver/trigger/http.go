@@ -178,7 +178,7 @@ func (v *request) start(ctx context.Context, j job) (run, error) {
 	return run{id: address, url: line.Plain(address), state: running, says: "begun"}, nil
 }
 
-// look refuses an answer that its conditions can not be asked of: it would be no better in the next attempt, which would begin anew.
+// look refuses an answer that its conditions can not be asked of: it would be no better when it is asked again.
 func (v *request) look(ctx context.Context, j job, r run) (run, error) {
 	a, err := v.get(ctx, r.id)
 	if err != nil {

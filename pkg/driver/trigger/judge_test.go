@@ -69,7 +69,7 @@ func TestStates(t *testing.T) {
 
 // What the runs of a release mean for a job, newest first.
 func TestChoose(t *testing.T) {
-	one := func(attempt int, back bool, s state) run { return run{mark: mark{attempt, back}, state: s} }
+	one := func(try int, back bool, s state) run { return run{mark: mark{try, back}, state: s} }
 	for name, c := range map[string]struct {
 		runs           []run
 		action         string
@@ -89,7 +89,7 @@ func TestChoose(t *testing.T) {
 		"restored":                   {[]run{one(1, true, succeeded), one(1, false, succeeded)}, restore, 0, -1},
 		"restoring failed, and runs": {[]run{one(1, true, failed), one(1, false, running)}, restore, -1, 1},
 	} {
-		mine, opposite := choose(c.runs, job{attempt: 2, action: c.action})
+		mine, opposite := choose(c.runs, job{try: 2, action: c.action})
 		at := func(i int) *run {
 			if i < 0 {
 				return nil
@@ -105,7 +105,7 @@ func TestChoose(t *testing.T) {
 // Keys are found whole: not those of another release, stage or role.
 func TestKeys(t *testing.T) {
 	const id, other = "01970000-0000-7000-8000-000000000001", "01970000-0000-7000-8000-000000000002"
-	f := driver.Facts{Release: id, Attempt: 3, Stage: "eu-1"}
+	f := driver.Facts{Release: id, Attempt: 7, Try: 3, Stage: "eu-1"}
 	deploy, err := newJob(driver.Deploy, "deploy", f, &f)
 	if err != nil || deploy.key() != id+"-3-deploy-eu-1" {
 		t.Fatalf("%s, %v", deploy.key(), err)

@@ -22,13 +22,13 @@ const restore = "restore"
 // mostValue bounds a field of the facts, in bytes.
 const mostValue = 8 << 10
 
-// clockError is how wrong the clock of who made a release's id may be.
+// clockError is how much the clock of a CI, or of who made a release's id, may be wrong.
 const clockError = 2 * time.Hour
 
 // job is one action to be triggered.
 type job struct {
 	release string
-	attempt int
+	try     int
 	action  string // a role, or restore
 	channel string // what it is done to: a role, and the stage if there is one
 	vars    expr.Vars
@@ -37,7 +37,7 @@ type job struct {
 
 // key names the job.
 func (j job) key() string {
-	return driver.Facts{Release: j.release, Attempt: j.attempt}.Key() + "-" + j.what()
+	return driver.Facts{Release: j.release, Try: j.try}.Key() + "-" + j.what()
 }
 
 // what is the job as it stands in its key.
@@ -50,8 +50,8 @@ func (j job) what() string {
 
 // mark is one key that was found.
 type mark struct {
-	attempt int
-	back    bool // it takes the action back
+	try  int
+	back bool // it takes the action back
 }
 
 var (
@@ -59,7 +59,7 @@ var (
 	keyTail   = regexp.MustCompile(`^-([0-9]{1,9})-([a-z0-9-]{1,100})`)
 )
 
-// find looks in a text for a key of the job's release on its channel, of any attempt.
+// find looks in a text for a key of the job's release on its channel, of any try.
 func (j job) find(text string) (mark, bool) {
 	for {
 		_, after, found := strings.Cut(text, j.release)
@@ -67,10 +67,10 @@ func (j job) find(text string) (mark, bool) {
 			return mark{}, false
 		}
 		if m := keyTail.FindStringSubmatch(after); m != nil {
-			attempt, err := strconv.Atoi(m[1])
+			try, err := strconv.Atoi(m[1])
 			what, back := strings.CutPrefix(m[2], restore+"-")
 			if err == nil && what == j.channel {
-				return mark{attempt, back}, true
+				return mark{try, back}, true
 			}
 		}
 		text = after
@@ -86,11 +86,14 @@ func newJob(role driver.Role, action string, f driver.Facts, to *driver.Facts) (
 	if f.Stage != "" && !stageName.MatchString(f.Stage) {
 		return job{}, driver.Refusef("the stage %s is not a name", driver.Quote(f.Stage))
 	}
-	j := job{release: f.Release, attempt: f.Attempt, action: action, channel: string(role)}
+	j := job{release: f.Release, try: f.Try, action: action, channel: string(role)}
 	if f.Stage != "" {
 		j.channel += "-" + f.Stage
 	}
-	if id.Version() == 7 { // made by whoever merged, whose clock may be wrong by a while
+	switch { // others' clocks may be wrong by a while
+	case !f.Merged.IsZero():
+		j.since = f.Merged.Add(-clockError)
+	case id.Version() == 7: // made by whoever merged
 		sec, nsec := id.Time().UnixTime()
 		j.since = time.Unix(sec, nsec).Add(-clockError)
 	}
@@ -98,7 +101,7 @@ func newJob(role driver.Role, action string, f driver.Facts, to *driver.Facts) (
 	if to != nil {
 		facts = *to
 	}
-	facts.Project, facts.Stage, facts.Attempt = f.Project, f.Stage, f.Attempt
+	facts.Project, facts.Stage, facts.Try = f.Project, f.Stage, f.Try
 	j.vars = expr.Vars{
 		"release.id": facts.Release, "release.project": facts.Project, "release.commit": facts.Commit, "release.ref": facts.Ref,
 		"release.url": facts.URL, "release.actor": facts.Actor, "release.version": facts.Version, "release.beta": facts.Beta,
@@ -121,6 +124,6 @@ func newJob(role driver.Role, action string, f driver.Facts, to *driver.Facts) (
 			return job{}, driver.Refusef("%s is not text: %s", name, driver.Quote(text))
 		}
 	}
-	j.vars["release.attempt"] = int64(facts.Attempt)
+	j.vars["release.attempt"] = int64(facts.Try)
 	return j, nil
 }

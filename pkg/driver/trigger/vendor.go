@@ -59,7 +59,7 @@ func (r run) Mark() Mark { return r.mark }
 // State is how far it is, and Says the vendor's word for that.
 func (r run) State() state { return r.state }
 
-// Key names the job: release, attempt, and what is done. It has letters, digits and dashes only, 120 at most.
+// Key names the job: release, try, and what is done. It has letters, digits and dashes only, 120 at most.
 func (j job) Key() string { return j.key() }
 
 // Release is the job's release, a UUID, and Channel what the action is done to; [Job.Mark] is that of the job's own key.
@@ -69,7 +69,7 @@ func (j job) Release() string { return j.release }
 func (j job) Channel() string { return j.channel }
 
 // Mark is that of the job's own key.
-func (j job) Mark() Mark { return mark{j.attempt, j.action == restore} }
+func (j job) Mark() Mark { return mark{j.try, j.action == restore} }
 
 // Restores tells whether the job takes its action back.
 func (m mark) Restores() bool { return m.back }
@@ -77,8 +77,22 @@ func (m mark) Restores() bool { return m.back }
 // Since is a time before which there is nothing of the release; zero when that is not known.
 func (j job) Since() time.Time { return j.since }
 
-// Find looks in a text for a key of the job's release on its channel, of any attempt.
+// Find looks in a text for a key of the job's release on its channel, of any try.
 func (j job) Find(text string) (Mark, bool) { return j.find(text) }
+
+// Choose says what the runs of [Vendor.Runs] mean for the job: mine is the one to follow, opposite one whose end must come first. Both are
+// nil when a run has to be triggered.
+func (j job) Choose(runs []Run) (mine, opposite *Run) { return choose(runs, j) }
+
+// Beyond ends a search that came to its bound before the end of what is there: with what was found, if that says what to do. Otherwise a
+// run of the release may be among what was not looked at, and would be begun twice.
+func (j job) Beyond(found []Run, looked string) ([]Run, error) {
+	if mine, opposite := choose(found, j); mine != nil || opposite != nil {
+		return found, nil
+	}
+	return nil, driver.Refusef("%s since the merge are as far as is looked, and there are more: look there for one with the key %s; "+
+		"when there is none, merge again", looked, j.key())
+}
 
 // Facts are all that expressions may name, nested as they name it: release.version is in "release".
 func (j job) Facts() map[string]any {

@@ -3,6 +3,7 @@ package trigger
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,14 @@ func text(values map[string]any) map[string]string {
 		texts[name] = fmt.Sprint(value)
 	}
 	return texts
+}
+
+// page is the part of a list that per_page and page ask for, as GitHub and GitLab count.
+func page(q url.Values, all []any) []any {
+	size, _ := strconv.Atoi(q.Get("per_page"))
+	n, _ := strconv.Atoi(q.Get("page"))
+	from := min(size*(n-1), len(all))
+	return all[from:min(from+size, len(all))]
 }
 
 // circleRoutes are those of CircleCI, after its reference, https://circleci.com/docs/api/v2/.
@@ -84,13 +93,22 @@ func (c *ci) circleRoutes() {
 			"compiled": "environment: { SLUICE_KEY: " + p.params[keyName] + " }",
 		})
 	})
-	// .../#tag/Pipeline/operation/listWorkflowsByPipelineId: items of id, name, status, created_at
+	// .../#tag/Pipeline/operation/listWorkflowsByPipelineId: items of id, name, status, created_at; next_page_token, page-token
 	c.handle("GET /api/v2/pipeline/{id}/workflow", header, "", func(w http.ResponseWriter, r *http.Request) {
 		status := c.over(c.pipeline(r.PathValue("id")))
 		if status == "" {
 			status = "running"
 		}
-		reply(w, http.StatusOK, map[string]any{"items": []any{map[string]any{"id": "w", "name": "deploy", "status": status, "created_at": time.Now()}}})
+		one := func(name, status string) map[string]any {
+			return map[string]any{"items": []any{map[string]any{"id": name, "name": name, "status": status, "created_at": time.Now()}}}
+		}
+		if r.URL.Query().Get("page-token") == "" { // what matters is on the second page
+			first := one("test", "success")
+			first["next_page_token"] = "2"
+			reply(w, http.StatusOK, first)
+			return
+		}
+		reply(w, http.StatusOK, one("deploy", status))
 	})
 }
 
@@ -148,7 +166,7 @@ func (c *ci) githubRoutes() {
 				runs = append(runs, show(p))
 			}
 		}
-		reply(w, http.StatusOK, map[string]any{"total_count": len(runs), "workflow_runs": runs})
+		reply(w, http.StatusOK, map[string]any{"total_count": len(runs), "workflow_runs": page(q, runs)})
 	})
 	c.handle("GET /repos/acme/tracer/actions/runs/{id}", header, scheme, func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, show(c.pipeline(r.PathValue("id"))))
@@ -202,10 +220,13 @@ func (c *ci) gitlabRoutes() {
 			return
 		}
 		out := []any{}
+		since, _ := time.Parse(time.RFC3339, r.URL.Query().Get("updated_after"))
 		for _, p := range c.newest() {
-			out = append(out, show(p))
+			if !p.created.Before(since) {
+				out = append(out, show(p))
+			}
 		}
-		reply(w, http.StatusOK, out)
+		reply(w, http.StatusOK, page(r.URL.Query(), out))
 	}))
 	c.handle("GET /api/v4/projects/{project}/pipelines/{id}", header, "", project(func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, show(c.pipeline(r.PathValue("id"))))

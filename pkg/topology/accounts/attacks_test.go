@@ -80,10 +80,12 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Due(release2), nil},
 		{topology.Signal("tracer", ""), []string{accounts.App, accounts.Gateway}},
 		{topology.Signal("tracer", release2), []string{accounts.App, accounts.Gateway}},
+		{topology.Alert("tracer", "c6eadffa33fcdf37"), []string{accounts.Gateway}},
 		{topology.Heartbeat(release2), []string{accounts.Watcher}},
 		{topology.Measured(release2), []string{accounts.Watcher}},
 		{topology.Evidence(release2), []string{accounts.Watcher}},
 		{topology.Judged(release2), []string{accounts.Watcher}},
+		{topology.Templates(release2), []string{accounts.Watcher}},
 		{topology.CDEvents(release2), []string{accounts.Gateway}},
 		{topology.Dead("cdevents", "1"), append(services, accounts.Watcher, accounts.Gateway)},
 		{"$KV.sluice-projects.tracer", people},
@@ -129,7 +131,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 				may = append(may, accounts.Operator)
 			case v == topology.VerbCancel && (actor == accounts.Watcher || actor == accounts.Stager):
 				may = append(may, actor)
-			case v == topology.VerbRollback && actor == accounts.Watcher:
+			case (v == topology.VerbHold || v == topology.VerbRollback) && actor == accounts.Watcher:
 				may = append(may, actor)
 			}
 			table = append(table, struct {
@@ -235,7 +237,7 @@ func (b *testBundle) reply(t *testing.T) {
 	targets := []string{
 		topology.Release(release), topology.Release(release2), topology.Lane("victim"), topology.Lane("x"), topology.Due(release),
 		topology.Delay(release), topology.Commit("tracer", "f00"), topology.Merge("victim"), topology.Merge("x"), topology.Judged(release),
-		topology.Project("victim"), topology.Project("x"), topology.Heartbeat(release), topology.Measured(release), topology.Signal("victim", ""), topology.Dead("merge", "x"), "$KV.sluice-projects.victim",
+		topology.Project("victim"), topology.Project("x"), topology.Heartbeat(release), topology.Measured(release), topology.Signal("victim", ""), topology.Alert("victim", "c6eadffa33fcdf37"), topology.Dead("merge", "x"), "$KV.sluice-projects.victim",
 		"$KV.sluice-projects.x", "$O.sluice-artifacts.M.x", "$JS.API.STREAM.PURGE.SLUICE", "$JS.API.STREAM.DELETE.SLUICE",
 		"$JS.API.STREAM.PURGE.OBJ_sluice-artifacts", "$JS.API.CONSUMER.DELETE.SLUICE.promoter", "_R_.x", "_R_.x.y", "$SYS.REQ.SERVER.PING",
 	}

@@ -107,6 +107,7 @@ func (b *testBundle) victims() map[string]string {
 		topology.Commit("victim", "c0ffee"):                   "{}",
 		topology.Judged(release):                              "{}",
 		topology.Signal("victim", ""):                         "{}",
+		topology.Alert("victim", "c6eadffa33fcdf37"):          "{}",
 		"$KV." + topology.BucketProjects + ".victim":          "project: victim",
 	}
 }

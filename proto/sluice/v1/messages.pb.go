@@ -561,7 +561,9 @@ type LaneRecord struct {
 	// The owner was asked to give way to a newer release of its project.
 	GivesWay bool `protobuf:"varint,5,opt,name=gives_way,json=givesWay,proto3" json:"gives_way,omitempty"`
 	// By project: the occupants in a row that had to give way.
-	Superseded    map[string]*SupersededRow `protobuf:"bytes,6,rep,name=superseded,proto3" json:"superseded,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Superseded map[string]*SupersededRow `protobuf:"bytes,6,rep,name=superseded,proto3" json:"superseded,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The release of the owner's project that has ended, and whose beta staging runs until the owner is deployed over it.
+	Left          string `protobuf:"bytes,7,opt,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -636,6 +638,13 @@ func (x *LaneRecord) GetSuperseded() map[string]*SupersededRow {
 		return x.Superseded
 	}
 	return nil
+}
+
+func (x *LaneRecord) GetLeft() string {
+	if x != nil {
+		return x.Left
+	}
+	return ""
 }
 
 // SupersededRow is occupants of one project, one after the other, that had to give way.
@@ -778,7 +787,9 @@ type Heartbeat struct {
 	Instance string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
 	Checks   int32                  `protobuf:"varint,3,opt,name=checks,proto3" json:"checks,omitempty"`
 	// At least one check failed the last time, if not often enough to cancel.
-	Failing       bool `protobuf:"varint,4,opt,name=failing,proto3" json:"failing,omitempty"`
+	Failing bool `protobuf:"varint,4,opt,name=failing,proto3" json:"failing,omitempty"`
+	// Checks that say nothing about the release as things are, and why: an alert fires since before it came.
+	Inconclusive  []string `protobuf:"bytes,5,rep,name=inconclusive,proto3" json:"inconclusive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -839,6 +850,13 @@ func (x *Heartbeat) GetFailing() bool {
 		return x.Failing
 	}
 	return false
+}
+
+func (x *Heartbeat) GetInconclusive() []string {
+	if x != nil {
+		return x.Inconclusive
+	}
+	return nil
 }
 
 // Judgement is what the watcher measured, on sluice.judged.<release> (verdicts) and sluice.evidence.<release>.
@@ -1054,9 +1072,10 @@ type Looks struct {
 	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
 	// Of each of the others: milliseconds since the one before.
 	After []int32 `protobuf:"zigzag32,4,rep,packed,name=after,proto3" json:"after,omitempty"`
-	// A letter for each look: p well, f not; P and F the same with a value; c a comparison's counters; n no data, b busy, x blind.
+	// A letter for each look: p well, f not; P and F the same with a value; m a value and that of its baseline; c a comparison's
+	// counters; n no data, b busy, x blind.
 	Came string `protobuf:"bytes,5,opt,name=came,proto3" json:"came,omitempty"`
-	// For each P and F.
+	// For each P and F, and two for each m.
 	Values []float64 `protobuf:"fixed64,6,rep,packed,name=values,proto3" json:"values,omitempty"`
 	// For each c: errors and requests, of the release and of its baseline.
 	Counters []float64 `protobuf:"fixed64,7,rep,packed,name=counters,proto3" json:"counters,omitempty"`
@@ -1277,7 +1296,7 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1b\n" +
 	"\tmerge_seq\x18\x03 \x01(\x04R\bmergeSeq\")\n" +
 	"\rVersionRecord\x12\x18\n" +
-	"\arelease\x18\x01 \x01(\tR\arelease\"\xb0\x03\n" +
+	"\arelease\x18\x01 \x01(\tR\arelease\"\xc4\x03\n" +
 	"\n" +
 	"LaneRecord\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12#\n" +
@@ -1287,7 +1306,8 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\tgives_way\x18\x05 \x01(\bR\bgivesWay\x12E\n" +
 	"\n" +
 	"superseded\x18\x06 \x03(\v2%.sluice.v1.LaneRecord.SupersededEntryR\n" +
-	"superseded\x1a;\n" +
+	"superseded\x12\x12\n" +
+	"\x04left\x18\a \x01(\tR\x04left\x1a;\n" +
 	"\rPromotedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aW\n" +
@@ -1302,12 +1322,13 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
 	"\x05order\x18\x03 \x01(\x04R\x05order\x12\x1c\n" +
 	"\texpedited\x18\x04 \x01(\bR\texpedited\x12\x14\n" +
-	"\x05place\x18\x05 \x01(\x04R\x05place\"s\n" +
+	"\x05place\x18\x05 \x01(\x04R\x05place\"\x97\x01\n" +
 	"\tHeartbeat\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
 	"\x06checks\x18\x03 \x01(\x05R\x06checks\x12\x18\n" +
-	"\afailing\x18\x04 \x01(\bR\afailing\"\xb5\x01\n" +
+	"\afailing\x18\x04 \x01(\bR\afailing\x12\"\n" +
+	"\finconclusive\x18\x05 \x03(\tR\finconclusive\"\xb5\x01\n" +
 	"\tJudgement\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x12\x18\n" +

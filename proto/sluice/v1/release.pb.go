@@ -438,44 +438,48 @@ func (*Record_NotRolledBack) isRecord_Event() {}
 
 // State is a release as its journal tells it.
 type State struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Release       string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
-	Project       string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
-	Phase         string                 `protobuf:"bytes,3,opt,name=phase,proto3" json:"phase,omitempty"`
-	Merge         *Merge                 `protobuf:"bytes,4,opt,name=merge,proto3" json:"merge,omitempty"`
-	Policy        *Policy                `protobuf:"bytes,5,opt,name=policy,proto3" json:"policy,omitempty"`
-	Version       string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
-	Beta          string                 `protobuf:"bytes,7,opt,name=beta,proto3" json:"beta,omitempty"`
-	Digest        string                 `protobuf:"bytes,8,opt,name=digest,proto3" json:"digest,omitempty"`
-	BetaChannel   *Channel               `protobuf:"bytes,9,opt,name=beta_channel,json=betaChannel,proto3" json:"beta_channel,omitempty"`
-	Staging       *Channel               `protobuf:"bytes,10,opt,name=staging,proto3" json:"staging,omitempty"`
-	Latest        *Channel               `protobuf:"bytes,11,opt,name=latest,proto3" json:"latest,omitempty"`
-	Attempts      map[string]*Attempt    `protobuf:"bytes,12,rep,name=attempts,proto3" json:"attempts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	StagedAt      *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=staged_at,json=stagedAt,proto3" json:"staged_at,omitempty"`
-	SoakFrom      *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=soak_from,json=soakFrom,proto3" json:"soak_from,omitempty"`
-	Extra         *durationpb.Duration   `protobuf:"bytes,15,opt,name=extra,proto3" json:"extra,omitempty"`
-	Due           *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=due,proto3" json:"due,omitempty"`
-	Remaining     *durationpb.Duration   `protobuf:"bytes,17,opt,name=remaining,proto3" json:"remaining,omitempty"`
-	Held          *Holding               `protobuf:"bytes,18,opt,name=held,proto3" json:"held,omitempty"`
-	Expedited     *Said                  `protobuf:"bytes,19,opt,name=expedited,proto3" json:"expedited,omitempty"`
-	Behind        string                 `protobuf:"bytes,20,opt,name=behind,proto3" json:"behind,omitempty"`
-	Folded        uint64                 `protobuf:"varint,21,opt,name=folded,proto3" json:"folded,omitempty"`
-	Claim         uint64                 `protobuf:"varint,22,opt,name=claim,proto3" json:"claim,omitempty"`
-	MergedAt      *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`
-	End           *Said                  `protobuf:"bytes,24,opt,name=end,proto3" json:"end,omitempty"`
-	Evidence      string                 `protobuf:"bytes,25,opt,name=evidence,proto3" json:"evidence,omitempty"`
-	Stage         int32                  `protobuf:"varint,26,opt,name=stage,proto3" json:"stage,omitempty"`
-	Passed        []*Channel             `protobuf:"bytes,27,rep,name=passed,proto3" json:"passed,omitempty"`
-	PhaseAt       *timestamppb.Timestamp `protobuf:"bytes,28,opt,name=phase_at,json=phaseAt,proto3" json:"phase_at,omitempty"`
-	Forced        bool                   `protobuf:"varint,29,opt,name=forced,proto3" json:"forced,omitempty"`
-	Approved      []*Said                `protobuf:"bytes,30,rep,name=approved,proto3" json:"approved,omitempty"`
-	Postponed     *Postponement          `protobuf:"bytes,31,opt,name=postponed,proto3" json:"postponed,omitempty"`
-	FailedIn      string                 `protobuf:"bytes,32,opt,name=failed_in,json=failedIn,proto3" json:"failed_in,omitempty"`
-	Reached       bool                   `protobuf:"varint,33,opt,name=reached,proto3" json:"reached,omitempty"`
-	Soaked        bool                   `protobuf:"varint,34,opt,name=soaked,proto3" json:"soaked,omitempty"`
-	LateCancel    *Said                  `protobuf:"bytes,35,opt,name=late_cancel,json=lateCancel,proto3" json:"late_cancel,omitempty"`
-	Recalled      *Said                  `protobuf:"bytes,36,opt,name=recalled,proto3" json:"recalled,omitempty"`
-	RecalledIn    string                 `protobuf:"bytes,37,opt,name=recalled_in,json=recalledIn,proto3" json:"recalled_in,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Release     string                 `protobuf:"bytes,1,opt,name=release,proto3" json:"release,omitempty"`
+	Project     string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
+	Phase       string                 `protobuf:"bytes,3,opt,name=phase,proto3" json:"phase,omitempty"`
+	Merge       *Merge                 `protobuf:"bytes,4,opt,name=merge,proto3" json:"merge,omitempty"`
+	Policy      *Policy                `protobuf:"bytes,5,opt,name=policy,proto3" json:"policy,omitempty"`
+	Version     string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
+	Beta        string                 `protobuf:"bytes,7,opt,name=beta,proto3" json:"beta,omitempty"`
+	Digest      string                 `protobuf:"bytes,8,opt,name=digest,proto3" json:"digest,omitempty"`
+	BetaChannel *Channel               `protobuf:"bytes,9,opt,name=beta_channel,json=betaChannel,proto3" json:"beta_channel,omitempty"`
+	Staging     *Channel               `protobuf:"bytes,10,opt,name=staging,proto3" json:"staging,omitempty"`
+	Latest      *Channel               `protobuf:"bytes,11,opt,name=latest,proto3" json:"latest,omitempty"`
+	Attempts    map[string]*Attempt    `protobuf:"bytes,12,rep,name=attempts,proto3" json:"attempts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	StagedAt    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=staged_at,json=stagedAt,proto3" json:"staged_at,omitempty"`
+	SoakFrom    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=soak_from,json=soakFrom,proto3" json:"soak_from,omitempty"`
+	Extra       *durationpb.Duration   `protobuf:"bytes,15,opt,name=extra,proto3" json:"extra,omitempty"`
+	Due         *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=due,proto3" json:"due,omitempty"`
+	Remaining   *durationpb.Duration   `protobuf:"bytes,17,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	Held        *Holding               `protobuf:"bytes,18,opt,name=held,proto3" json:"held,omitempty"`
+	Expedited   *Said                  `protobuf:"bytes,19,opt,name=expedited,proto3" json:"expedited,omitempty"`
+	Behind      string                 `protobuf:"bytes,20,opt,name=behind,proto3" json:"behind,omitempty"`
+	Folded      uint64                 `protobuf:"varint,21,opt,name=folded,proto3" json:"folded,omitempty"`
+	Claim       uint64                 `protobuf:"varint,22,opt,name=claim,proto3" json:"claim,omitempty"`
+	MergedAt    *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`
+	End         *Said                  `protobuf:"bytes,24,opt,name=end,proto3" json:"end,omitempty"`
+	Evidence    string                 `protobuf:"bytes,25,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Stage       int32                  `protobuf:"varint,26,opt,name=stage,proto3" json:"stage,omitempty"`
+	Passed      []*Channel             `protobuf:"bytes,27,rep,name=passed,proto3" json:"passed,omitempty"`
+	PhaseAt     *timestamppb.Timestamp `protobuf:"bytes,28,opt,name=phase_at,json=phaseAt,proto3" json:"phase_at,omitempty"`
+	Forced      bool                   `protobuf:"varint,29,opt,name=forced,proto3" json:"forced,omitempty"`
+	Approved    []*Said                `protobuf:"bytes,30,rep,name=approved,proto3" json:"approved,omitempty"`
+	Postponed   *Postponement          `protobuf:"bytes,31,opt,name=postponed,proto3" json:"postponed,omitempty"`
+	FailedIn    string                 `protobuf:"bytes,32,opt,name=failed_in,json=failedIn,proto3" json:"failed_in,omitempty"`
+	Reached     bool                   `protobuf:"varint,33,opt,name=reached,proto3" json:"reached,omitempty"`
+	Soaked      bool                   `protobuf:"varint,34,opt,name=soaked,proto3" json:"soaked,omitempty"`
+	LateCancel  *Said                  `protobuf:"bytes,35,opt,name=late_cancel,json=lateCancel,proto3" json:"late_cancel,omitempty"`
+	Recalled    *Said                  `protobuf:"bytes,36,opt,name=recalled,proto3" json:"recalled,omitempty"`
+	RecalledIn  string                 `protobuf:"bytes,37,opt,name=recalled_in,json=recalledIn,proto3" json:"recalled_in,omitempty"`
+	// Soak of this stage that was added for what nobody watched.
+	Prolonged *durationpb.Duration `protobuf:"bytes,38,opt,name=prolonged,proto3" json:"prolonged,omitempty"`
+	// How often it has failed, or could not be rolled back.
+	Failures      int32 `protobuf:"varint,39,opt,name=failures,proto3" json:"failures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -769,6 +773,20 @@ func (x *State) GetRecalledIn() string {
 	return ""
 }
 
+func (x *State) GetProlonged() *durationpb.Duration {
+	if x != nil {
+		return x.Prolonged
+	}
+	return nil
+}
+
+func (x *State) GetFailures() int32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
 // Merge is what a merge event asked for.
 type Merge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -967,8 +985,12 @@ type Policy struct {
 	MaxPhase       *durationpb.Duration `protobuf:"bytes,13,opt,name=max_phase,json=maxPhase,proto3" json:"max_phase,omitempty"`
 	MaxHold        *durationpb.Duration `protobuf:"bytes,14,opt,name=max_hold,json=maxHold,proto3" json:"max_hold,omitempty"`
 	Needs          []*Need              `protobuf:"bytes,15,rep,name=needs,proto3" json:"needs,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How much of each soak must have been watched, in percent (90 when zero), and what becomes of a release of whose soak less was:
+	// hold (also when empty) or extend.
+	Coverage      int32  `protobuf:"varint,16,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	OnGap         string `protobuf:"bytes,17,opt,name=on_gap,json=onGap,proto3" json:"on_gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -1104,6 +1126,20 @@ func (x *Policy) GetNeeds() []*Need {
 		return x.Needs
 	}
 	return nil
+}
+
+func (x *Policy) GetCoverage() int32 {
+	if x != nil {
+		return x.Coverage
+	}
+	return 0
+}
+
+func (x *Policy) GetOnGap() string {
+	if x != nil {
+		return x.OnGap
+	}
+	return ""
 }
 
 // StagePolicy is what the project file says of one of several stages.
@@ -1888,10 +1924,12 @@ func (x *Held) GetSeq() uint64 {
 
 // Resumed starts the clock again.
 type Resumed struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Said          *Said                  `protobuf:"bytes,1,opt,name=said,proto3" json:"said,omitempty"`
-	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
-	Due           *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=due,proto3" json:"due,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Said  *Said                  `protobuf:"bytes,1,opt,name=said,proto3" json:"said,omitempty"`
+	Seq   uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	Due   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=due,proto3" json:"due,omitempty"`
+	// Soak that is added for what nobody watched, when Sluice itself resumed the release.
+	Prolonged     *durationpb.Duration `protobuf:"bytes,4,opt,name=prolonged,proto3" json:"prolonged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1943,6 +1981,13 @@ func (x *Resumed) GetSeq() uint64 {
 func (x *Resumed) GetDue() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Due
+	}
+	return nil
+}
+
+func (x *Resumed) GetProlonged() *durationpb.Duration {
+	if x != nil {
+		return x.Prolonged
 	}
 	return nil
 }
@@ -2756,7 +2801,7 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\aretried\x18\x1b \x01(\v2\x12.sluice.v1.RetriedH\x00R\aretried\x121\n" +
 	"\brecalled\x18\x1c \x01(\v2\x13.sluice.v1.RecalledH\x00R\brecalled\x12B\n" +
 	"\x0fnot_rolled_back\x18\x1d \x01(\v2\x18.sluice.v1.NotRolledBackH\x00R\rnotRolledBackB\a\n" +
-	"\x05event\"\xeb\v\n" +
+	"\x05event\"\xc0\f\n" +
 	"\x05State\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x14\n" +
@@ -2797,7 +2842,9 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"lateCancel\x12+\n" +
 	"\brecalled\x18$ \x01(\v2\x0f.sluice.v1.SaidR\brecalled\x12\x1f\n" +
 	"\vrecalled_in\x18% \x01(\tR\n" +
-	"recalledIn\x1aO\n" +
+	"recalledIn\x127\n" +
+	"\tprolonged\x18& \x01(\v2\x19.google.protobuf.DurationR\tprolonged\x12\x1a\n" +
+	"\bfailures\x18' \x01(\x05R\bfailures\x1aO\n" +
 	"\rAttemptsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.sluice.v1.AttemptR\x05value:\x028\x01\"\xab\x02\n" +
@@ -2816,7 +2863,7 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x05needs\x18\v \x03(\v2\x0f.sluice.v1.NeedR\x05needs\":\n" +
 	"\x04Need\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\tR\aversion\"\xe5\x04\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"\x98\x05\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision\x12\x12\n" +
 	"\x04lane\x18\x02 \x01(\tR\x04lane\x12\x1c\n" +
@@ -2834,7 +2881,9 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x04bake\x18\f \x01(\v2\x19.google.protobuf.DurationR\x04bake\x126\n" +
 	"\tmax_phase\x18\r \x01(\v2\x19.google.protobuf.DurationR\bmaxPhase\x124\n" +
 	"\bmax_hold\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\amaxHold\x12%\n" +
-	"\x05needs\x18\x0f \x03(\v2\x0f.sluice.v1.NeedR\x05needs\"p\n" +
+	"\x05needs\x18\x0f \x03(\v2\x0f.sluice.v1.NeedR\x05needs\x12\x1a\n" +
+	"\bcoverage\x18\x10 \x01(\x05R\bcoverage\x12\x15\n" +
+	"\x06on_gap\x18\x11 \x01(\tR\x05onGap\"p\n" +
 	"\vStagePolicy\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12\x1c\n" +
@@ -2888,11 +2937,12 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"F\n" +
 	"\x04Held\x12,\n" +
 	"\aholding\x18\x01 \x01(\v2\x12.sluice.v1.HoldingR\aholding\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"n\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xa7\x01\n" +
 	"\aResumed\x12#\n" +
 	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12,\n" +
-	"\x03due\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x03due\"l\n" +
+	"\x03due\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x03due\x127\n" +
+	"\tprolonged\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tprolonged\"l\n" +
 	"\bExtended\x12#\n" +
 	"\x04said\x18\x01 \x01(\v2\x0f.sluice.v1.SaidR\x04said\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12)\n" +
@@ -3034,57 +3084,59 @@ var file_sluice_v1_release_proto_depIdxs = []int32{
 	22, // 39: sluice.v1.State.postponed:type_name -> sluice.v1.Postponement
 	8,  // 40: sluice.v1.State.late_cancel:type_name -> sluice.v1.Said
 	8,  // 41: sluice.v1.State.recalled:type_name -> sluice.v1.Said
-	34, // 42: sluice.v1.Merge.delay:type_name -> google.protobuf.Duration
-	3,  // 43: sluice.v1.Merge.needs:type_name -> sluice.v1.Need
-	34, // 44: sluice.v1.Policy.delay:type_name -> google.protobuf.Duration
-	34, // 45: sluice.v1.Policy.max_overdue:type_name -> google.protobuf.Duration
-	34, // 46: sluice.v1.Policy.max_wait:type_name -> google.protobuf.Duration
-	5,  // 47: sluice.v1.Policy.stages:type_name -> sluice.v1.StagePolicy
-	34, // 48: sluice.v1.Policy.bake:type_name -> google.protobuf.Duration
-	34, // 49: sluice.v1.Policy.max_phase:type_name -> google.protobuf.Duration
-	34, // 50: sluice.v1.Policy.max_hold:type_name -> google.protobuf.Duration
-	3,  // 51: sluice.v1.Policy.needs:type_name -> sluice.v1.Need
-	34, // 52: sluice.v1.StagePolicy.delay:type_name -> google.protobuf.Duration
-	34, // 53: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
-	33, // 54: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
-	33, // 55: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
-	8,  // 56: sluice.v1.Holding.said:type_name -> sluice.v1.Said
-	34, // 57: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
-	2,  // 58: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
-	4,  // 59: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
-	33, // 60: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
-	7,  // 61: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
-	12, // 62: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
-	33, // 63: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
-	33, // 64: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
-	33, // 65: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
-	33, // 66: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
-	33, // 67: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
-	9,  // 68: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
-	8,  // 69: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
-	33, // 70: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
-	8,  // 71: sluice.v1.Extended.said:type_name -> sluice.v1.Said
-	34, // 72: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
-	8,  // 73: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
-	8,  // 74: sluice.v1.Approved.said:type_name -> sluice.v1.Said
-	22, // 75: sluice.v1.Postponed.postponement:type_name -> sluice.v1.Postponement
-	33, // 76: sluice.v1.Postponement.until:type_name -> google.protobuf.Timestamp
-	33, // 77: sluice.v1.Postponement.since:type_name -> google.protobuf.Timestamp
-	33, // 78: sluice.v1.Passed.at:type_name -> google.protobuf.Timestamp
-	33, // 79: sluice.v1.Baking.at:type_name -> google.protobuf.Timestamp
-	8,  // 80: sluice.v1.Retried.said:type_name -> sluice.v1.Said
-	8,  // 81: sluice.v1.Recalled.said:type_name -> sluice.v1.Said
-	8,  // 82: sluice.v1.NotRolledBack.said:type_name -> sluice.v1.Said
-	8,  // 83: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
-	8,  // 84: sluice.v1.Failed.said:type_name -> sluice.v1.Said
-	33, // 85: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
-	8,  // 86: sluice.v1.Refused.said:type_name -> sluice.v1.Said
-	7,  // 87: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
-	88, // [88:88] is the sub-list for method output_type
-	88, // [88:88] is the sub-list for method input_type
-	88, // [88:88] is the sub-list for extension type_name
-	88, // [88:88] is the sub-list for extension extendee
-	0,  // [0:88] is the sub-list for field type_name
+	34, // 42: sluice.v1.State.prolonged:type_name -> google.protobuf.Duration
+	34, // 43: sluice.v1.Merge.delay:type_name -> google.protobuf.Duration
+	3,  // 44: sluice.v1.Merge.needs:type_name -> sluice.v1.Need
+	34, // 45: sluice.v1.Policy.delay:type_name -> google.protobuf.Duration
+	34, // 46: sluice.v1.Policy.max_overdue:type_name -> google.protobuf.Duration
+	34, // 47: sluice.v1.Policy.max_wait:type_name -> google.protobuf.Duration
+	5,  // 48: sluice.v1.Policy.stages:type_name -> sluice.v1.StagePolicy
+	34, // 49: sluice.v1.Policy.bake:type_name -> google.protobuf.Duration
+	34, // 50: sluice.v1.Policy.max_phase:type_name -> google.protobuf.Duration
+	34, // 51: sluice.v1.Policy.max_hold:type_name -> google.protobuf.Duration
+	3,  // 52: sluice.v1.Policy.needs:type_name -> sluice.v1.Need
+	34, // 53: sluice.v1.StagePolicy.delay:type_name -> google.protobuf.Duration
+	34, // 54: sluice.v1.Attempt.timeout:type_name -> google.protobuf.Duration
+	33, // 55: sluice.v1.Attempt.started:type_name -> google.protobuf.Timestamp
+	33, // 56: sluice.v1.Said.at:type_name -> google.protobuf.Timestamp
+	8,  // 57: sluice.v1.Holding.said:type_name -> sluice.v1.Said
+	34, // 58: sluice.v1.Holding.unwatched:type_name -> google.protobuf.Duration
+	2,  // 59: sluice.v1.Merged.merge:type_name -> sluice.v1.Merge
+	4,  // 60: sluice.v1.Merged.policy:type_name -> sluice.v1.Policy
+	33, // 61: sluice.v1.Merged.at:type_name -> google.protobuf.Timestamp
+	7,  // 62: sluice.v1.Begun.attempt:type_name -> sluice.v1.Attempt
+	12, // 63: sluice.v1.Begun.plan:type_name -> sluice.v1.Plan
+	33, // 64: sluice.v1.Begun.at:type_name -> google.protobuf.Timestamp
+	33, // 65: sluice.v1.Done.at:type_name -> google.protobuf.Timestamp
+	33, // 66: sluice.v1.Queued.at:type_name -> google.protobuf.Timestamp
+	33, // 67: sluice.v1.Soaking.due:type_name -> google.protobuf.Timestamp
+	33, // 68: sluice.v1.Soaking.at:type_name -> google.protobuf.Timestamp
+	9,  // 69: sluice.v1.Held.holding:type_name -> sluice.v1.Holding
+	8,  // 70: sluice.v1.Resumed.said:type_name -> sluice.v1.Said
+	33, // 71: sluice.v1.Resumed.due:type_name -> google.protobuf.Timestamp
+	34, // 72: sluice.v1.Resumed.prolonged:type_name -> google.protobuf.Duration
+	8,  // 73: sluice.v1.Extended.said:type_name -> sluice.v1.Said
+	34, // 74: sluice.v1.Extended.by:type_name -> google.protobuf.Duration
+	8,  // 75: sluice.v1.Expedited.said:type_name -> sluice.v1.Said
+	8,  // 76: sluice.v1.Approved.said:type_name -> sluice.v1.Said
+	22, // 77: sluice.v1.Postponed.postponement:type_name -> sluice.v1.Postponement
+	33, // 78: sluice.v1.Postponement.until:type_name -> google.protobuf.Timestamp
+	33, // 79: sluice.v1.Postponement.since:type_name -> google.protobuf.Timestamp
+	33, // 80: sluice.v1.Passed.at:type_name -> google.protobuf.Timestamp
+	33, // 81: sluice.v1.Baking.at:type_name -> google.protobuf.Timestamp
+	8,  // 82: sluice.v1.Retried.said:type_name -> sluice.v1.Said
+	8,  // 83: sluice.v1.Recalled.said:type_name -> sluice.v1.Said
+	8,  // 84: sluice.v1.NotRolledBack.said:type_name -> sluice.v1.Said
+	8,  // 85: sluice.v1.Cancelled.said:type_name -> sluice.v1.Said
+	8,  // 86: sluice.v1.Failed.said:type_name -> sluice.v1.Said
+	33, // 87: sluice.v1.Superseded.at:type_name -> google.protobuf.Timestamp
+	8,  // 88: sluice.v1.Refused.said:type_name -> sluice.v1.Said
+	7,  // 89: sluice.v1.State.AttemptsEntry.value:type_name -> sluice.v1.Attempt
+	90, // [90:90] is the sub-list for method output_type
+	90, // [90:90] is the sub-list for method input_type
+	90, // [90:90] is the sub-list for extension type_name
+	90, // [90:90] is the sub-list for extension extendee
+	0,  // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_release_proto_init() }

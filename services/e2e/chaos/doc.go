@@ -11,9 +11,10 @@
 //   - protocol: promoters only, and a project that has nothing to promote. Journals begin where a release comes due, and
 //     cancels, holds, extends, resumes and expedites are sent within 15 ms of the claim (verbs in requests.go: a new verb is a
 //     line there). It is about who wins, as often as the machine can.
-//   - full: all services, 24 projects with lanes of their own and every collision policy but reject, soaks of 0 to 5 s under a
-//     watcher, the files driver, and commands that write down what they did and when. People cancel, expedite, hold, resume
-//     and extend. It is about whether everything ends, and ends once.
+//   - full: all services, 24 projects with lanes of their own, but for two that share one, and every collision policy but reject,
+//     soaks of 0 to 5 s under a watcher, the files driver, and commands that write down what they did and when; some deployments
+//     fail. People cancel, expedite, hold, resume and extend, and retry what failed. It is about whether everything ends, and ends
+//     once, and about nobody being deployed where somebody else is.
 //
 // # What goes wrong
 //
@@ -31,7 +32,8 @@
 // Clocks: no service reads the wall clock for anything that it decides, so there is no place in the code where a wrong clock could
 // be put in. The services are therefore built with a time.Now of the standard library that is off by what an environment variable
 // says (go build -overlay, see internal/rig); durations stay right, as on a host whose clock is wrong. That wrong clocks do
-// make a difference where somebody believes them is shown by the build flaw_clock.
+// make a difference where somebody believes them is shown by the build flaw_clock; that nobody does, by TestClocksDecideNothing: fifteen
+// kinds of releases, each with something that an hour would change, have the same outcomes whatever the clocks say.
 //
 // A promoter that is stopped for an hour between its claim and its driver: here an attempt may take 6 s instead of 10 minutes,
 // and the stop is longer than that. The hour itself passes in a bubble, in services/e2e, TestStoppedForAnHour.
@@ -40,9 +42,9 @@
 //
 // The stream, as the broker gives it at the end; what the broker acknowledged to clients; the files and the log of the commands.
 // Package internal/check judges them: every numbered invariant of package release, that what was acknowledged is stored, that what
-// users get is what was promoted last, and that every release ended (in the race it may be held for a person). The
-// races of cancel, hold and claim are checked for linearizability in the real time that clients saw, without any sequence of the
-// stream. I6 is judged by what must not be twice in a journal; that a repeated command causes nothing is package
+// users get is what was promoted last, that one release at a time is in a lane, and that every release ended (in the race it may
+// be held for a person). The races of cancel, hold and claim are checked for linearizability in the real time that clients saw,
+// without any sequence of the stream. I6 is judged by what must not be twice in a journal; that a repeated command causes nothing is package
 // release's own test.
 //
 // # What is not covered

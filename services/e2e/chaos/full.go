@@ -36,17 +36,31 @@ const (
 	putWithin = 3 * time.Second
 )
 
-// kind is how a project is set up; every sixth project is alike.
+// kind is how a project is set up; every sixth project is alike, but that the first two of one kind share a lane.
 type kind struct {
 	collision string
 	outside   bool // its promotion is a command, not a file
 	watch     string
+	flaky     bool // some of its deployments fail
+}
+
+// shared is the lane of two projects.
+const shared = "shared"
+
+// failsOneIn is how many deployments of a flaky project there are for one that fails.
+const failsOneIn = 4
+
+func laneOf(i int) string {
+	if i == 1 || i == 7 {
+		return shared
+	}
+	return projectName(i)
 }
 
 func kindOf(i int) kind {
 	return []kind{
 		{collision: "queue", watch: "[ { name: errors, signal: { max: 0 } } ]"},
-		{collision: "queue", watch: "[]"},
+		{collision: "queue", watch: "[]", flaky: true},
 		{collision: "newest", watch: "[]"},
 		{collision: "queue", outside: true, watch: "[ { name: errors, signal: { max: 0 } } ]"},
 		{collision: "supersede", watch: "[]"},
@@ -64,13 +78,17 @@ func (a *arena) apply(ctx context.Context, effect string) error {
 	for i := range projects {
 		k := kindOf(i)
 		command := fmt.Sprintf("{ exec: { command: [%q, %q], timeout: %s } }", effect, a.effects(), patience)
+		stage := command
+		if k.flaky {
+			stage = fmt.Sprintf("{ exec: { command: [%q, %q, \"%d\"], timeout: %s } }", effect, a.effects(), failsOneIn, patience)
+		}
 		files := fmt.Sprintf("{ files: { dir: %q, timeout: %s } }", a.site(), patience)
 		promote := files
 		if k.outside {
 			promote = command
 		}
-		src := fmt.Sprintf("project: %s\npublish: %s\nstage: %s\nsoak: { delay: 1s, collision: %s, max_overdue: %s }\nwatch: %s\npromote: %s\n",
-			projectName(i), files, command, k.collision, tooLate, k.watch, promote)
+		src := fmt.Sprintf("project: %s\nlane: %s\npublish: %s\nstage: %s\nsoak: { delay: 1s, collision: %s, max_overdue: %s }\n"+
+			"watch: %s\npromote: %s\n", projectName(i), laneOf(i), files, stage, k.collision, tooLate, k.watch, promote)
 		if _, _, err := a.catalog.Apply(ctx, projectName(i)+".yaml", []byte(src)); err != nil {
 			return err
 		}
@@ -88,7 +106,8 @@ func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 			defer next.Stop()
 			for n := 1; !over(stop) && ctx.Err() == nil; n++ {
 				slots <- struct{}{}
-				id, ok := a.merge(ctx, projectName(i), fmt.Sprintf("1.%d.0", n))
+				delay := []time.Duration{0, 0, 0, time.Second, time.Second, 2 * time.Second, 5 * time.Second}[rand.IntN(7)]
+				id, ok := a.merge(ctx, projectName(i), fmt.Sprintf("1.%d.0", n), delay)
 				if !ok {
 					return
 				}
@@ -107,10 +126,9 @@ func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 }
 
 // merge hands in an artifact and a merge, and insists until both are acknowledged, as CI does.
-func (a *arena) merge(ctx context.Context, project, version string) (id string, ok bool) {
+func (a *arena) merge(ctx context.Context, project, version string, delay time.Duration) (id string, ok bool) {
 	id = uuid.Must(uuid.NewV7()).String()
 	artifact, text := project+"-"+version+".bin", project+" "+version+" "+id
-	delay := []time.Duration{0, 0, 0, time.Second, time.Second, 2 * time.Second, 5 * time.Second}[rand.IntN(7)]
 	data, err := releasepb.EncodeMergeEvent(releasepb.MergeEvent{
 		ID: id, Commit: strings.ReplaceAll(version, ".", "-"), Version: version, Artifact: artifact, Actor: "ci", Delay: &delay,
 	})
@@ -176,15 +194,20 @@ func (a *arena) accompany(ctx context.Context, id string) {
 	people.Wait()
 }
 
-// seeThrough waits for the end of a release and resumes or expedites it while it is held.
+// seeThrough waits for the end of a release, resumes or expedites it while it is held, and retries it, perhaps, when it failed.
 func (a *arena) seeThrough(ctx context.Context, id string) {
 	for ctx.Err() == nil {
-		s, err := a.until(ctx, id, func(s release.State) bool { return s.Phase.Ended() || s.Phase == release.Held })
-		if err != nil || s.Phase.Ended() {
+		s, err := a.until(ctx, id, func(s release.State) bool {
+			return s.Phase == release.Held || s.Phase.Ended() && !s.Needs(release.RestoreBeta) && !s.Needs(release.RestoreStaging)
+		})
+		if err != nil || s.Phase.Ended() && (s.Phase != release.Failed || s.LateCancel != nil || rand.IntN(3) == 0) {
 			return
 		}
 		verb := topology.VerbResume
-		if s.Held != nil && s.Held.System && rand.IntN(2) == 0 {
+		switch {
+		case s.Phase == release.Failed:
+			verb = topology.VerbRetry
+		case s.Held != nil && s.Held.System && rand.IntN(2) == 0:
 			verb = topology.VerbExpedite
 		}
 		if !pause(ctx, time.Duration(rand.Int64N(int64(2*time.Second)))) {

@@ -118,8 +118,11 @@ func (a *arena) seed(ctx context.Context, id, project, revision string) bool {
 	for ctx.Err() == nil {
 		within, cancel := context.WithTimeout(ctx, askWithin)
 		_, err := a.journal.Append(within, journal.Entry{State: s}, release.WasSoaked{Due: due, At: now}, "chaos")
+		if errors.Is(err, journal.ErrConflict) { // an earlier try was stored and its acknowledgement lost, or is in flight and may get lost
+			_, err = a.journal.Load(within, id)
+		}
 		cancel()
-		if err == nil || errors.Is(err, journal.ErrConflict) { // an earlier try was stored, its acknowledgement lost
+		if err == nil {
 			return true
 		}
 		if !pause(ctx, againAfter) {

@@ -56,6 +56,7 @@ func (r report) arena(p func(string, ...any), name string, f check.Figures) {
 	p("%8d  requests stored; clients tried %d times", f.Requests, r.clients[name])
 	p("%8d  claims, of which %d were stopped by %d requests before them", f.Claims, f.Stopped, f.Stops)
 	p("%8d  requests came too late, after a claim", f.Late)
+	p("%8d  retries of what had failed", f.Retries)
 	for _, phase := range slices.Sorted(maps.Keys(f.Ends)) {
 		p("%8d  %s", f.Ends[phase], phase)
 	}

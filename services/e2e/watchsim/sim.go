@@ -42,11 +42,11 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{
-			"errors", drawErrors, []method{{"threshold", threshold}, {"mann-whitney", mannWhitney}, {"sequential", sequentialRate}},
+			"errors", drawErrors, []method{{"threshold", threshold}, {"mann-whitney", mannWhitney}, {"ranks once", ranksOnce(errorRates)}, {"sequential", sequentialRate}},
 			traffics(), []float64{1, 1.5, 2, 5, 10},
 		},
 		{
-			"latency", drawLatency, []method{{"mann-whitney", latencyRanks}, {"sequential", sequentialMean}},
+			"latency", drawLatency, []method{{"mann-whitney", latencyRanks}, {"ranks once", ranksOnce(latencies)}, {"sequential", sequentialMean}},
 			[]float64{1}, []float64{1, 1.05, 1.1, 1.5},
 		},
 	}
@@ -110,27 +110,47 @@ const (
 )
 
 // mannWhitney repeats the test for one look on all there is, each time as if it were the only time.
-func mannWhitney(s setup) func([]look) bool {
-	return everyMinute(s, func(minute []look) (mine, base float64) {
-		var m, b compare.Count
-		for _, l := range minute {
-			m.Events, m.Exposure = m.Events+l.mine.Events, m.Exposure+l.mine.Exposure
-			b.Events, b.Exposure = b.Events+l.base.Events, b.Exposure+l.base.Exposure
-		}
-		return float64(m.Events) / m.Exposure, float64(b.Events) / b.Exposure
-	})
+func mannWhitney(setup) func([]look) bool { return everyMinute(errorRates) }
+
+func latencyRanks(setup) func([]look) bool { return everyMinute(latencies) }
+
+// errorRates and latencies are the values of a minute.
+func errorRates(minute []look) (mine, base float64) {
+	var m, b compare.Count
+	for _, l := range minute {
+		m.Events, m.Exposure = m.Events+l.mine.Events, m.Exposure+l.mine.Exposure
+		b.Events, b.Exposure = b.Events+l.base.Events, b.Exposure+l.base.Exposure
+	}
+	return float64(m.Events) / m.Exposure, float64(b.Events) / b.Exposure
 }
 
-func latencyRanks(s setup) func([]look) bool {
-	return everyMinute(s, func(minute []look) (mine, base float64) {
-		for _, l := range minute {
-			mine, base = mine+l.mineLatency, base+l.baseLatency
-		}
-		return mine, base
-	})
+func latencies(minute []look) (mine, base float64) {
+	for _, l := range minute {
+		mine, base = mine+l.mineLatency, base+l.baseLatency
+	}
+	return mine, base
 }
 
-func everyMinute(_ setup, value func(minute []look) (mine, base float64)) func([]look) bool {
+// ranksOnce is the same test, asked once, when nine tenths of the soak are over, as the watcher does.
+func ranksOnce(value func(minute []look) (mine, base float64)) func(setup) func([]look) bool {
+	const asked = looks * 9 / 10 / perMinute
+	return func(setup) func([]look) bool {
+		return func(seen []look) bool {
+			if len(seen) != asked*perMinute {
+				return false
+			}
+			var mine, base []float64
+			for minute := range slices.Chunk(seen, perMinute) {
+				m, b := value(minute)
+				mine, base = append(mine, m), append(base, b)
+			}
+			shift, err := compare.Ranks{}.Compare(mine, base)
+			return err == nil && shift.Worse
+		}
+	}
+}
+
+func everyMinute(value func(minute []look) (mine, base float64)) func([]look) bool {
 	var mine, base []float64
 	return func(looks []look) bool {
 		if len(looks)%perMinute != 0 {

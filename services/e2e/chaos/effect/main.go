@@ -1,9 +1,13 @@
 // Effect is the outside world of a chaos run: it appends what it was told to do, and when, to the file that is its argument. The
-// exec driver runs it as a project's stage or promote command.
+// exec driver runs it as a project's stage or promote command. With a number as second argument one of so many deployments fails
+// instead, before anything was done.
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"time"
@@ -29,6 +33,11 @@ func run() error {
 	}
 	if undone := os.Getenv("SLUICE_UNDO_RELEASE"); undone != "" {
 		e.Release = undone
+	}
+	if len(os.Args) > 2 && e.Action == "deploy" {
+		if n, err := strconv.Atoi(os.Args[2]); err != nil || rand.IntN(n) == 0 {
+			return cmp.Or(err, errors.New("this one fails"))
+		}
 	}
 	e.At = time.Now()
 	return outside.Append(os.Args[1], e)

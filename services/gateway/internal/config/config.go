@@ -40,6 +40,13 @@
 //	    events: [artifact.published]        # or change.merged, artifact.packaged
 //	    project: '{"pkg:npm/tracer": "tracer"}[purl.id]'
 //
+//	  - path: /hooks/alertmanager
+//	    source: alertmanager                # alerts, for checks of alerts: also grafana, sentry, datadog, pagerduty, cloudwatch, lumigo, …
+//	    auth: bearer                        # or basic; sentry and pagerduty sign in their own way
+//	    secret_env: ALERTMANAGER_SECRET
+//	    projects: [tracer]
+//	    project: alert.labels.team          # CEL over alert, body and header; every source but alerts has expressions for all fields
+//
 //	cdevents:                               # releases are told of as CDEvents
 //	  source: https://sluice.example.com    # with which the source of every event begins; /sluice unless set
 //	  nats: true                            # on sluice.cdevents.<release>
@@ -100,7 +107,7 @@ const (
 
 // events is what a source can tell of.
 func (s Source) events() []On {
-	switch s {
+	switch s { //nolint:exhaustive // the others tell of alerts
 	case GitHub:
 		return []On{Push, Merged, Build, Release}
 	case GitLab:
@@ -123,10 +130,11 @@ func (s Source) workflows() bool { return s == GitHub || s == CircleCI }
 // Auth is how a generic hook proves who sent it.
 type Auth string
 
-// A signature over the body, or the secret itself as a bearer token.
+// A signature over the body, or the secret itself: as a bearer token, or, of alerts, as the password of any user.
 const (
 	Signature Auth = "signature"
 	Bearer    Auth = "bearer"
+	Basic     Auth = "basic"
 )
 
 // Hook is one path that takes webhooks.
@@ -137,6 +145,7 @@ type Hook struct {
 	SecretFile string
 	Merges     []Merge // at least one, unless expressions say what a merge is
 	Generic    Mapping // of a hook whose source is generic or cdevents
+	Alarm      *Alarm  // of a hook whose source tells of alerts
 }
 
 // Merge says which deliveries are merges of a project.
@@ -214,15 +223,17 @@ func (d *decoder) config(root ast.Node) *Config {
 
 func (d *decoder) hook(path string, node ast.Node) Hook {
 	s, ok := d.section(path, node, "path", "source", "secret_env", "secret_file", "merges",
-		"auth", "delivery", "projects", "events", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at")
+		"auth", "delivery", "projects", "events", "when", "project", "commit", "artifact", "version", "ref", "url", "actor", "at",
+		"each", "status", "fingerprint", "since", "labels", "heartbeat", "name", "summary")
 	if !ok {
 		return Hook{}
 	}
 	s.need("path", "where the webhooks come in, as in /hooks/github")
 	s.need("source", "who sends them")
+	sources := append([]Source{GitHub, GitLab, CircleCI, Bitbucket, Generic, CDEvents}, AlertSources()...)
 	h := Hook{
 		Path:       s.text("path", checkPath),
-		Source:     Source(s.text("source", oneOf(GitHub, GitLab, CircleCI, Bitbucket, Generic, CDEvents))),
+		Source:     Source(s.text("source", oneOf(sources...))),
 		SecretEnv:  s.text("secret_env", checkVariable),
 		SecretFile: s.text("secret_file", notEmpty),
 	}
@@ -232,7 +243,14 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 	case !s.has("secret_env") && !s.has("secret_file"):
 		d.fail(s.at("secret_env"), "is missing: name the variable, or with secret_file the file, that holds the secret")
 	}
+	if h.Source != "" && !h.Source.Tells() {
+		s.refuse("is for a hook of alerts: remove it", "each", "status", "fingerprint", "since", "labels", "heartbeat", "name", "summary")
+	}
 	switch {
+	case h.Source.Tells():
+		s.refuse("has no meaning for alerts, which are no merges: remove it", "merges", "events", "commit", "artifact", "version", "ref",
+			"actor", "at")
+		h.Alarm = s.alarm(h.Source)
 	case h.Source.mapped():
 		s.refuse("has no meaning here, where expressions say what a merge is: remove it", "merges")
 		h.Generic = s.mapping(h.Source)
@@ -242,6 +260,19 @@ func (d *decoder) hook(path string, node ast.Node) Hook {
 		h.Merges = s.merges(h.Source)
 	}
 	return h
+}
+
+// CircleSlug is a project's slug with the provider's name in full. CircleCI takes and tells both, gh/acme/tracer and github/acme/tracer:
+// https://circleci.com/docs/guides/toolkit/api-developers-guide/#getting-started-with-the-api
+func CircleSlug(slug string) string {
+	provider, rest, _ := strings.Cut(slug, "/")
+	switch provider {
+	case "gh":
+		return "github/" + rest
+	case "bb":
+		return "bitbucket/" + rest
+	}
+	return slug
 }
 
 func (s section) merges(source Source) []Merge {
@@ -287,6 +318,9 @@ func (d *decoder) merge(path string, node ast.Node, source Source) Merge {
 	}
 	if m.On == Release && s.has("branch") {
 		d.fail(s.at("branch"), "has no meaning for a release, which is of a tag: remove it")
+	}
+	if source == CircleCI {
+		m.Repository = CircleSlug(m.Repository)
 	}
 	if m.Branch == "" && m.On != Release {
 		m.Branch = defaultBranch

@@ -28,7 +28,7 @@ func TestExample(t *testing.T) {
 			t.Errorf("%s is at %s", h.Source, h.Path)
 		}
 	}
-	if len(seen) != 6 || len(c.Hooks) != 6 {
+	if len(seen) != 6+len(config.AlertSources()) || len(c.Hooks) != len(seen) {
 		t.Errorf("it shows %v", seen)
 	}
 	if out := c.CDEvents; out == nil || !out.NATS || out.Since.IsZero() || out.Source != "https://sluice.example.com" ||

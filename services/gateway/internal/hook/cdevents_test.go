@@ -121,6 +121,23 @@ func TestCDEventsRefused(t *testing.T) {
 	}
 }
 
+// TestJSONIsNoForm: what a stranger wrote into a body that is signed as JSON, say a commit message, is no field of a form, whatever the
+// delivery calls the body's type: that is not signed.
+func TestJSONIsNoForm(t *testing.T) {
+	h := parsed(t, config.GitHub, `{ repository: Codertocat/Hello-World, project: hello, on: push, artifact: x }`)
+	forged := edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/main", "after": "bad", "deleted": false})
+	message := "fix a typo&payload=" + url.QueryEscape(string(forged)) + "&x="
+	body := edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/feature", "head_commit.message": "TYPO"})
+	body = []byte(strings.Replace(string(body), "TYPO", message, 1)) // not escaped as Go does: others leave & as it is
+	for kind, want := range map[string]error{"application/json": nil, "application/x-www-form-urlencoded": hook.ErrMalformed} {
+		d := delivered(config.GitHub, "push", body)
+		d.Header.Set("Content-Type", kind)
+		if out, err := hook.Read(t.Context(), h, secret, d); !errors.Is(err, want) || len(out.Merges) != 0 {
+			t.Errorf("%s: %+v %v", kind, out, err)
+		}
+	}
+}
+
 // TestForm: GitHub's form is signed as it is sent, and its field payload is the body.
 func TestForm(t *testing.T) {
 	h := parsed(t, config.GitHub, `{ repository: Codertocat/Hello-World, project: hello, on: push, artifact: x }`)

@@ -1,4 +1,4 @@
-// Package hook decides what a webhook is: merges, nothing of interest, or refused. It is pure: [Read] gets the delivery, the
+// Package hook decides what a webhook is: merges, alerts, nothing of interest, or refused. It is pure: [Read] gets the delivery, the
 // hook's settings and the secret, and does no I/O.
 //
 // # What is authoritative
@@ -23,6 +23,7 @@
 package hook
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,6 +60,7 @@ type Delivery struct {
 type Outcome struct {
 	Delivery string  // its id, as the source calls it: for the log
 	Merges   []Merge // in the order of the hook's settings
+	Alerts   []Alert // of a hook of alerts, in the order of the body
 	Ignored  string  // why there are none
 }
 
@@ -102,6 +104,9 @@ func Read(ctx context.Context, h config.Hook, secret string, d Delivery) (Outcom
 		return Outcome{}, err
 	}
 	out := Outcome{Delivery: deliveryID(h, d)}
+	if h.Alarm != nil {
+		return readAlerts(ctx, h, d, out)
+	}
 	switch h.Source { //nolint:exhaustive // the others tell of events that a list of merges is compared with
 	case config.Generic:
 		return readGeneric(ctx, h.Generic, d, out)
@@ -133,19 +138,22 @@ func MediaTypes(source config.Source) []string {
 		return []string{mediaJSON, mediaForm}
 	case config.CDEvents:
 		return []string{mediaJSON, cdevents.Structured}
+	case config.CloudWatch: // https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
+		return []string{mediaJSON, "text/plain"}
 	}
 	return []string{mediaJSON}
 }
 
-// unwrapped takes the JSON out of a form. What is signed is the form:
-// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+// unwrapped takes the JSON out of a form. What is signed is the form, and not that it is one:
+// https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries. So the body itself has to begin as GitHub's form does,
+// which no JSON can: texts in a signed JSON body may hold what looks like a form's field.
 func unwrapped(d Delivery) (Delivery, error) {
 	if kind, _, _ := strings.Cut(d.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), mediaForm) {
 		return d, nil
 	}
 	form, err := url.ParseQuery(string(d.Body))
-	if err != nil || len(form["payload"]) != 1 {
-		return d, fmt.Errorf("%w: the form has not one field payload", ErrMalformed)
+	if err != nil || !bytes.HasPrefix(d.Body, []byte("payload=")) || len(form["payload"]) != 1 {
+		return d, fmt.Errorf("%w: the form is not the one field payload", ErrMalformed)
 	}
 	d.Body = []byte(form.Get("payload"))
 	return d, nil
@@ -159,7 +167,7 @@ type reading struct {
 }
 
 func read(source config.Source, d Delivery) (told, error) {
-	switch source {
+	switch source { //nolint:exhaustive // the others are read otherwise
 	case config.GitHub:
 		return readGitHub(d)
 	case config.GitLab:
@@ -168,7 +176,6 @@ func read(source config.Source, d Delivery) (told, error) {
 		return readCircleCI(d)
 	case config.Bitbucket:
 		return readBitbucket(d)
-	case config.Generic, config.CDEvents:
 	}
 	return told{}, fmt.Errorf("%w: the source %q is unknown", ErrMalformed, source)
 }
@@ -176,7 +183,10 @@ func read(source config.Source, d Delivery) (told, error) {
 // deliveryID is what the source calls the delivery. It is for people who compare logs.
 func deliveryID(h config.Hook, d Delivery) string {
 	var names []string
-	switch h.Source {
+	if h.Alarm != nil {
+		names = []string{h.Alarm.Delivery, "Request-Id", "X-Webhook-Id", "X-Amz-Sns-Message-Id"}
+	}
+	switch h.Source { //nolint:exhaustive // of the sources of alerts each calls it otherwise
 	case config.GitHub:
 		names = []string{"X-Github-Delivery"}
 	case config.GitLab:

@@ -202,6 +202,23 @@ func TestMerges(t *testing.T) {
 				URL: "https://app.circleci.com/pipelines/github/circleci/webhook-service/130/workflows/fda08377-fe7e-46b1-8992-3a7aaecac9c3",
 			},
 		},
+		"CircleCI workflow, gh for github": {
+			source: config.CircleCI, body: "circleci_workflow_completed", delivery: "3888f21b-eaa7-38e3-8f3d-75a63bba8895",
+			merge: `{ repository: gh/circleci/webhook-service, project: tracer, on: build, workflow: build-test-deploy, artifact: a }`,
+			want: releasepb.MergeEvent{
+				Commit: "1dc6aa69429bff4806ad6afe58d3d8f57e25973e", Ref: "main", Actor: "Author Name", Artifact: "a",
+				URL: "https://app.circleci.com/pipelines/github/circleci/webhook-service/130/workflows/fda08377-fe7e-46b1-8992-3a7aaecac9c3",
+			},
+		},
+		"CircleCI workflow of GitLab, the GitHub App or Bitbucket Data Center": {
+			source: config.CircleCI, body: "circleci_app_workflow_completed", delivery: "02ca6868-629c-3f34-b574-6f2d506357f8",
+			merge: `{ repository: circleci/GnTrqjRzCCPGzKsXKNhyFw/EpwYJ9DdmCFYDFhj1UFnYU, project: tracer, on: build, workflow: build, artifact: a }`,
+			want: releasepb.MergeEvent{
+				Commit: "850a1519f25d14e968649cc420d1bd381715c05c", Ref: "main", Actor: "Author Name", Artifact: "a",
+				URL: "https://app.circleci.com/pipelines/circleci/GnTrqjRzCCPGzKsXKNhyFw/EpwYJ9DdmCFYDFhj1UFnYU/3/workflows/" +
+					"fda08377-fe7e-46b1-8992-3a7aaecac9c3",
+			},
+		},
 		"Bitbucket push": {
 			source: config.Bitbucket, kind: "repo:push", body: "bitbucket_push", delivery: "5f05f0d2-4c2f-4b5c-9b1c-2d1e9f2f7d5c",
 			merge: `{ repository: team_name/repo_name, project: tracer, on: push, branch: name-of-branch, artifact: a }`,
@@ -255,6 +272,7 @@ func TestIgnored(t *testing.T) {
 		build     = `{ repository: octo-org/octo-repo, project: tracer, on: build, workflow: test.yml, branch: master, artifact: a }`
 		pipeline  = `{ repository: gitlab-org/gitlab-test, project: tracer, on: build, branch: master, artifact: a }`
 		circle    = `{ repository: github/circleci/webhook-service, project: tracer, on: build, workflow: build-test-deploy, artifact: a }`
+		app       = `{ repository: circleci/GnTrqjRzCCPGzKsXKNhyFw/EpwYJ9DdmCFYDFhj1UFnYU, project: tracer, on: build, workflow: build, artifact: a }`
 		bitbucket = `{ repository: team_name/repo_name, project: tracer, on: merge, artifact: a }`
 	)
 	for name, c := range map[string]struct {
@@ -295,6 +313,33 @@ func TestIgnored(t *testing.T) {
 		"a fork's workflow there": {
 			config.CircleCI, "", "circleci_workflow_completed",
 			map[string]any{"pipeline.vcs.origin_repository_url": "https://github.com/eve/webhook-service"}, circle, "ran for another repository",
+		},
+		"a fork's merge request there": {
+			config.CircleCI, "", "circleci_app_workflow_completed",
+			map[string]any{"pipeline.trigger_parameters.gitlab.is_fork_merge_request": true}, app, "ran for a merge request",
+		},
+		"a fork's, in words": {
+			config.CircleCI, "", "circleci_app_workflow_completed",
+			map[string]any{"pipeline.trigger_parameters.gitlab.is_fork_merge_request": "true"}, app, "ran for a merge request",
+		},
+		"a merge request's there": {
+			config.CircleCI, "", "circleci_app_workflow_completed",
+			map[string]any{"pipeline.trigger_parameters.gitlab.type": "merge_request"}, app, "ran for a merge request",
+		},
+		"a pull request's there": {
+			config.CircleCI, "", "circleci_app_workflow_completed",
+			map[string]any{"pipeline.trigger_parameters.circleci.event_type": "pull_request"}, app, "ran for a merge request",
+		},
+		"the head of a pull request": {
+			config.CircleCI, "", "circleci_app_workflow_completed",
+			map[string]any{"pipeline.trigger_parameters.git.ref": "refs/pull/7/head"}, app, "ran for a merge request",
+		},
+		"a tag's workflow": {
+			config.CircleCI, "", "circleci_app_workflow_completed",
+			map[string]any{
+				"pipeline.trigger_parameters.git.branch": "", "pipeline.trigger_parameters.git.tag": "v1",
+				"pipeline.trigger_parameters.git.ref": "refs/tags/v1",
+			}, app, "is on branch main",
 		},
 		"a declined pull request": {config.Bitbucket, "pullrequest:rejected", "bitbucket_fulfilled", nil, bitbucket, "makes no merge"},
 		"one that is still open":  {config.Bitbucket, "pullrequest:fulfilled", "bitbucket_fulfilled", map[string]any{"pullrequest.state": "OPEN"}, bitbucket, "is not merged by this"},

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +34,11 @@ func verify(h config.Hook, secret string, d Delivery) error {
 	if secret == "" { // HMAC would accept it
 		return fmt.Errorf("%w: the hook has no secret", ErrUnsigned)
 	}
-	switch h.Source {
+	switch h.Source { //nolint:exhaustive // the sources of alerts that do not sign are below
+	case config.Sentry: // https://docs.sentry.io/organization/integrations/integration-platform/webhooks/#sentry-hook-signature
+		return signed(secret, d.Body, d, "Sentry-Hook-Signature", "")
+	case config.PagerDuty: // https://developer.pagerduty.com/docs/verifying-webhook-signatures
+		return signed(secret, d.Body, d, "X-Pagerduty-Signature", "v1=")
 	case config.GitHub:
 		return signed(secret, d.Body, d, "X-Hub-Signature-256", "sha256=")
 	case config.Bitbucket:
@@ -46,13 +51,20 @@ func verify(h config.Hook, secret string, d Delivery) error {
 		}
 		return freshBody(d)
 	case config.Generic, config.CDEvents:
-		return verifyGeneric(h.Generic, secret, d)
+		return verifyGeneric(h.Generic.Auth, secret, d)
+	}
+	if h.Alarm != nil {
+		return verifyGeneric(h.Alarm.Auth, secret, d)
 	}
 	return fmt.Errorf("%w: the source %q is unknown", ErrUnsigned, h.Source)
 }
 
-func verifyGeneric(m config.Mapping, secret string, d Delivery) error {
-	if m.Auth == config.Bearer {
+func verifyGeneric(auth config.Auth, secret string, d Delivery) error {
+	if auth == config.Basic {
+		_, password, _ := (&http.Request{Header: d.Header}).BasicAuth()
+		return same(secret, password, "the password of Authorization: Basic")
+	}
+	if auth == config.Bearer {
 		token, _ := strings.CutPrefix(d.Header.Get("Authorization"), "Bearer ")
 		return same(secret, token, "Authorization: Bearer")
 	}

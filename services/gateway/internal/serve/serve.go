@@ -1,12 +1,13 @@
 // Package serve answers webhooks over HTTP. What a webhook is, is decided in package hook; here is what goes around it: bounds,
 // the broker, and statuses.
 //
-// An answer of 2xx that names releases is given only after the broker has acknowledged every one of them. Whatever goes
+// An answer of 200 is given only after the broker has acknowledged every release and every alert that it names. Whatever goes
 // wrong before is 503, with Retry-After, and nothing is kept here: the source sends it again, and a merge event that was stored
 // although nobody heard so is the same release when it comes again.
 //
 //	200 its merges are stored, or were before: {"delivery":…,"releases":[{"project":…,"release":…,"known":…}]}
-//	202 it makes no merge: {"ignored":"why"}
+//	200 its alerts are stored: {"delivery":…,"alerts":2}
+//	202 it makes no merge and tells of no alert: {"ignored":"why"}
 //	400 malformed; 401 not signed; 403 too old; 404 no such hook; 405, 413, 415 method, size, type; 422 refused: {"error":"why"}
 //	503 the broker does not answer: send it again
 package serve
@@ -51,7 +52,9 @@ type Stored struct {
 type Handler struct {
 	// Store hands a merge to the broker and returns when that has acknowledged it. [catalog.ErrUnknownProject] is final; any
 	// other error may pass.
-	Store  func(ctx context.Context, m hook.Merge) (Stored, error)
+	Store func(ctx context.Context, m hook.Merge) (Stored, error)
+	// Alert hands an alert to the broker and returns when that has acknowledged it. An error may pass.
+	Alert  func(ctx context.Context, a hook.Alert) error
 	Log    *zap.Logger
 	Count  func(path string, status int) // for metrics
 	Config *config.Config
@@ -76,14 +79,19 @@ func (h Handler) Mux() http.Handler {
 // answer is the body of an answer.
 type answer struct {
 	status   int
+	asks     bool     // for a user and a password
 	Delivery string   `json:"delivery,omitempty"`
 	Releases []Stored `json:"releases,omitempty"`
+	Alerts   int      `json:"alerts,omitempty"`
 	Ignored  string   `json:"ignored,omitempty"`
 	Error    string   `json:"error,omitempty"`
 }
 
 func (a answer) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
+	if a.asks { // SNS sends what is in the URL only when it is asked with a realm
+		w.Header().Set("WWW-Authenticate", `Basic realm="sluice"`)
+	}
 	switch a.status {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)
@@ -115,13 +123,34 @@ func (h Handler) answer(w http.ResponseWriter, r *http.Request, one config.Hook)
 	log = log.With(zap.String("delivery", out.Delivery))
 	if err != nil {
 		log.Warn("webhook refused", zap.Error(err))
-		return answer{status: statusOf(err), Delivery: out.Delivery, Error: releasepb.Line(err.Error(), releasepb.MaxReason)}
+		status := statusOf(err)
+		asks := status == http.StatusUnauthorized && one.Alarm != nil && one.Alarm.Auth == config.Basic
+		return answer{status: status, asks: asks, Delivery: out.Delivery, Error: releasepb.Line(err.Error(), releasepb.MaxReason)}
 	}
 	if out.Ignored != "" {
 		log.Info("webhook ignored", zap.String("why", out.Ignored))
 		return answer{status: http.StatusAccepted, Delivery: out.Delivery, Ignored: out.Ignored}
 	}
+	if len(out.Alerts) > 0 {
+		return h.alerts(r.Context(), out, log)
+	}
 	return h.store(r.Context(), out, log)
+}
+
+// alerts hands all alerts of a delivery over. If one fails all are sent again, and are then the same states once more.
+func (h Handler) alerts(ctx context.Context, out hook.Outcome, log *zap.Logger) answer {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+	defer cancel()
+	for _, a := range out.Alerts {
+		if err := h.Alert(ctx, a); err != nil {
+			log.Warn("an alert is not stored", zap.String("project", a.Project), zap.String("fingerprint", a.Fingerprint), zap.Error(err))
+			return answer{status: http.StatusServiceUnavailable, Delivery: out.Delivery, Error: "the broker does not answer: send it again"}
+		}
+		log.Debug("alert taken", zap.String("project", a.Project), zap.String("fingerprint", a.Fingerprint),
+			zap.String("status", string(a.Status)), zap.Stringer("alert", a))
+	}
+	log.Info("alerts taken", zap.Int("alerts", len(out.Alerts)))
+	return answer{status: http.StatusOK, Delivery: out.Delivery, Alerts: len(out.Alerts)}
 }
 
 // store hands all merges of a delivery over. One that fails fails the delivery; those before it are found to be known the next time.

@@ -36,6 +36,7 @@ hooks:
     merges:
       - { repository: acme/shop, project: api, on: push, artifact: "api-{short}" }
       - { repository: acme/shop, project: web, on: push, artifact: "web-{short}" }
+  - { path: /hooks/alerts, source: alertmanager, auth: basic, secret_env: TEST_WEBHOOK_SECRET, projects: [api] }
   - path: /hooks/unset
     source: gitlab
     secret_env: TEST_WEBHOOK_SECRET_THAT_NOBODY_SET
@@ -70,6 +71,15 @@ func setup(t *testing.T) *bundle {
 			defer b.mu.Unlock()
 			b.counts[fmt.Sprint(path, " ", status)]++
 		},
+		Alert: func(_ context.Context, a hook.Alert) error {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if err := b.fail[a.Project]; err != nil {
+				return err
+			}
+			b.stored = append(b.stored, a.Project+" "+a.Fingerprint+" "+string(a.Status))
+			return nil
+		},
 		Store: func(_ context.Context, m hook.Merge) (serve.Stored, error) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -98,6 +108,7 @@ type answer struct {
 	header   http.Header
 	Delivery string
 	Releases []serve.Stored
+	Alerts   int
 	Ignored  string
 	Error    string
 }
@@ -220,5 +231,28 @@ func TestBrokerFails(t *testing.T) {
 	delete(b.fail, "web")
 	if a = b.send(t, http.MethodPost, "/hooks/github", signed(push), bytes.NewBufferString(push)); a.status != http.StatusOK || len(a.Releases) != 2 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestAlerts: an answer of 200 says that all alerts are stored; whoever forgot the password is asked for it.
+func TestAlerts(t *testing.T) {
+	const body = `{"alerts":[{"status":"firing","labels":{},"annotations":{},"startsAt":"","generatorURL":"","fingerprint":"1a30ba71cca2921f"},
+		{"status":"resolved","labels":{},"annotations":{},"startsAt":"","generatorURL":"","fingerprint":"2a30ba71cca2921f"}]}`
+	b := setup(t)
+	header := http.Header{"Content-Type": {"application/json"}}
+	a := b.send(t, http.MethodPost, "/hooks/alerts", header, strings.NewReader(body))
+	if a.status != http.StatusUnauthorized || a.header.Get("WWW-Authenticate") != `Basic realm="sluice"` || len(b.stored) != 0 {
+		t.Errorf("%+v, stored %v", a, b.stored)
+	}
+	(&http.Request{Header: header}).SetBasicAuth("anybody", secret)
+	b.fail["api"] = errors.New("nats: no responders, password hunter2")
+	a = b.send(t, http.MethodPost, "/hooks/alerts", header, strings.NewReader(body))
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || strings.Contains(a.Error, "hunter2") {
+		t.Errorf("%+v", a)
+	}
+	delete(b.fail, "api")
+	a = b.send(t, http.MethodPost, "/hooks/alerts", header, strings.NewReader(body))
+	if got, want := strings.Join(b.stored, ", "), "api 1a30ba71cca2921f firing, api 2a30ba71cca2921f resolved"; a.status != http.StatusOK || got != want || a.Alerts != 2 {
+		t.Errorf("%+v, stored %s", a, got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sluice-gate/sluice/pkg/alert"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -33,26 +34,37 @@ func Broker(env service.Env) func(ctx context.Context, m hook.Merge) (Stored, er
 		if err != nil {
 			return Stored{}, err
 		}
-		if err := publish(ctx, env, topology.Merge(m.Project), data); err != nil {
+		if err := publish(ctx, env, topology.StreamSluice, topology.Merge(m.Project), data); err != nil {
 			return Stored{}, err
 		}
 		return Stored{Project: m.Project, Release: m.Event.ID}, nil
 	}
 }
 
-// Bury hands the broker, as a merge of a project, what the publisher refuses and keeps as a dead letter.
-func Bury(env service.Env) func(ctx context.Context, project string, letter []byte) error {
-	return func(ctx context.Context, project string, letter []byte) error {
-		return publish(ctx, env, topology.Merge(project), letter)
+// Alert stores alerts as evidence.
+func Alert(env service.Env) func(ctx context.Context, a hook.Alert) error {
+	return func(ctx context.Context, a hook.Alert) error {
+		data, err := alert.Encode(a.Alert)
+		if err != nil {
+			return err
+		}
+		return publish(ctx, env, topology.StreamEvidence, topology.Alert(a.Project, a.Fingerprint), data)
 	}
 }
 
-func publish(ctx context.Context, env service.Env, subject string, data []byte) error {
-	ack, err := env.JS.Publish(ctx, subject, data, jetstream.WithExpectStream(topology.StreamSluice))
+// Bury hands the broker, as a merge of a project, what the publisher refuses and keeps as a dead letter.
+func Bury(env service.Env) func(ctx context.Context, project string, letter []byte) error {
+	return func(ctx context.Context, project string, letter []byte) error {
+		return publish(ctx, env, topology.StreamSluice, topology.Merge(project), letter)
+	}
+}
+
+func publish(ctx context.Context, env service.Env, stream, subject string, data []byte) error {
+	ack, err := env.JS.Publish(ctx, subject, data, jetstream.WithExpectStream(stream))
 	if err != nil {
 		return fmt.Errorf("no acknowledgement for %s: %w", subject, err)
 	}
-	if ack.Stream != topology.StreamSluice || ack.Sequence == 0 || ack.Duplicate {
+	if ack.Stream != stream || ack.Sequence == 0 || ack.Duplicate {
 		return fmt.Errorf("%s is not stored: the acknowledgement is of stream %q, sequence %d, duplicate %t",
 			subject, ack.Stream, ack.Sequence, ack.Duplicate)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/work"
 )
@@ -67,11 +68,35 @@ func (l *look) gate(ctx context.Context, e journal.Entry, now time.Time) (releas
 	if err != nil {
 		return g, err
 	}
-	if v := p.Windows.At(now); !v.Open {
-		g.Window = release.Window{Closed: true, Until: v.Until, Why: v.Why}
+	g.Window = windowAt(p, now)
+	if e.State.Phase == release.Soaking && e.State.Postponed == nil && e.State.LastStage() {
+		g.Free = g.FreeFrom(e.State, e.State.Due, now, func(at time.Time) release.Window { return windowAt(p, at) })
 	}
 	g.Unmet, err = l.unmet(ctx, e.State)
 	return g, err
+}
+
+func windowAt(p *project.Project, at time.Time) release.Window {
+	v := p.Windows.At(at)
+	return release.Window{Closed: !v.Open, Until: v.Until, Why: v.Why}
+}
+
+// settle decides the claim that the entry is about. Windows are looked at before a claim, and looking at the channel takes a while: one
+// that came when they were closed, by the broker's time of its record, is ineffective like one that came in a freeze. The windows are
+// those that the release pinned, so this, too, is the same whoever settles, and whenever.
+func (l *look) settle(ctx context.Context, e journal.Entry) (release.Against, error) {
+	against, err := l.env.Journal.Settle(ctx, e)
+	if err != nil || !against.Effective() || e.State.Forced {
+		return against, err
+	}
+	p, err := l.env.Catalog.At(ctx, e.State.Project, e.State.Policy.Revision)
+	if err != nil {
+		return against, err
+	}
+	if w := windowAt(p, e.State.PhaseAt); w.Closed {
+		against.Stop = &release.Obstacle{Kind: release.ByWindow, Why: w.Why, Until: w.Until}
+	}
+	return against, nil
 }
 
 // unmet says what the release needs and is not promoted.
@@ -103,6 +128,10 @@ const (
 func (l *look) claim(ctx context.Context, e journal.Entry, alarm release.Alarm) (again bool, err error) {
 	s := e.State
 	tools, err := work.Open(ctx, l.env.Catalog, l.open, s, driver.Promote)
+	if driver.IsRefused(err) {
+		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: alarm.At, Reason: "promote: " + err.Error()})
+		return true, err
+	}
 	if err != nil {
 		return false, err
 	}

@@ -91,7 +91,7 @@ func answered(h react.Hint, e journal.Entry) bool {
 // step does the next thing. again tells whether there may be more.
 func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Request) (again bool, err error) {
 	if e.State.Phase == release.Promoting {
-		against, err := l.env.Journal.Settle(ctx, e)
+		against, err := l.settle(ctx, e)
 		if err != nil {
 			return false, err
 		}
@@ -121,14 +121,21 @@ func (l *look) step(ctx context.Context, e journal.Entry, requests []release.Req
 		if e.State.Ready(now) {
 			return l.due(ctx, e)
 		}
+	case release.Held:
+		if e.State.SoaksOn() { // at the time of the record that held it: no soak is lost between the two
+			_, err := l.decide(ctx, e, release.Prolong{Instance: l.env.Instance, At: e.At})
+			return true, err
+		}
 	case release.RollingBack:
 		if l.hint.Subject.Kind != topology.KindDue { // the alarm is for the deadline; the record's hint stays in hand until it is done
+			if again, err := l.sleep(ctx, e, now); err != nil || again {
+				return again, err
+			}
 			return true, l.rollBack(ctx, e)
 		}
-	case release.Promoted, release.RolledBack, release.Failed:
-		if err := l.rolled(ctx, e); err != nil {
-			return false, err
-		}
+	}
+	if err := l.rolled(ctx, e); err != nil {
+		return false, err
 	}
 	return l.sleep(ctx, e, now)
 }

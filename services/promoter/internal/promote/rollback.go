@@ -38,6 +38,10 @@ func (l *look) rollBack(ctx context.Context, e journal.Entry) error {
 		return err
 	}
 	tools, err := work.Open(ctx, l.env.Catalog, l.open, s, driver.Promote)
+	if driver.IsRefused(err) && len(s.Attempts) == 0 {
+		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: l.hint.At, Reason: "roll back: " + err.Error()})
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -91,9 +95,9 @@ func (l *look) awaitPromotion(ctx context.Context, s release.State, since uint64
 	return nil
 }
 
-// rolled sees to it that a rollback that is over, or given up, does not stop the project any longer.
+// rolled sees to it that a rollback that is over, or given up, does not stop the project any longer, whatever the release is then.
 func (l *look) rolled(ctx context.Context, e journal.Entry) error {
-	if e.State.Recalled == nil {
+	if e.State.Recalled == nil || e.State.Phase == release.RollingBack {
 		return nil
 	}
 	return l.endRolling(ctx, e.State)

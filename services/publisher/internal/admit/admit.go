@@ -208,6 +208,7 @@ func policy(p *project.Project, revision string) release.Policy {
 		Revision: revision, Lane: p.Lane, Collision: release.Collision(p.Soak.Collision),
 		SupersedeLimit: p.Soak.SupersedeLimit, MaxWait: p.Soak.MaxWait,
 		MaxOverdue: p.Soak.MaxOverdue, Order: release.Order(p.Order), MaxPhase: p.Limits.Phase, MaxHold: p.Limits.Hold,
+		Coverage: p.Soak.Coverage, OnGap: release.OnGap(p.Soak.OnGap),
 		Delay: p.Stages[0].Delay, Approvals: p.Stages[0].Approvals,
 		PutBack: slices.ContainsFunc(p.Stages, func(s project.Stage) bool { return s.OnCancel != project.Leave }),
 	}

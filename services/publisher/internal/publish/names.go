@@ -47,7 +47,7 @@ func (p *Publisher) version(ctx context.Context, s release.State) (string, error
 	return v.IncPatch().String(), nil
 }
 
-// reserve gives a version, or a beta's name, to this release. A release that is under way or was promoted keeps its own.
+// reserve gives a version, or a beta's name, to this release. See keeps for whose it stays.
 func (p *Publisher) reserve(ctx context.Context, s release.State, name string) error {
 	if err := topology.CheckVersion(name); err != nil {
 		return driver.Refusef("%w", err)
@@ -62,7 +62,7 @@ func (p *Publisher) reserve(ctx context.Context, s release.State, name string) e
 			if err != nil && !errors.Is(err, journal.ErrNone) {
 				return err
 			}
-			if err == nil && (!e.State.Phase.Ended() || e.State.Phase == release.Promoted) {
+			if err == nil && keeps(e.State) {
 				return driver.Refusef("version %s is taken: release %s of it is %s; choose another version", name, owner, e.State.Phase)
 			}
 		}
@@ -70,6 +70,11 @@ func (p *Publisher) reserve(ctx context.Context, s release.State, name string) e
 			return err
 		}
 	}
+}
+
+// keeps tells whether a release keeps its version: it is under way, was promoted, or may have been before it failed.
+func keeps(s release.State) bool {
+	return !s.Phase.Ended() || s.Phase == release.Promoted || s.Phase == release.Failed && s.Reached
 }
 
 // laneIsOpen refuses a merge early when its project lets nothing wait and the lane is occupied. The stager asks again.

@@ -85,6 +85,11 @@ func (p *Publisher) publish(ctx context.Context, h react.Hint, e journal.Entry) 
 // its channel may have moved on since.
 func (p *Publisher) plan(ctx context.Context, s release.State, d driver.Driver) (release.Plan, error) {
 	if s.Beta != "" {
+		for _, name := range []string{s.Version, s.Beta} { // after a failure they may have become another release's
+			if err := p.reserve(ctx, s, name); err != nil {
+				return release.Plan{}, err
+			}
+		}
 		planned := release.Plan{Version: s.Version, Beta: s.Beta, Digest: s.Digest, Before: s.BetaChannel.Before}
 		if s.BetaChannel.Touched || d == nil {
 			return planned, nil

@@ -43,11 +43,11 @@ func (r *Reader) Surround(ctx context.Context, rows []Row, gates map[string]rele
 	return nil
 }
 
-// beats fills in the heartbeats of the rows that soak or bake.
+// beats fills in the heartbeats of the rows that soak or bake, and what the last one of every row said to be inconclusive.
 func (r *Reader) beats(ctx context.Context, rows []Row) error {
 	var ids []string
 	for _, row := range rows {
-		if row.State.Phase == release.Soaking || row.State.Phase == release.Baking {
+		if !row.State.StagedAt.IsZero() {
 			ids = append(ids, row.State.Release)
 		}
 	}
@@ -59,7 +59,11 @@ func (r *Reader) beats(ctx context.Context, rows []Row) error {
 		return err
 	}
 	for i := range rows {
-		rows[i].Around = outlook.Around{Beat: beats[rows[i].State.Release]}
+		last := beats[rows[i].State.Release]
+		rows[i].Around = outlook.Around{Doubts: last.Inconclusive}
+		if phase := rows[i].State.Phase; phase == release.Soaking || phase == release.Baking {
+			rows[i].Around.Beat = last.At
+		}
 	}
 	return nil
 }

@@ -146,9 +146,11 @@ func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask
 	}
 	found.Entry = e
 	s := e.State
-	switch claimed := s.Phase == release.Promoting && s.Claim < seq; {
+	switch claimed := s.Claim != 0 && s.Claim < seq; {
 	case over(s, q):
 		return tooLate(s, q, e.At.Local())
+	case q.verb.Stops() && s.Phase == release.Baking:
+		return fail(Refused, "too late to %s: %s is promoted, and bakes: sluice rollback %s", q.verb, show.Title(s), show.First(s.Release))
 	case q.verb.Stops() && !claimed:
 		a.say("no service answered within %s", q.timeout)
 		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",

@@ -30,6 +30,11 @@ type bundle struct {
 
 func setup(t *testing.T, commands ...release.Command) *bundle {
 	t.Helper()
+	return setupUnder(t, release.Policy{}, commands...)
+}
+
+func setupUnder(t *testing.T, p release.Policy, commands ...release.Command) *bundle {
+	t.Helper()
 	js := natstest.Topology(t, natstest.One(t).Conn(t))
 	j, err := journal.Open(t.Context(), js, "test")
 	if err != nil {
@@ -41,7 +46,7 @@ func setup(t *testing.T, commands ...release.Command) *bundle {
 	}
 	b := &bundle{T: t, js: js, c: &client{js: js, journal: j, catalog: c}, id: uuid.Must(uuid.NewV7()).String()}
 	b.app = &app{out: &b.out, err: &bytes.Buffer{}}
-	b.do(release.Admit{Release: b.id, Project: "tracer"})
+	b.do(release.Admit{Release: b.id, Project: "tracer", Policy: p})
 	b.do(commands...)
 	return b
 }
@@ -121,6 +126,9 @@ func TestNobodyAnswers(t *testing.T) {
 
 	b.do(release.Fail{By: "promoter", Reason: "no room"})
 	b.wants(b.ask(release.Cancel), Refused, "too late to cancel: tracer 1.4.0 failed at ")
+
+	b = setupUnder(t, release.Policy{Bake: time.Hour}, append(soaking(), claim(), release.Finish{Work: release.Promote})...)
+	b.wants(b.ask(release.Cancel), Refused, "too late to cancel: tracer 1.4.0 is promoted, and bakes: sluice rollback ")
 }
 
 // Whoever asks too late is told so, and by whom.

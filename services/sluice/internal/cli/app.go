@@ -41,10 +41,16 @@ const (
 // codeError is an error with its exit code.
 type codeError struct {
 	code Code
-	err  error
+	err  error // nil: all has been said
 }
 
-func (e *codeError) Error() string { return e.err.Error() }
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
 func (e *codeError) Unwrap() error { return e.err }
 
 // fail makes an error with an exit code.
@@ -66,6 +72,8 @@ type app struct {
 type Up struct {
 	Run    func(ctx context.Context, cfg UpConfig) error // nil: there is no such command
 	Broker string                                        // the version of the broker that is embedded
+	// Check looks once at what the checks look at; nil: there is no such command.
+	Check func(ctx context.Context, project string, s Stretch) []Tried
 }
 
 // UpConfig is what the flags of `sluice up` say.
@@ -104,7 +112,9 @@ func (a *app) run(ctx context.Context, args []string) Code {
 	case err == nil:
 		return Done
 	case errors.As(err, &code):
-		a.complain(err)
+		if code.err != nil {
+			a.complain(err)
+		}
 		return code.code
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return Interrupted
@@ -137,6 +147,7 @@ func (a *app) print(format string, args ...any) error {
 const (
 	groupRun    = "run"
 	groupShip   = "ship"
+	groupWatch  = "watch"
 	groupLook   = "look"
 	groupDecide = "decide"
 	groupStop   = "stop"
@@ -170,6 +181,7 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run it:"},
 		&cobra.Group{ID: groupShip, Title: "Ship:"},
+		&cobra.Group{ID: groupWatch, Title: "Watch:"},
 		&cobra.Group{ID: groupLook, Title: "Look:"},
 		&cobra.Group{ID: groupDecide, Title: "Decide about a release:"},
 		&cobra.Group{ID: groupStop, Title: "Stop and go, for a project or all:"},
@@ -178,7 +190,10 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 	if a.upper.Run != nil {
 		root.AddCommand(a.up())
 	}
-	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.status(), a.log(), a.evidence(), a.backtest(), a.doctor(), a.version())
+	if a.upper.Check != nil {
+		root.AddCommand(a.check())
+	}
+	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.status(), a.log(), a.evidence(), a.backtest(), a.doctor(), a.version())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

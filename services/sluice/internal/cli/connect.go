@@ -92,9 +92,9 @@ type client struct {
 const dialWithin = 5 * time.Second
 
 // dial connects, without asking the broker for anything.
-func (a *app) dial() (*client, error) {
+func (a *app) dial(more ...nats.Option) (*client, error) {
 	c := &client{connection: a.connect.filled(), denied: make(chan error, 1)}
-	options := []nats.Option{
+	options := append([]nats.Option{
 		nats.Name("sluice command line"), nats.Timeout(dialWithin), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if !errors.Is(err, nats.ErrPermissionViolation) {
@@ -105,7 +105,7 @@ func (a *app) dial() (*client, error) {
 			default:
 			}
 		}),
-	}
+	}, more...)
 	var nc *nats.Conn
 	var err error
 	if c.context != "" {
@@ -218,11 +218,16 @@ func denial(ctx context.Context) error {
 
 // publish stores a message on SLUICE and returns its sequence. When it returns an error but the last, nothing is stored.
 func (c *client) publish(ctx context.Context, subject string, body []byte) (uint64, error) {
+	return c.publishTo(ctx, topology.StreamSluice, subject, body)
+}
+
+// publishTo is publish on a stream.
+func (c *client) publishTo(ctx context.Context, stream, subject string, body []byte) (uint64, error) {
 	ctx, cancel := c.guard(ctx)
 	defer cancel()
-	ack, err := c.js.Publish(ctx, subject, body, jetstream.WithExpectStream(topology.StreamSluice))
+	ack, err := c.js.Publish(ctx, subject, body, jetstream.WithExpectStream(stream))
 	switch why := denial(ctx); {
-	case err == nil && ack.Stream == topology.StreamSluice && ack.Sequence != 0 && !ack.Duplicate:
+	case err == nil && ack.Stream == stream && ack.Sequence != 0 && !ack.Duplicate:
 		return ack.Sequence, nil
 	case err == nil:
 		return 0, fmt.Errorf("%s is not stored: the acknowledgement is of stream %q, sequence %d, duplicate %t",

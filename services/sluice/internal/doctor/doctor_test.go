@@ -134,6 +134,13 @@ func TestFindings(t *testing.T) {
 			s.Policy.PutBack, s.BetaChannel.Touched = true, true
 			s.Attempts = map[release.Work]release.Attempt{release.RestoreBeta: {Started: noon(), Timeout: time.Minute}}
 		}), "", "", "", ""},
+		"left to the next": {both(change(over, func(s *release.State) {
+			s.Policy.PutBack, s.Staging.Touched = true, true
+		}), func(f *doctor.Facts) {
+			l := f.Lanes["tracer"]
+			l.Left = over
+			f.Lanes["tracer"] = l
+		}), "", "", "", ""},
 		"failed, not put back": {change(over, func(s *release.State) {
 			s.Phase, s.Policy.PutBack, s.BetaChannel.Touched = release.Failed, true, true
 		}), "tracer 1.4.1 " + over, "failed 1h ago, and staging or the beta channel is not put back", retry, ""},

@@ -67,9 +67,11 @@ func asleep(f Facts, s release.State) []Finding {
 	}}
 }
 
-// notPutBack finds an end that left something behind, and nobody at work on it.
+// notPutBack finds an end that left something behind, and nobody at work on it. What is left to the next one in the lane is that
+// one's to put back.
 func notPutBack(f Facts, s release.State) []Finding {
-	if !s.Needs(release.RestoreBeta) && !s.Needs(release.RestoreStaging) {
+	left := f.Lanes[s.Policy.Lane].Left == s.Release
+	if !s.Needs(release.RestoreBeta) && (left || !s.Needs(release.RestoreStaging)) {
 		return nil
 	}
 	for _, a := range s.Attempts {

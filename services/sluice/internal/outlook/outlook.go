@@ -15,6 +15,7 @@ import (
 // Around is what outside of its journal is known of a release, as it was read.
 type Around struct {
 	Beat    time.Time       // the watcher's last heartbeat; zero for none
+	Doubts  []string        // checks that were inconclusive at the last heartbeat, each with why
 	Read    bool            // the rest was read
 	Stops   []release.Stop  // of its project, and of all
 	Unmet   string          // what it needs and is not promoted, one line

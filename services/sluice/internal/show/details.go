@@ -64,6 +64,9 @@ func Details(row board.Row, now time.Time, st Style) string {
 		}
 		field("next", "%s", next)
 	}
+	for _, doubt := range around.Doubts {
+		field("note", "%s", doubt)
+	}
 	if s.LateCancel != nil {
 		field("cancelled", "by %s at %s, too late: it is not retried", cmp.Or(s.LateCancel.By, "somebody"), date(s.LateCancel.At, now))
 	}
@@ -208,6 +211,7 @@ type JSON struct {
 	Attention bool       `json:"attention,omitempty"`
 	WatchedAt *time.Time `json:"watched_at,omitempty"` // the watcher's last heartbeat
 	Evidence  string     `json:"evidence,omitempty"`
+	Doubts    []string   `json:"inconclusive,omitempty"` // checks that were inconclusive at the last heartbeat, each with why
 
 	Stage      string     `json:"stage,omitempty"`       // of several
 	Approvals  []string   `json:"approvals,omitempty"`   // who approved that it leaves its stage
@@ -232,7 +236,7 @@ func JSONOf(row board.Row, now time.Time) JSON {
 	out := JSON{
 		Release: s.Release, Project: s.Project, Version: s.Version, Beta: s.Beta, Digest: s.Digest, Phase: string(s.Phase),
 		Ended: s.Phase.Ended(), Commit: s.Merge.Commit, Ref: s.Merge.Ref, Actor: s.Merge.Actor, Attempt: s.Merge.Attempt,
-		Lane: s.Policy.Lane, Behind: s.Behind, By: l.By, Why: l.Why, Attention: l.Warn, Evidence: s.Evidence,
+		Lane: s.Policy.Lane, Behind: s.Behind, By: l.By, Why: l.Why, Attention: l.Warn, Evidence: s.Evidence, Doubts: around.Doubts,
 		MergedAt: when(s.MergedAt), StagedAt: when(s.StagedAt), EndedAt: when(s.End.At), WatchedAt: when(around.Beat),
 	}
 	if row.Ahead != nil {

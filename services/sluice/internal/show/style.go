@@ -41,6 +41,9 @@ func (s Style) wrap(code, text string) string {
 // Red is for what went wrong.
 func (s Style) Red(text string) string { return s.wrap("31", text) }
 
+// Green is for what is well.
+func (s Style) Green(text string) string { return s.wrap("32", text) }
+
 // Bold is for what matters.
 func (s Style) Bold(text string) string { return s.wrap("1", text) }
 

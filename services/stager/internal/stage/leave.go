@@ -1,9 +1,11 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -24,14 +26,34 @@ func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (agai
 	if err != nil {
 		return false, err
 	}
-	if r.Owner == e.State.Release && e.State.Needs(release.RestoreStaging) {
-		return true, s.putBack(ctx, h, e, r)
+	// The lane first, then whether it has still ended: since e was read it may have been retried, and be back.
+	if now, err := s.env.Journal.LastSeq(ctx, e.State.Release); err != nil || now != e.Seq {
+		return false, cmp.Or(err, journal.ErrConflict)
 	}
-	after, next, err := s.clear(ctx, lane.Leave(r, e.State))
+	left := ""
+	if r.Owner == e.State.Release {
+		owing, err := s.owing(ctx, r, e)
+		if err != nil {
+			return false, err
+		}
+		if len(owing) == 1 {
+			if left, err = s.leaves(ctx, r, owing[0]); err != nil {
+				return false, err
+			}
+		}
+		if len(owing) > 0 && left == "" {
+			return true, s.putBack(ctx, h, owing[0])
+		}
+	}
+	after := lane.Leave(r, e.State)
+	if left != "" {
+		after.Left = left
+	}
+	after, next, err := s.clear(ctx, after)
 	if err != nil {
 		return false, err
 	}
-	if err := s.set(ctx, name, r, after, last); err != nil {
+	if err := s.set(ctx, name, r, after, last, false); err != nil {
 		return false, err
 	}
 	if after.Owner == "" || next.Phase.Ended() { // an ended one that has something to put back: its own hint sees to that
@@ -40,9 +62,87 @@ func (s *Stager) leave(ctx context.Context, h react.Hint, e journal.Entry) (agai
 	return s.follows(ctx, h, after.Owner)
 }
 
-// putBack makes the stage that the release left last run what was promoted last, unless another release waits to be deployed
-// there anyway. Of several stages each is put back by itself, the last one first.
-func (s *Stager) putBack(ctx context.Context, h react.Hint, e journal.Entry, r lane.Record) error {
+// owing is who has something in staging that is to be put back before the lane goes on: the one that leaves, and the one that had
+// left its beta to it, unless it was deployed over that.
+func (s *Stager) owing(ctx context.Context, r lane.Record, e journal.Entry) (owing []journal.Entry, err error) {
+	if e.State.Needs(release.RestoreStaging) {
+		owing = append(owing, e)
+	}
+	if r.Left == "" {
+		return owing, nil
+	}
+	before, err := s.env.Journal.LoadSure(ctx, r.Left)
+	if errors.Is(err, journal.ErrNone) {
+		return owing, nil
+	}
+	if before.State.Needs(release.RestoreStaging) {
+		owing = append(owing, before)
+	}
+	return owing, err
+}
+
+// leaves tells whether what a release has in staging is left to the one that follows: then it is the release's id. It is not before
+// the attempt is over that brought it there.
+func (s *Stager) leaves(ctx context.Context, r lane.Record, owing journal.Entry) (left string, err error) {
+	next, err := s.next(ctx, r)
+	if stage, _ := owing.State.LeftStage(); err != nil || stage > 0 || next.Project != owing.State.Project {
+		return "", err
+	}
+	now, err := s.env.Journal.Now(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, err = release.Decide(owing.State, release.Begin{Work: release.RestoreStaging, Instance: s.env.Instance, At: now})
+	if busy := new(release.BusyError); errors.As(err, &busy) {
+		return "", react.Later(min(busy.Until.Sub(now), lookAgain), busy.Error())
+	}
+	return owing.State.Release, nil
+}
+
+// lookAgain is how soon to look again whether another instance's attempt is over.
+const lookAgain = 5 * time.Second
+
+// over is a deployment over what another release left in staging, which is how that is put back. It is an attempt at putting it back:
+// so the two exclude each other, and until the deployment is done it is still to be put back.
+type over struct {
+	*Stager
+	left    string // the other release; empty: none
+	cause   string
+	timeout time.Duration
+	begun   bool
+}
+
+func (o *over) begin(ctx context.Context) error {
+	if o.left == "" || o.begun {
+		return nil
+	}
+	now, err := o.env.Journal.Now(ctx)
+	if err != nil {
+		return err
+	}
+	begin := release.Begin{Work: release.RestoreStaging, Instance: o.env.Instance, Timeout: o.timeout, At: now}
+	if _, _, err = o.env.Journal.Do(ctx, o.left, begin, o.cause); errors.Is(err, journal.ErrNone) {
+		err = nil
+	}
+	o.begun = err == nil
+	return err
+}
+
+func (o *over) end(ctx context.Context, by string) error {
+	if o.left == "" {
+		return nil
+	}
+	done := release.Finish{Work: release.RestoreStaging, Instance: o.env.Instance, Note: "release " + by + " was deployed in its place"}
+	_, _, err := o.env.Journal.Do(ctx, o.left, done, o.cause)
+	if errors.Is(err, journal.ErrNone) || errors.Is(err, release.ErrEnded) || errors.Is(err, release.ErrPhase) { // it was put back before
+		return nil
+	}
+	return err
+}
+
+// putBack makes the stage that the release left last run what was promoted last. Of several stages each is put back by itself, the
+// last one first.
+func (s *Stager) putBack(ctx context.Context, h react.Hint, e journal.Entry) error {
 	stage, _ := e.State.LeftStage()
 	tools, err := work.OpenStage(ctx, s.env.Catalog, s.open, e.State, driver.Deploy, stage)
 	if err != nil {
@@ -55,13 +155,6 @@ func (s *Stager) putBack(ctx context.Context, h react.Hint, e journal.Entry, r l
 	return work.Run(ctx, s.env, e.State.Release, begin, h.Cause(), func(ctx context.Context, e journal.Entry) (work.Outcome, error) {
 		if tools.Driver == nil {
 			return work.Outcome{Note: "left as it is"}, nil
-		}
-		next, err := s.next(ctx, r)
-		if err != nil {
-			return work.Outcome{}, err
-		}
-		if stage == 0 && next.Project == e.State.Project {
-			return work.Outcome{Note: "left to release " + next.Release + ", which is deployed next"}, nil
 		}
 		back := driver.Back{}
 		record, _, err := s.env.Journal.Project(ctx, e.State.Project)
@@ -104,7 +197,7 @@ const actor = "stager"
 func (s *Stager) askToGiveWay(ctx context.Context, occupant string, newcomer release.State) error {
 	subject := topology.Request(topology.VerbCancel, occupant, actor)
 	asked, err := s.env.Journal.Asked(ctx, subject)
-	if err != nil || asked {
+	if err != nil || asked != 0 {
 		return err
 	}
 	body, err := releasepb.EncodeRequest(release.Request{

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
-	"github.com/sluice-gate/sluice/pkg/driver/retry"
 	"github.com/sluice-gate/sluice/pkg/expr"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
@@ -39,15 +39,28 @@ func (e *PauseError) Error() string { return e.Err.Error() }
 func (e *PauseError) Unwrap() error { return e.Err }
 
 // metric reads a number, or the counters of a comparison.
-func (t Tools) metric(c project.Check) Probe {
-	read, err := t.reader(c)
+func (t Tools) metric(c project.Check, f driver.Facts, from time.Time) Probe {
+	var read func(context.Context) (Seen, error)
+	var err error
+	if c.Metric.Plugin != nil {
+		read, err = plugin(c, f)
+	} else {
+		read, err = t.reader(c, from)
+	}
 	if err != nil { // the project file was checked, so this is none that there is
 		return func(context.Context) (Seen, error) { return Seen{}, err }
 	}
-	return func(ctx context.Context) (Seen, error) {
+	return withoutData(func(ctx context.Context) (Seen, error) {
 		within, cancel := timed(ctx, c)
 		defer cancel()
-		seen, err := read(within)
+		return read(within)
+	})
+}
+
+// withoutData is a look that says, in place of an error, that its source has nothing.
+func withoutData(look Probe) Probe {
+	return func(ctx context.Context) (Seen, error) {
+		seen, err := look(ctx)
 		if ctx.Err() != nil {
 			return Seen{}, ctx.Err()
 		}
@@ -67,30 +80,43 @@ func pause(err error) error {
 	return nil
 }
 
-func (t Tools) reader(c project.Check) (func(ctx context.Context) (Seen, error), error) {
-	var number func(ctx context.Context) (float64, error)
-	client := t.client()
-	switch m := c.Metric; {
-	case m.Prometheus != nil && m.Prometheus.Compare != nil:
-		return prometheus{client, *m.Prometheus}.counters, nil
-	case m.Prometheus != nil:
-		number = prometheus{client, *m.Prometheus}.number
-	case m.JSON != nil:
-		value, err := expr.ParseNumber(expr.Reading, m.JSON.Value)
-		if err != nil {
-			return nil, err
-		}
-		number = jsonNumber{client, *m.JSON, value}.number
-	default:
-		return nil, errors.New("a number without a source")
+// reading is a number, and what is to be said of it beside; or an error, such as noData.
+type reading func(ctx context.Context) (n float64, beside string, err error)
+
+func (t Tools) reader(c project.Check, from time.Time) (func(ctx context.Context) (Seen, error), error) {
+	if p := c.Metric.Prometheus; p != nil && p.Compare != nil && p.Compare.Numbers() {
+		return prometheus{t.client(), *p}.pair, nil
+	}
+	if c.Compares() {
+		return prometheus{t.client(), *c.Metric.Prometheus}.counters, nil
+	}
+	read, err := t.source(c, from)
+	if err != nil {
+		return nil, err
 	}
 	return func(ctx context.Context) (Seen, error) {
-		n, err := number(ctx)
+		n, beside, err := read(ctx)
 		if err != nil {
 			return Seen{}, err
 		}
-		return Seen{OK: true, Value: &n}, nil
+		return Seen{OK: beside == "", Said: Line(beside), Value: &n}, nil
 	}, nil
+}
+
+// source is where the number of a check comes from, for a soak or a bake that began at a time.
+func (t Tools) source(c project.Check, from time.Time) (reading, error) {
+	switch m := c.Metric; {
+	case m.Prometheus != nil:
+		return prometheus{t.client(), *m.Prometheus}.number, nil
+	case m.JSON != nil:
+		value, err := expr.ParseNumber(expr.Reading, m.JSON.Value)
+		return jsonNumber{t.client(), *m.JSON, value}.number, err
+	case m.CloudWatch != nil:
+		return t.cloudMetric(*m.CloudWatch, from)
+	case m.Logs != nil:
+		return t.cloudLogs(*m.Logs, from)
+	}
+	return nil, errors.New("a number without a source")
 }
 
 // jsonNumber is a number in an answer of JSON.
@@ -100,29 +126,29 @@ type jsonNumber struct {
 	value  *expr.Number
 }
 
-func (j jsonNumber) number(ctx context.Context) (float64, error) {
+func (j jsonNumber) number(ctx context.Context) (number float64, beside string, err error) {
 	what := "GET " + maskURL(j.from.URL)
 	a, err := fetch(j.client, what, j.from.Token, func() (*http.Request, error) {
 		return http.NewRequestWithContext(ctx, http.MethodGet, j.from.URL, nil)
 	})
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	if a.status/100 != 2 {
-		return 0, &noData{why: fmt.Sprintf("%s answered %d", what, a.status)}
+		return 0, "", &noData{why: fmt.Sprintf("%s answered %d", what, a.status)}
 	}
 	var body any
 	if err := json.Unmarshal(a.body, &body); err != nil {
-		return 0, &noData{why: what + " did not answer with JSON"}
+		return 0, "", &noData{why: what + " did not answer with JSON"}
 	}
 	n, ok, err := j.value.Of(ctx, expr.Vars{"status": a.status, "header": a.header, "body": body})
 	switch {
 	case err != nil:
-		return 0, &noData{why: fmt.Sprintf("%s: value: %v", what, err)}
+		return 0, "", &noData{why: fmt.Sprintf("%s: value: %v", what, err)}
 	case !ok:
-		return 0, &noData{why: what + ": value is null"}
+		return 0, "", &noData{why: what + ": value is null"}
 	}
-	return n, nil
+	return n, "", nil
 }
 
 // reply is an answer that was read.
@@ -138,14 +164,10 @@ func fetch(client *http.Client, what string, t project.Token, request func() (*h
 	if err != nil {
 		return reply{}, fmt.Errorf("%s: not a URL", what) // the error may hold it
 	}
-	secret, err := driver.Secret(t.Env, t.File)
+	secret, err := authorize(req, t)
 	if err != nil {
 		return reply{}, err
 	}
-	if secret != "" {
-		req.Header.Set("Authorization", "Bearer "+secret)
-	}
-	req.Header.Set("User-Agent", "sluice-watcher")
 	req.Header.Set("Accept", "application/json")
 	res, err := client.Do(req)
 	if err != nil {
@@ -164,17 +186,46 @@ func fetch(client *http.Client, what string, t project.Token, request func() (*h
 		return reply{}, &noData{why: Line(what + ": " + err.Error())}
 	case len(body) > mostAnswer:
 		return reply{}, &noData{why: fmt.Sprintf("%s answered with more than %d bytes", what, mostAnswer)}
-	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
-		why := &noData{why: fmt.Sprintf("%s answered %d: it is asked too often, or busy", what, res.StatusCode), busy: true}
-		return reply{}, &PauseError{For: min(retry.After(res.Header, time.Now()), mostPause), Err: why}
+	case tooOften(what, res) != nil:
+		return reply{}, tooOften(what, res)
+	case res.StatusCode == http.StatusServiceUnavailable:
+		return reply{}, &noData{why: what + " answered 503: it is busy", busy: true}
 	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden:
 		return reply{}, fmt.Errorf("%s answered %d: look at the token of this check", what, res.StatusCode)
 	}
-	a := reply{status: res.StatusCode, body: body, header: map[string]string{}}
-	for name, values := range res.Header {
-		a.header[strings.ToLower(name)] = strings.Join(values, ", ")
+	return reply{status: res.StatusCode, body: hide(body, secret), header: headers(res, secret)}, nil
+}
+
+// authorize says who asks, and returns the secret of the token, if there is one.
+func authorize(req *http.Request, t project.Token) (secret string, err error) {
+	if secret, err = driver.Secret(t.Env, t.File); err != nil {
+		return "", err
 	}
-	return a, nil
+	if secret != "" {
+		req.Header.Set("Authorization", "Bearer "+secret)
+	}
+	req.Header.Set("User-Agent", "sluice-watcher")
+	return secret, nil
+}
+
+// leastSecret is how long a secret is that is looked for in answers, in bytes; a shorter one would blot out ordinary text.
+const leastSecret = 4
+
+// hide takes out of an answer the secret that it may repeat.
+func hide(body []byte, secret string) []byte {
+	if len(secret) < leastSecret {
+		return body
+	}
+	return bytes.ReplaceAll(body, []byte(secret), []byte(mask))
+}
+
+// headers are those of an answer, by names in lower case.
+func headers(res *http.Response, secret string) map[string]string {
+	all := map[string]string{}
+	for name, values := range res.Header {
+		all[strings.ToLower(name)] = string(hide([]byte(strings.Join(values, ", ")), secret))
+	}
+	return all
 }
 
 // mostPause bounds how long a source is left alone because it asks for it.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/promtest"
@@ -18,17 +17,17 @@ import (
 )
 
 func metric(m project.Metric, timeout time.Duration) probe.Probe {
-	return probe.Tools{}.Open(project.Check{Name: "metric", Metric: &m, Timeout: timeout}, driver.Facts{})
+	return open(project.Check{Name: "metric", Metric: &m, Timeout: timeout})
 }
 
 // judged is what the judge makes of what a probe saw: whether it is well, and why.
 func judged(m project.Metric, seen probe.Seen) probe.Seen {
-	look := judge.Measurement{OK: seen.OK, Said: seen.Said, Value: seen.Value}
-	if seen.None {
-		look.Lack = judge.NoData
-	}
-	word, said := judge.RuleOf(project.Check{Metric: &m}, time.Time{}).Weigh(look)
-	return probe.Seen{OK: word == judge.Pass, None: word == judge.Inconclusive, Said: said}
+	return weighed(project.Check{Metric: &m}, seen, nil)
+}
+
+func weighed(c project.Check, seen probe.Seen, err error) probe.Seen {
+	word, said := judge.RuleOf(c, time.Time{}).Weigh(seen.Look(time.Now(), err))
+	return probe.Seen{OK: word == judge.Pass, None: word == judge.Inconclusive, Busy: seen.Busy, Said: said, Value: seen.Value}
 }
 
 // asked is a metric's probe of a server that answers with that.
@@ -205,5 +204,18 @@ func TestRealPrometheus(t *testing.T) {
 	}
 	if c := seen.Counters; c.Mine.Events != 0 || c.Mine.Exposure != 1000 || c.Base.Events != 3 || c.Base.Exposure != 2000 {
 		t.Errorf("%+v", *c)
+	}
+	pair := func(value, baseline string) (probe.Seen, error) {
+		c := &project.Compare{Value: value, Baseline: baseline}
+		return metric(project.Metric{Prometheus: &project.Prometheus{URL: p.URL, Compare: c}}, 5*time.Second)(t.Context())
+	}
+	seen, err = pair(`sum(requests_total{env="staging"})`, `sum(requests_total{env="production"})`)
+	if err != nil || seen.Value == nil || *seen.Value != 1000 || seen.Baseline == nil || *seen.Baseline != 2000 || seen.None {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	for _, none := range []string{`sum(nobody_total)`, `vector(0) / 0`} {
+		if seen, err := pair(`vector(1)`, none); err != nil || !seen.None || seen.Value != nil {
+			t.Errorf("%s: %+v, %v", none, seen, err)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
@@ -28,27 +29,42 @@ type Seen struct {
 	Said     string          // one line, no secret
 	None     bool            // there was nothing to see: what that means is the check's policy to say
 	Busy     bool            // and that is because the source was asked too often, which says nothing about staging
-	Value    *float64        // the number that was read, which the judge asks the check's condition about
+	Value    *float64        // the number that the judge asks the check's condition about; of http, whose condition is about more, the latency in ms
 	Counters *judge.Counters // of a comparison, which the judge decides on
+	Baseline *float64        // of a comparison of numbers: what the value is compared with
 }
 
 // Probe looks once, within its check's timeout. Its error says that it could not look; it is the context's when that ended.
 type Probe func(ctx context.Context) (Seen, error)
+
+// Look is what was seen as it is judged. err is why the watcher could not look.
+func (s Seen) Look(at time.Time, err error) judge.Measurement {
+	out := judge.Measurement{At: at, OK: s.OK, Said: s.Said, Value: s.Value, Baseline: s.Baseline, Counters: s.Counters}
+	switch {
+	case s.None && s.Busy:
+		out.Lack = judge.Busy
+	case s.None:
+		out.Lack = judge.NoData
+	case err != nil:
+		out.Lack, out.Said = judge.Blind, Line(err.Error())
+	}
+	return out
+}
 
 // Tools is how probes reach the outside. The zero value is the real thing.
 type Tools struct {
 	Transport http.RoundTripper // nil: a new connection for every request
 }
 
-// Open makes the probe of a check, for a release. It is nil for a check that is not a probe.
-func (t Tools) Open(c project.Check, f driver.Facts) Probe {
+// Open makes the probe of a check, for a release whose soak or bake began at from. It is nil for a check that is not a probe.
+func (t Tools) Open(c project.Check, f driver.Facts, from time.Time) Probe {
 	switch {
 	case c.HTTP != nil:
 		return t.http(c)
 	case c.Exec != nil:
 		return command(*c.Exec, c, f)
 	case c.Metric != nil:
-		return t.metric(c)
+		return t.metric(c, f, from)
 	}
 	return nil
 }
@@ -73,7 +89,7 @@ func ours(err error) bool {
 
 // command is the probe of a command: exit status 0 is well, any other, death by a signal and a timeout are not.
 func command(e project.Exec, c project.Check, f driver.Facts) Probe {
-	vars := append(exec.Vars("watch", f), exec.Var{Name: "SLUICE_CHECK", Value: c.Name})
+	vars := commandVars(c, f)
 	return func(ctx context.Context) (Seen, error) {
 		within, cancel := timed(ctx, c)
 		defer cancel()
@@ -93,4 +109,9 @@ func command(e project.Exec, c project.Check, f driver.Facts) Probe {
 		}
 		return Seen{Said: line(e.Command[0]+" "+failed.What, failed.Output)}, nil
 	}
+}
+
+// commandVars is what a check's command is told.
+func commandVars(c project.Check, f driver.Facts) []exec.Var {
+	return append(exec.Vars("watch", f), exec.Var{Name: "SLUICE_CHECK", Value: c.Name})
 }

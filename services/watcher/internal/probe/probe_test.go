@@ -50,8 +50,14 @@ func server(t *testing.T) *httptest.Server {
 	return s
 }
 
+func open(c project.Check) probe.Probe { return probe.Tools{}.Open(c, driver.Facts{}, time.Now()) }
+
 func get(url string, status int, timeout time.Duration) probe.Probe {
-	return probe.Tools{}.Open(project.Check{Name: "health", HTTP: &project.HTTP{URL: url, Status: status}, Timeout: timeout}, driver.Facts{})
+	h := &project.HTTP{URL: url}
+	if status != 0 {
+		h.Status = []project.Statuses{{From: status, To: status}}
+	}
+	return open(project.Check{Name: "health", HTTP: h, Timeout: timeout})
 }
 
 func TestHTTP(t *testing.T) {
@@ -154,7 +160,7 @@ func TestOursIsNotStagings(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
 		tools := probe.Tools{Transport: failing{&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", errno)}}}
 		check := project.Check{HTTP: &project.HTTP{URL: "http://h/?token=hunter2"}, Timeout: time.Second}
-		if seen, err := tools.Open(check, driver.Facts{})(t.Context()); !errors.Is(err, errno) || strings.Contains(err.Error(), "hunter2") {
+		if seen, err := tools.Open(check, driver.Facts{}, time.Now())(t.Context()); !errors.Is(err, errno) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %+v, %v", errno, seen, err)
 		}
 	}
@@ -186,7 +192,7 @@ func TestAProbeThatIsBrokenOffSaysNothing(t *testing.T) {
 func command(timeout time.Duration, envFrom []string, words ...string) probe.Probe {
 	return probe.Tools{}.Open(
 		project.Check{Name: "smoke", Exec: &project.Exec{Command: words, EnvFrom: envFrom}, Timeout: timeout},
-		driver.Facts{Release: "r1", Project: "tracer", Version: "1.4.0", Beta: "1.4.0-beta.0", Attempt: 1})
+		driver.Facts{Release: "r1", Project: "tracer", Version: "1.4.0", Beta: "1.4.0-beta.0", Attempt: 1}, time.Now())
 }
 
 func TestExec(t *testing.T) {

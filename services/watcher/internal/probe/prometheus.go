@@ -22,7 +22,10 @@ type prometheus struct {
 	from   project.Prometheus
 }
 
-func (p prometheus) number(ctx context.Context) (float64, error) { return p.ask(ctx, p.from.Query) }
+func (p prometheus) number(ctx context.Context) (n float64, beside string, err error) {
+	n, err = p.ask(ctx, p.from.Query)
+	return n, "", err
+}
 
 // counters are those of a comparison. Errors that nobody has counted yet are none: a counter with a label is there only from its
 // first event on. Requests must be there.
@@ -47,6 +50,28 @@ func (p prometheus) counters(ctx context.Context) (Seen, error) {
 		side.of.Exposure, side.of.Events = requests, int(math.Round(failed))
 	}
 	return Seen{OK: true, Counters: &judge.Counters{Mine: mine, Base: base}}, nil
+}
+
+// pair is a number of staging and of its baseline.
+func (p prometheus) pair(ctx context.Context) (Seen, error) {
+	mine, err := p.finite(ctx, p.from.Compare.Value)
+	if err != nil {
+		return Seen{}, err
+	}
+	base, err := p.finite(ctx, p.from.Compare.Baseline)
+	if err != nil {
+		return Seen{}, err
+	}
+	return Seen{OK: true, Value: &mine, Baseline: &base}, nil
+}
+
+// finite is a number that is one: a quantile of nothing is NaN.
+func (p prometheus) finite(ctx context.Context, query string) (float64, error) {
+	n, err := p.ask(ctx, query)
+	if err == nil && (math.IsNaN(n) || math.IsInf(n, 0)) {
+		return 0, &noData{why: fmt.Sprintf("%s: the number is %v", named(query), n)}
+	}
+	return n, err
 }
 
 // mostCounted bounds a counter: above it a float64 does not count singly any more.

@@ -23,10 +23,14 @@ type duty struct {
 	stretch  judge.Stretch
 	stage    string // its name, if there are several
 	checks   []*check
-	signals  reading
-	notes    notes // what was measured and is not stored yet
+	hears    *hearing // nil: no check is about signals
+	alerts   uint64   // sequence of the last alert that was heard; 0: none since long enough before the stretch began
+	notes    notes    // what was measured and is not stored yet
 	measured chan measured
 	stop     context.CancelFunc
+
+	running time.Time // by the broker, when the clock of the soak was started last; zero: it did not run when this was looked at last
+	held    bool      // the release was held then
 
 	// By the local clock.
 	since  time.Time // a look that began before this vouches for nothing
@@ -40,14 +44,18 @@ type duty struct {
 type check struct {
 	project.Check
 	rule    judge.Rule
-	source  string // what it measures, as a hash
+	source  string       // what it measures, as a hash
+	filter  judge.Filter // of a check of signals
 	tally   judge.Tally
 	again   chan struct{} // of one: look at once
 	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
 	looked  time.Time     // when it came back; until one did, when the watch began
+	pause   time.Duration // how long after its beginning the next begins
 	failing bool          // staging was not well then, whether or not that counts
-	err     error         // why it could not look then
+	err     error         // why it could not look then; of signals: what is missing, for good
 	blind   bool          // and that was said
+	doubted string        // why it is inconclusive, as it was said last
+	warned  bool          // of one that only warns: that it failed was said
 }
 
 // begin starts to watch.
@@ -61,23 +69,32 @@ func (r *watch) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, stop)
-	d := &duty{stretch: r.stretch, measured: make(chan measured), stop: func() { unhook(); stop() }, since: time.Now()}
+	d := &duty{stretch: r.stretch, measured: make(chan measured), since: time.Now()}
+	d.goesOn(s)
 	if len(s.Policy.Stages) > 1 {
 		d.stage = s.StageName()
 	}
 	d.expedite(s)
-	r.on, r.told = d, r.told || told
+	for _, c := range checks {
+		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now()}
+		if c.Signal != nil {
+			if c.filter, err = judge.FilterOf(*c.Signal); err != nil {
+				return err
+			}
+		}
+		d.checks = append(d.checks, c)
+	}
+	if err := r.listen(ctx, d); err != nil {
+		return err
+	}
+	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, stop)
+	d.stop = func() { unhook(); stop() }
+	r.on, r.told = d, r.told || told != 0
 	r.attend(s.Project, r, true)
 	r.log.Info("watching", zap.String("project", s.Project), zap.String("stage", s.StageName()), zap.Bool("bake", d.stretch.Bake),
 		zap.Int("checks", len(checks)), zap.Bool("told", r.told))
 	facts := work.Facts(r.env.Catalog, s, r.work())
-	for _, c := range checks {
-		d.checks = append(d.checks, &check{
-			Check: c, rule: judge.RuleOf(c, d.stretch.From), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now(),
-		})
-	}
 	if r.told {
 		return nil
 	}
@@ -89,6 +106,38 @@ func (r *watch) begin(ctx context.Context) error {
 		r.probe(probing, i, c, facts)
 	}
 	return nil
+}
+
+// judgedFrom is since when the failures of a check count. Where a person decides, what was seen before the release was resumed is decided.
+func (d *duty) judgedFrom(c project.Check, s release.State) time.Time {
+	if c.RequireHuman && s.Phase == release.Soaking && s.Remaining > 0 {
+		return s.PhaseAt
+	}
+	return d.stretch.From
+}
+
+// lasts is how long the stretch is to last.
+func (d *duty) lasts(s release.State) time.Duration {
+	if d.stretch.Bake {
+		return s.Policy.Bake
+	}
+	return s.Delay()
+}
+
+// goesOn tells whether a person let the release go on that was held when it was looked at last, or has been since.
+func (d *duty) goesOn(s release.State) bool {
+	was, held := d.running, d.held
+	d.running, d.held = time.Time{}, s.Phase == release.Held
+	if s.Phase == release.Soaking {
+		d.running = s.PhaseAt
+		return held || !was.IsZero() && !was.Equal(d.running)
+	}
+	return false
+}
+
+// human tells whether there is a check that asks for a person.
+func (d *duty) human() bool {
+	return slices.ContainsFunc(d.checks, func(c *check) bool { return c.RequireHuman })
 }
 
 // work is what is watched: what was deployed, or what was promoted.
@@ -118,12 +167,14 @@ func (r *watch) checks(ctx context.Context) ([]project.Check, error) {
 
 // probe starts the probe of a check, if it has one.
 func (r *watch) probe(ctx context.Context, i int, c *check, facts driver.Facts) {
-	look := r.tools.Open(c.Check, facts)
+	look := r.tools.Open(c.Check, facts, r.on.stretch.From)
 	if look == nil {
 		return
 	}
-	p := probing{Watcher: r.Watcher, slots: r.http, check: i, every: c.Interval, look: look, again: c.again, out: r.on.measured}
-	if c.Exec != nil {
+	p := probing{
+		Watcher: r.Watcher, slots: r.http, release: r.id, check: i, every: c.Interval, look: look, again: c.again, out: r.on.measured,
+	}
+	if c.Command() != nil {
 		p.slots = r.exec
 	}
 	r.probes.Go(func() { p.run(ctx) })
@@ -151,7 +202,7 @@ func (d *duty) expedite(s release.State) {
 // failing tells whether the last look of any probe saw that staging is not well. Signals that are fewer than what fails their
 // check are no failure: the project allows them.
 func (d *duty) failing() bool {
-	return slices.ContainsFunc(d.checks, func(c *check) bool { return c.failing })
+	return slices.ContainsFunc(d.checks, func(c *check) bool { return c.failing && !c.Warns })
 }
 
 // rest stops watching. What the probes have under way is broken off.
@@ -172,6 +223,7 @@ func (r *watch) finish(ctx context.Context) {
 		for _, c := range d.checks {
 			r.evidence(ctx, d.verdict(c))
 		}
+		r.keepTemplates(ctx, true)
 	}
 	r.log.Info("watched", zap.Int("stage", d.stretch.Stage), zap.Bool("bake", d.stretch.Bake),
 		zap.String("phase", string(r.entry.State.Phase)))
@@ -179,5 +231,5 @@ func (r *watch) finish(ctx context.Context) {
 }
 
 func (d *duty) verdict(c *check) judge.Verdict {
-	return judge.Verdict{Check: c.Name, Stage: d.stage, Stretch: d.stretch, Rule: c.rule, Tally: c.tally}
+	return judge.Verdict{Check: c.Name, Stage: d.stage, Stretch: d.stretch, Rule: c.rule, Tally: c.tally, Human: c.RequireHuman}
 }

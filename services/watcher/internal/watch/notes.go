@@ -161,9 +161,7 @@ func (d *duty) message(b batch, instance string) releasepb.Measured {
 	m := releasepb.Measured{
 		Instance: instance, Stage: d.stretch.Stage, Bake: d.stretch.Bake, From: d.stretch.From, Lost: d.notes.lost,
 	}
-	for i, from := range d.signals {
-		m.Signals[i] = from.seq
-	}
+	m.Signals = d.hears.counted()
 	for _, c := range d.checks {
 		if looks := b.looks[c]; !d.notes.named || len(looks) > 0 {
 			m.Looks = append(m.Looks, releasepb.Looks{Check: c.Name, Source: c.source, All: looks})
@@ -184,7 +182,7 @@ func (r *watch) storeLast(ctx context.Context) {
 	}
 }
 
-// resume continues what is stored of the stretch, by whomever: the checks' tallies, and how far signals were read. It costs one
+// resume continues what is stored of the stretch, by whomever: the checks' tallies, and which signals are stored. It costs one
 // read, and one more if a check has failures that count, or compares.
 func (r *watch) resume(ctx context.Context) error {
 	d := r.on
@@ -201,7 +199,9 @@ func (r *watch) resume(ctx context.Context) error {
 	}
 	if err == nil && !last.Open && len(last.Totals) == len(d.checks) {
 		for i, c := range d.checks {
-			c.tally.Measured = last.Totals[i]
+			if c.Signal == nil && c.Alert == nil { // these are counted again
+				c.tally.Measured = last.Totals[i]
+			}
 		}
 		return r.readUpTo(ctx, last.Signals)
 	}
@@ -232,7 +232,7 @@ func (r *watch) resume(ctx context.Context) error {
 func (d *duty) replay(stored []releasepb.Looks) {
 	for _, looks := range stored {
 		i := slices.IndexFunc(d.checks, func(c *check) bool { return c.Name == looks.Check && c.source == looks.Source })
-		if i < 0 {
+		if i < 0 || d.checks[i].Signal != nil { // signals are counted again
 			continue
 		}
 		for _, l := range looks.All {
@@ -241,9 +241,9 @@ func (d *duty) replay(stored []releasepb.Looks) {
 	}
 }
 
-// readUpTo says that the signals up to there are counted. The stream may have been made anew since, or have lost its tail in a crash.
+// readUpTo says that the signals up to there are stored among what was measured: they are counted again, and not stored again. The stream may have been made anew since, or have lost its tail in a crash.
 func (r *watch) readUpTo(ctx context.Context, seqs [2]uint64) error {
-	if seqs == [2]uint64{} {
+	if r.on.hears == nil || seqs == [2]uint64{} {
 		return nil
 	}
 	stream, err := r.env.JS.Stream(ctx, topology.StreamSignals)
@@ -254,8 +254,8 @@ func (r *watch) readUpTo(ctx context.Context, seqs [2]uint64) error {
 	if info.Created.After(r.on.stretch.From) {
 		return nil
 	}
-	for i, seq := range seqs {
-		r.on.signals[i].seq = min(seq, info.State.LastSeq)
+	for i := range r.on.hears.from[:len(seqs)] {
+		r.on.hears.from[i].noted = min(seqs[i], info.State.LastSeq)
 	}
 	return nil
 }

@@ -23,35 +23,25 @@ type measured struct {
 	began time.Time // the same by the local clock
 	seen  probe.Seen
 	err   error
-}
-
-// look is what is judged.
-func (m measured) look() judge.Measurement {
-	out := judge.Measurement{At: m.at, OK: m.seen.OK, Said: m.seen.Said, Value: m.seen.Value, Counters: m.seen.Counters}
-	switch {
-	case m.seen.None && m.seen.Busy:
-		out.Lack = judge.Busy
-	case m.seen.None:
-		out.Lack = judge.NoData
-	case m.err != nil:
-		out.Lack, out.Said = judge.Blind, probe.Line(m.err.Error())
-	}
-	return out
+	pause time.Duration // until the next look, from began
 }
 
 // probing is the probe of one check at work.
 type probing struct {
 	*Watcher
-	slots chan struct{} // it looks when it has one
-	check int
-	every time.Duration
-	look  probe.Probe
-	again <-chan struct{} // look at once
-	out   chan<- measured
+	slots   chan struct{} // it looks when it has one
+	release string
+	check   int
+	every   time.Duration
+	look    probe.Probe
+	again   <-chan struct{} // look at once
+	out     chan<- measured
 }
 
-// run looks every interval, the first time at once, until ctx ends. A look that takes longer delays the next.
+// run looks every interval, the first time at once, until ctx ends. A look that takes longer delays the next, and so does a source that
+// has no number, or wants to be left alone.
 func (p probing) run(ctx context.Context) {
+	missed := 0
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -74,12 +64,16 @@ func (p probing) run(ctx context.Context) {
 			return
 		}
 		p.env.Metrics.Action("probe", outcome(seen, err), time.Since(began))
+		if missed++; !seen.None {
+			missed = 0
+		}
+		pause := max(backoff(p.every, missed, share(p.release, p.check, missed)), time.Since(began)+asked(err))
 		select {
 		case <-ctx.Done():
 			return
-		case p.out <- measured{check: p.check, at: at, began: began, seen: seen, err: err}:
+		case p.out <- measured{check: p.check, at: at, began: began, seen: seen, err: err, pause: pause}:
 		}
-		timer.Reset(max(0, p.every-time.Since(began), asked(err)))
+		timer.Reset(max(0, pause-time.Since(began)))
 	}
 }
 
@@ -117,15 +111,15 @@ func (r *watch) collect() (news bool) {
 // take judges what a probe saw. It tells whether there is something to do about it at once.
 func (r *watch) take(m measured) bool {
 	c := r.on.checks[m.check]
-	look := m.look()
+	look := m.seen.Look(m.at, m.err)
 	word, said := c.rule.Weigh(look)
 	var err error
 	if word == judge.Inconclusive && !c.rule.Excuses(c.tally, look) {
 		err = errors.New(said)
 	}
 	recovered := err == nil && c.err != nil
-	c.began, c.looked, c.err = m.began, time.Now(), err
-	r.count(c, look)
+	c.began, c.looked, c.err, c.pause = m.began, time.Now(), err, m.pause
+	r.count(c, look, true)
 	if err != nil {
 		return !c.blind
 	}
@@ -136,17 +130,17 @@ func (r *watch) take(m measured) bool {
 	return !r.told && (recovered || r.verdict != nil || r.on.notes.urgent || r.untilBeat() == 0)
 }
 
-// count adds a measurement to a check, and remembers the first check that failed.
-func (r *watch) count(c *check, m judge.Measurement) {
+// count adds a measurement to a check, and remembers the first check that failed. note: it is to be stored.
+func (r *watch) count(c *check, m judge.Measurement, note bool) {
 	before := c.tally
 	m = m.Normal()
 	c.tally = c.rule.Add(c.tally, m)
-	if !r.told {
+	if note && !r.told {
 		notes := &r.on.notes
 		notes.add(c, m)
 		notes.urgent = notes.urgent || notes.open && before.Count > 0 && c.tally.Count == 0
 	}
-	if c.tally.Failed && r.verdict == nil {
+	if c.tally.Failed && r.verdict == nil && !c.Warns {
 		v := r.on.verdict(c)
 		r.verdict = &v
 		r.log.Info("a check failed", zap.String("check", c.Name), zap.String("reason", v.Reason()))
@@ -157,17 +151,23 @@ func (r *watch) count(c *check, m judge.Measurement) {
 func (r *watch) looking(ctx context.Context) bool {
 	all := true
 	for _, c := range r.on.checks {
+		if c.Alert != nil {
+			if c.err = r.silent(c); c.err == nil {
+				c.blind = false
+			}
+		}
 		switch {
-		case c.Signal != nil:
 		case c.err != nil:
-			all = false
+			all = all && c.Warns
 			if !c.blind {
 				c.blind = true
-				r.log.Warn("a check can not look, so there are no heartbeats", zap.String("check", c.Name), zap.Error(c.err))
+				r.log.Warn("a check can not look", zap.Bool("no_heartbeats", !c.Warns), zap.String("check", c.Name), zap.Error(c.err))
 				why := probe.Line("can not look: " + c.err.Error())
 				r.judgement(ctx, topology.Evidence(r.id), c.Name, judge.Inconclusive, why, 0, time.Time{})
 			}
-		case time.Since(c.looked) > c.Interval+c.Timeout+patience:
+		case c.Signal != nil, c.Alert != nil: // they are read, not looked at
+		case c.Warns: // nothing waits for it
+		case time.Since(c.looked) > max(c.Interval, c.pause)+c.Timeout+patience:
 			all = false
 			r.log.Warn("a probe does not come back, so there is no heartbeat", zap.String("check", c.Name))
 		case c.began.Before(r.on.since):

@@ -67,6 +67,7 @@ func (r *watch) beat(ctx context.Context) error {
 	failing := r.on.failing()
 	body, err := releasepb.EncodeHeartbeat(releasepb.Heartbeat{
 		Release: r.id, Instance: r.env.Instance, Checks: len(r.on.checks), Failing: failing,
+		Inconclusive: r.on.doubts(),
 	})
 	if err != nil {
 		return err
@@ -89,17 +90,17 @@ const (
 	codeWrongInFlight jetstream.ErrorCode = 10164
 )
 
-// condemn stores the request that the verdict asks for, once: on its subject there must be none. Of a soak that is the
-// tombstone, of a bake the rollback. Then it says why, as well as it can.
+// condemn stores the request that the verdict asks for, once: on its subject there must be none, or none that is not answered. Of a
+// soak that is the tombstone, or a hold where a person is to decide; of a bake the rollback. Then it says why, as well as it can.
 func (r *watch) condemn(ctx context.Context) error {
 	v := *r.verdict
-	verb := v.Stretch.Verb()
+	verb := v.Verb()
 	subject := topology.Request(string(verb), r.id, actor)
 	asked, err := r.env.Journal.Asked(ctx, subject)
 	if err != nil {
 		return err
 	}
-	if asked {
+	if asked != 0 && (verb != release.Hold || asked > r.entry.State.Folded) { // a person may have resumed what was held before
 		r.heed()
 		return nil
 	}
@@ -107,7 +108,7 @@ func (r *watch) condemn(ctx context.Context) error {
 	if m.Data, err = releasepb.EncodeRequest(release.Request{Verb: verb, Reason: v.Reason(), Evidence: v.Evidence()}); err != nil {
 		return err
 	}
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.Itoa(0))
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(asked, 10))
 	if err := r.publish(ctx, topology.StreamSluice, m); err != nil {
 		if lost(err) {
 			return fmt.Errorf("another instance publishes %s: %w", subject, err) // look whether it is there
@@ -117,9 +118,27 @@ func (r *watch) condemn(ctx context.Context) error {
 	r.heed()
 	r.log.Warn("published the verdict", zap.String("request", string(verb)), zap.String("reason", v.Reason()))
 	r.evidence(ctx, v)
+	if r.on != nil {
+		r.looking(ctx) // what can not look is said beside the verdict
+		r.keepTemplates(ctx, true)
+	}
 	r.judgement(ctx, topology.Judged(r.id), v.Check, judge.Fail, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
 	r.storeLast(ctx)
 	return nil
+}
+
+// warn says of each check that only warns, and has failed, that it has.
+func (r *watch) warn(ctx context.Context) {
+	for _, c := range r.on.checks {
+		if !c.Warns || !c.tally.Failed || c.warned {
+			continue
+		}
+		c.warned = true
+		v := r.on.verdict(c)
+		r.log.Warn("a check that only warns failed", zap.String("check", c.Name), zap.String("reason", v.Reason()))
+		r.evidence(ctx, v)
+		r.judgement(ctx, topology.Judged(r.id), v.Check, judge.Fail, "warning: "+v.Reason(), int64(v.Tally.Count), v.Tally.First.At)
+	}
 }
 
 // heed stops the probes: the request is stored.

@@ -1,68 +1,176 @@
 package watch
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/judge"
+	"github.com/sluice-gate/sluice/pkg/signal"
+	"github.com/sluice-gate/sluice/pkg/template"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
-// mostReads bounds how many signals are read in one step, so that a flood does not keep a watch from looking at its release.
+// mostReads bounds how many messages are read in one step, so that a flood does not keep a watch from looking at its release.
 const mostReads = 5_000
 
-// reading is how far the signals of a release are read: those of its project, and its own.
-type reading [2]struct {
-	seq  uint64          // of the last one that was counted; 0: none since the stretch began
-	head *journal.Signal // the next one, if it was read already
+// hearing is how far the signals of a release are read, and what they came to.
+type hearing struct {
+	checks  []*check
+	from    []cursor
+	news    judge.News
+	missing bool      // signals were lost before they were read
+	told    bool      // and that was said
+	changed bool      // the table has what is not stored yet
+	began   time.Time // by the local clock, as kept is: when the table was stored
+	kept    time.Time
+	earlier []template.Soak // of the release's stretches before this one
+}
+
+// cursor is one subject that is read.
+type cursor struct {
+	project, release string
+	seq              uint64 // of the last one that was read; 0: none since the time from
+	noted            uint64 // of the last one that is stored among what was measured, by whomever
+	from             time.Time
+	baseline         bool // these are production's
+}
+
+// heard is a message and the cursor that it came from.
+type heard struct {
+	journal.Signal
+	at *cursor
 }
 
 // readSignals counts the signals since the stretch began that are stored and not counted yet. all is false when there may be
 // more: the step ended, or a check failed, before the end.
 func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
-	if !slices.ContainsFunc(r.on.checks, func(c *check) bool { return c.Signal != nil }) {
+	h := r.on.hears
+	if h == nil {
 		return true, nil
 	}
-	names := [2]string{"", r.id}
-	empty := [2]bool{}
-	for range mostReads {
-		if r.on.notes.full() { // what is counted is stored first
-			return false, nil
+	for read := 0; read < mostReads && !r.on.notes.full(); { // what is counted is stored first
+		msgs, all, err := r.nextSignals(ctx)
+		if err != nil {
+			return false, err
 		}
-		for i := range r.on.signals {
-			from := &r.on.signals[i]
-			if from.head != nil || empty[i] {
-				continue
-			}
-			next, err := r.env.Journal.NextSignal(ctx, r.entry.State.Project, names[i], from.seq, r.on.stretch.From)
-			switch {
-			case errors.Is(err, journal.ErrNone):
-				empty[i] = true
-			case err != nil:
-				return false, err
-			default:
-				from.head = &next
+		for _, m := range msgs {
+			r.hear(m)
+			m.at.seq = m.Seq
+			if r.verdict != nil {
+				return false, nil
 			}
 		}
-		from := &r.on.signals[0]
-		if other := &r.on.signals[1]; from.head == nil || other.head != nil && other.head.Seq < from.head.Seq {
-			from = other
+		if h.missing && !h.told {
+			h.told = true
+			r.looking(ctx) // which says so
 		}
-		if from.head == nil {
+		if all {
 			return true, nil
 		}
-		m := judge.Measurement{At: from.head.At, Said: probe.Line(string(from.head.Data))}
-		from.seq, from.head = from.head.Seq, nil
-		for _, c := range r.on.checks {
-			if c.Signal != nil {
-				r.count(c, m)
-			}
-		}
-		if r.verdict != nil {
-			return false, nil
-		}
+		read += max(1, len(msgs))
 	}
 	return false, nil
+}
+
+// nextSignals reads the next messages of all subjects, in the order of the stream. Where one has more than was read, what the others
+// have after that waits: the order is the same however much is read at once.
+func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err error) {
+	h := r.on.hears
+	end := ^uint64(0)
+	for i := range h.from {
+		at := &h.from[i]
+		s, err := r.env.Journal.Signals(ctx, at.project, at.release, at.seq, at.from)
+		if err != nil {
+			return nil, false, err
+		}
+		if s.Stored >= topology.SignalsPerSubject && !at.baseline {
+			h.lost(fmt.Errorf("more signals came to %s than are kept (%d) before they were read: there may have been others",
+				topology.Signal(at.project, at.release), topology.SignalsPerSubject))
+		}
+		for _, m := range s.All {
+			msgs = append(msgs, heard{m, at})
+		}
+		if s.More {
+			last := at.seq
+			if n := len(s.All); n > 0 {
+				last = s.All[n-1].Seq
+			}
+			end = min(end, last)
+		}
+	}
+	slices.SortFunc(msgs, func(a, b heard) int { return cmp.Compare(a.Seq, b.Seq) })
+	if i := slices.IndexFunc(msgs, func(m heard) bool { return m.Seq > end }); i >= 0 {
+		msgs = msgs[:i]
+	}
+	return msgs, end == ^uint64(0), nil
+}
+
+// counted is how far the signals of the project, and of the release, are read.
+func (h *hearing) counted() (seqs [2]uint64) {
+	if h != nil {
+		for i := range seqs {
+			seqs[i] = h.from[i].seq
+		}
+	}
+	return seqs
+}
+
+// lost says that signals are missing, so that nobody knows what they were: no check of signals can vouch for this stretch any more.
+func (h *hearing) lost(why error) {
+	h.missing = true
+	for _, c := range h.checks {
+		if c.err == nil {
+			c.err = why
+		}
+	}
+}
+
+// hear judges one message.
+func (r *watch) hear(m heard) {
+	h := r.on.hears
+	for _, s := range signal.Parse(m.Data) {
+		switch {
+		case m.at.baseline:
+			if s.Lost == 0 {
+				h.news.Produced(s, m.At)
+			}
+			continue
+		case s.Lost > 0:
+			h.lost(fmt.Errorf("%d signals were lost before they were stored, said %s", s.Lost, m.At.UTC().Format(time.TimeOnly)+" UTC"))
+			continue
+		}
+		said := func() string { return probe.Line(judge.SignalSaid(s)) } // which takes as long as all else
+		var sight *judge.Sight
+		for _, c := range h.checks {
+			if !c.filter.Level(s) {
+				continue
+			}
+			if sight == nil {
+				seen := h.news.See(s, said, m.At)
+				sight, h.changed = &seen, true
+			}
+			if !c.filter.Counts(s) {
+				continue
+			}
+			seen := h.measurement(c, *sight, m.At, said)
+			r.count(c, seen, !seen.OK && m.Seq > m.at.noted)
+			if r.verdict != nil {
+				return
+			}
+		}
+	}
+}
+
+// measurement is a signal as a check counts it.
+func (h *hearing) measurement(c *check, sight judge.Sight, at time.Time, said func() string) judge.Measurement {
+	if !c.Signal.NewOnly {
+		return judge.Measurement{At: at, Said: said()}
+	}
+	why, news := h.news.News(*c.Signal, sight, at)
+	return judge.Measurement{At: at, OK: !news, Said: why}
 }

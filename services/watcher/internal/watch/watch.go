@@ -160,6 +160,10 @@ func (r *watch) enter(ctx context.Context) bool {
 	if r.on != nil && !(watchable && stretch.Same(r.on.stretch)) {
 		r.finish(ctx)
 	}
+	if r.on != nil && r.on.goesOn(r.entry.State) && r.on.human() { // from now on it is judged anew
+		r.rest()
+		r.verdict, r.told = nil, false
+	}
 	if watchable && !stretch.Same(r.stretch) {
 		r.stretch, r.verdict, r.told, r.blind = stretch, nil, false, false
 	}
@@ -181,6 +185,9 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 		return r.interval(), nil // for its end
 	}
 	r.on.expedite(r.entry.State)
+	if all, err := r.readAlerts(ctx); err != nil || r.verdict == nil && !all { // whether the source is silent is asked below
+		return time.Millisecond, err
+	}
 	r.collect()
 	due := r.untilBeat() == 0 && r.looking(ctx)
 	if due {
@@ -194,7 +201,11 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 		}
 	}
 	all, err := r.readSignals(ctx)
+	if all && err == nil {
+		all, err = r.readAlerts(ctx)
+	}
 	news := r.collect()
+	r.warn(ctx)
 	if err == nil && r.verdict == nil && r.on.notes.due(due, r.interval()) {
 		err = r.store(ctx)
 	}
@@ -208,9 +219,10 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	case !due && news:
 		return 0, nil
 	case !due || !r.looking(ctx):
-		return cmp.Or(min(r.untilBeat(), r.interval()), r.interval()), nil // a probe that comes back wakes it
+		return r.untilAlert(cmp.Or(min(r.untilBeat(), r.interval()), r.interval())), nil // a probe that comes back wakes it
 	}
-	return r.interval(), r.beat(ctx)
+	r.keepTemplates(ctx, false)
+	return r.untilAlert(r.interval()), r.beat(ctx)
 }
 
 func (r *watch) interval() time.Duration { return r.entry.State.BeatEvery() }

@@ -127,3 +127,47 @@ func staging(t *testing.T, js jetstream.JetStream) journal.Entry {
 	}
 	return e
 }
+
+// When the stream is full it drops the oldest, whosever they are: who begins to read then, in the middle of a soak, can not know what they
+// were.
+func TestAFullStreamIsAGap(t *testing.T) {
+	onWatch(t, func(t *testing.T, js jetstream.JetStream, r *watch) {
+		listens := func() error {
+			d := &duty{stretch: r.stretch, checks: []*check{{Check: project.Check{Name: "errors", Signal: &project.Signal{}}}}}
+			if err := r.listen(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			return d.checks[0].err
+		}
+		stream, err := js.Stream(t.Context(), topology.StreamSignals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := stream.CachedInfo().Config
+		cfg.MaxBytes = 64 << 10
+		if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		publish := func(n int) {
+			for range n {
+				if _, err := js.Publish(t.Context(), topology.Signal("other", ""), make([]byte, 1<<10)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(time.Second)
+		publish(30)
+		if err := listens(); err != nil {
+			t.Errorf("a stream that is half full: %v", err)
+		}
+		publish(60)
+		if err := listens(); err == nil {
+			t.Error("a stream that is full is not said to be")
+		}
+		time.Sleep(time.Second)
+		r.stretch.From = time.Now()
+		if err := listens(); err != nil {
+			t.Errorf("it was full before the soak began: %v", err)
+		}
+	})
+}

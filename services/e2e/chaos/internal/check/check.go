@@ -15,6 +15,7 @@ type Figures struct {
 	Claims    int
 	Stopped   int // claims that a request before them made ineffective
 	Stops     int // requests that stopped a claim
+	Retries   int // of what had failed
 	Late      int // requests that came after an effective claim
 	Histories int // that were checked for linearizability
 	Effects   int
@@ -61,13 +62,14 @@ func (j *judgement) judge() {
 			was = j.records[i-1]
 		}
 		j.step(was, r)
+		if r.Type == retried {
+			j.figures.Retries++
+			j.once(once)
+			clear(once)
+		}
 		once[r.Type]++
 	}
-	for _, name := range []string{"merged", "published", "staged", "soaking", "promoted", "cancelled", "failed", "superseded"} {
-		if once[name] > 1 {
-			j.bad("I6", "it was %s %d times", name, once[name])
-		}
-	}
+	j.once(once)
 	for i := range j.records {
 		if isClaim(j.records, i) {
 			j.claim(i)
@@ -75,6 +77,18 @@ func (j *judgement) judge() {
 	}
 	j.answered()
 	j.ended()
+}
+
+// retried is the event that begins a failed release anew.
+const retried = "retried"
+
+// once: what happens once happened once, to a release that was not retried meanwhile.
+func (j *judgement) once(times map[string]int) {
+	for _, name := range []string{"merged", "published", "staged", "soaking", "promoted", "cancelled", "failed", "superseded"} {
+		if times[name] > 1 {
+			j.bad("I6", "it was %s %d times", name, times[name])
+		}
+	}
 }
 
 // answered: every request has exactly one answer.
@@ -92,6 +106,9 @@ func (j *judgement) ended() {
 	for i, r := range j.records {
 		if r.State.Phase.Ended() && (i == 0 || !j.records[i-1].State.Phase.Ended()) {
 			ends++
+		}
+		if r.Type == retried {
+			ends = 0
 		}
 	}
 	j.figures.Ends[last.Phase]++

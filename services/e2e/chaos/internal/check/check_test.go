@@ -87,9 +87,41 @@ func (s *story) soaking() *story {
 		Release: id, Project: "p", At: s.now, Merge: release.Merge{Version: "1.0.0", Seq: 1},
 		Policy: release.Policy{Lane: "p", Delay: soak, MaxOverdue: time.Minute, PutBack: true},
 	})
-	s.then(begun(release.Publish, "a", 1, s.now)).then(release.WasDone{Work: release.Publish})
+	return s.publishedAndSoaking()
+}
+
+func (s *story) publishedAndSoaking() *story {
+	s.t.Helper()
+	publishing := begun(release.Publish, "a", 1, s.now)
+	publishing.Plan.Before = s.now.String() // whatever the channel points to now
+	s.then(publishing).then(release.WasDone{Work: release.Publish})
 	s.then(begun(release.Stage, "a", 1, s.now)).then(release.WasDone{Work: release.Stage})
 	return s.then(release.WasSoaked{Due: s.state.SoakFrom.Add(soak)})
+}
+
+func (s *story) retried() *story {
+	s.t.Helper()
+	return s.then(release.WasRetried{Said: said(s.now), Seq: s.ask("retry", "again")})
+}
+
+// beside lets another release be deployed in the lane, and what follows happen to it.
+func (s *story) beside(then ...release.Event) *story {
+	s.t.Helper()
+	const other = "01970000-0000-7000-8000-000000000002"
+	var state release.State
+	policy := release.Policy{Lane: s.state.Policy.Lane} // nothing is put back
+	for _, ev := range append([]release.Event{
+		release.WasMerged{Release: other, Project: "p", At: s.now, Merge: release.Merge{Version: "1.1.0", Seq: 2}, Policy: policy},
+		begun(release.Publish, "a", 1, s.now), release.WasDone{Work: release.Publish}, begun(release.Stage, "a", 1, s.now),
+	}, then...) {
+		state = release.Evolve(state, ev)
+		data, err := releasepb.EncodeRecord(releasepb.Record{Event: ev, State: state, Service: "stager@a"})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		state = state.Stamp(s.store(topology.Release(other), data), s.now)
+	}
+	return s
 }
 
 // watched lets a time pass under the watcher's eyes.
@@ -161,6 +193,15 @@ func TestNoViolation(t *testing.T) {
 			s.h.Waits = true
 			s.soaking()
 		},
+		"failed, retried, promoted": func(s *story) {
+			s.soaking().then(release.WasFailed{Said: said(s.now)}).putBack()
+			s.beside(release.WasFailed{})
+			s.retried().publishedAndSoaking().watched(soak).claims().promoted()
+		},
+		"failed after an effective claim, retried, promoted": func(s *story) {
+			s.soaking().watched(soak).claims().wait(time.Second).then(release.WasFailed{Said: said(s.now)})
+			s.retried().then(release.WasSoaked{Due: s.now, At: s.now}).claims().promoted()
+		},
 		"taken over after the deadline": func(s *story) {
 			s.soaking().watched(soak).claims().wait(7 * time.Second).then(begun(release.Promote, "b", 2, s.now)).promoted()
 		},
@@ -176,10 +217,12 @@ func TestNoViolation(t *testing.T) {
 }
 
 // putBack does what follows an end without promotion.
-func (s *story) putBack() {
+func (s *story) putBack() *story {
+	s.t.Helper()
 	for _, w := range []release.Work{release.RestoreStaging, release.RestoreBeta} {
 		s.then(begun(w, "a", 1, s.now)).then(release.WasDone{Work: w})
 	}
+	return s
 }
 
 // TestViolations: each broken promise is found under its name.
@@ -262,6 +305,22 @@ func TestViolations(t *testing.T) {
 		},
 		"I13 not put back": func(s *story) {
 			s.soaking().then(release.WasCancelled{Said: said(s.now), Seq: s.ask("cancel", "q1")})
+		},
+		"I5 retried when it was cancelled": func(s *story) {
+			s.soaking().then(release.WasCancelled{Said: said(s.now), Seq: s.ask("cancel", "q1")}).putBack()
+			s.retried()
+		},
+		"I6 twice after a retry": func(s *story) {
+			s.soaking().then(release.WasFailed{Said: said(s.now)}).putBack()
+			s.retried().publishedAndSoaking().then(release.WasSoaked{Due: s.now.Add(soak)})
+		},
+		"lane deployed while another is": func(s *story) {
+			s.soaking().beside(release.WasFailed{})
+			s.watched(soak).claims().promoted()
+		},
+		"lane soaks again while another is deployed": func(s *story) {
+			s.soaking().watched(soak).claims().wait(time.Second).then(release.WasFailed{Said: said(s.now)})
+			s.retried().beside().then(release.WasSoaked{Due: s.now, At: s.now}).claims().promoted()
 		},
 		"ack lost request": func(s *story) {
 			s.soaking().watched(soak).claims().promoted()

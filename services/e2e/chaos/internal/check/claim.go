@@ -43,6 +43,9 @@ func (j *judgement) claim(i int) {
 	}
 	for k := i; k < len(j.records); k++ {
 		r := j.records[k]
+		if r.Type == retried { // it had failed: the claim is over
+			return
+		}
 		if r.State.Claim != m.seq {
 			if stopped == 0 {
 				j.bad("I10", "the effective claim %d was taken back by %s", m.seq, r.Type)
@@ -87,7 +90,7 @@ func (j *judgement) timely(i int, begun release.WasBegun) {
 		j.bad("I3", "claimed at %d after a soak of %s of %s", j.records[i].seq, ran, need)
 	}
 	slack := release.BeatInterval(need) * 5 / 2 // what a heartbeat vouches for
-	if covered := j.covered(was.StagedAt, was.Due, slack); covered < need*release.MinCoverage/100-slack {
+	if covered := j.covered(was.StagedAt, was.Due, slack); covered < need*time.Duration(was.Policy.MinCoverage())/100-slack {
 		j.bad("I4", "claimed at %d after %s watched of %s", j.records[i].seq, covered, need)
 	}
 	if late := begun.At.Sub(was.Due); was.Policy.MaxOverdue > 0 && late > was.Policy.MaxOverdue {
@@ -102,6 +105,8 @@ func (j *judgement) expedited(i int) bool {
 		switch m.Event.(type) { //nolint:gochecksumtype // nothing else has to do with it
 		case release.WasExpedited:
 			expedited = true
+		case release.WasRetried: // a promotion that is retried soaks no second time
+			expedited = m.State.Soaked
 		case release.WasHeld, release.WasExtended:
 			expedited = false
 		}

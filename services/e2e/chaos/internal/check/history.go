@@ -52,7 +52,8 @@ type History struct {
 	beats    map[string][]time.Time
 	refused  map[string]bool // merges, by the release that they named
 	lanes    map[string]string
-	last     time.Time // of the last message
+	staging  map[string]string // by lane: the release that is deployed there and has not ended
+	last     time.Time         // of the last message
 	found    []Violation
 }
 
@@ -70,7 +71,7 @@ type record struct {
 }
 
 // Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, linear for the order
-// that clients saw, stream for what can not be read.
+// that clients saw, stream for what can not be read, lane for two releases in one lane.
 type Violation struct{ Name, Release, Text string }
 
 func (v Violation) String() string {
@@ -85,7 +86,7 @@ func (h *History) say(name, id, format string, args ...any) {
 func (h *History) Add(m Message) {
 	if h.releases == nil {
 		h.releases, h.subjects = map[string]*told{}, map[uint64]string{}
-		h.refused, h.lanes = map[string]bool{}, map[string]string{}
+		h.refused, h.lanes, h.staging = map[string]bool{}, map[string]string{}, map[string]string{}
 	}
 	at := m.At.UTC()
 	h.last = at
@@ -106,6 +107,7 @@ func (h *History) Add(m Message) {
 		}
 		rec.State, rec.Cause, rec.Unknown = rec.State.Stamp(m.Seq, at), "", nil
 		t := h.release(s.Release)
+		h.occupied(t, rec.State, m.Seq)
 		t.records = append(t.records, record{rec, m.Seq, at})
 	case topology.KindDead:
 		if letter, err := releasepb.DecodeDeadLetter(m.Data); err == nil {

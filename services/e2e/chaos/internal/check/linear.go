@@ -36,6 +36,7 @@ const (
 	resumes
 	promotes
 	fails
+	retries
 )
 
 type operation struct {
@@ -71,6 +72,10 @@ func next(s place, o operation) (bool, any) {
 		return true, s // whatever it was too late or too early for
 	case o.does == promotes:
 		return s == open, promoted
+	case o.does == retries && o.won:
+		return s == over || s == promoted, open // promoted: so its driver was told, and it failed
+	case o.does == retries:
+		return true, s // whatever was in its way
 	}
 	return !ended, over // fails
 }
@@ -119,7 +124,7 @@ func (h *History) operations(t *told, sent []Asked) []porcupine.Operation {
 	add := func(o operation, call, ret int64) {
 		out = append(out, porcupine.Operation{ClientId: len(out), Input: o, Call: call, Return: max(ret, call)})
 	}
-	verbs := map[release.Verb]action{release.Cancel: cancels, release.Hold: holds, release.Resume: resumes}
+	verbs := map[release.Verb]action{release.Cancel: cancels, release.Hold: holds, release.Resume: resumes, release.Retry: retries}
 	for _, r := range t.requests {
 		does, ok := verbs[r.Verb]
 		if !ok || outcome[r.Seq] == "" {
@@ -136,6 +141,8 @@ func (h *History) operations(t *told, sent []Asked) []porcupine.Operation {
 	var claim record
 	for i, r := range t.records {
 		switch {
+		case r.Type == retried:
+			seen = never // what was read was the end before
 		case isClaim(t.records, i):
 			claim = r
 		case r.Type == string(release.Promoted), r.Type == string(release.Failed) && r.State.Claim != 0: // the claim was effective
@@ -148,7 +155,7 @@ func (h *History) operations(t *told, sent []Asked) []porcupine.Operation {
 }
 
 func describe(ops []porcupine.Operation) string {
-	names := []string{"cancel", "hold", "resume", "promote", "fail"}
+	names := []string{"cancel", "hold", "resume", "promote", "fail", "retry"}
 	text := ""
 	for _, op := range ops {
 		o := op.Input.(operation)

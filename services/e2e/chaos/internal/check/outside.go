@@ -80,6 +80,8 @@ func (h *History) effect(e outside.Effect) {
 	claim := begun.State.Claim
 	for _, r := range t.records {
 		switch {
+		case r.seq > begun.seq && r.Type == retried: // it failed, and whether that was before or after the effect nobody knows
+			return
 		case r.State.Phase == release.Cancelled || r.State.Phase == release.Superseded:
 			h.say("I1", e.Release, "promoted outside, and %s", r.State.Phase)
 			return

@@ -21,6 +21,8 @@ func answerOf(e release.Event) uint64 {
 		return e.Seq
 	case release.WasCancelled:
 		return e.Seq
+	case release.WasRetried:
+		return e.Seq
 	case release.WasRefused:
 		return e.Seq
 	}
@@ -48,8 +50,11 @@ func (j *judgement) step(prev, r record) {
 	if was.Phase.Ended() && (changes(r.Type) || was.Phase == is.Phase && (was.End != is.End || was.Claim != is.Claim)) {
 		j.bad("I5", "%s at %d, after the release was %s", r.Type, r.seq, was.Phase)
 	}
-	if was.Digest != "" &&
-		(is.Digest != was.Digest || is.Beta != was.Beta || is.Version != was.Version || is.BetaChannel.Before != was.BetaChannel.Before) {
+	if _, retried := r.Event.(release.WasRetried); retried && was.Phase != release.Failed {
+		j.bad("I5", "retried at %d, when it was %s", r.seq, was.Phase)
+	}
+	moved := is.BetaChannel.Before != was.BetaChannel.Before && was.BetaChannel.Touched && !was.BetaChannel.Restored
+	if was.Digest != "" && (is.Digest != was.Digest || is.Beta != was.Beta || is.Version != was.Version || moved) {
 		j.bad("I9", "%s changed %s %s to %s %s", r.Type, was.Beta, was.Digest, is.Beta, is.Digest)
 	}
 	j.held(was, r)
@@ -96,6 +101,25 @@ func (j *judgement) judged(was release.State, r record) {
 	e, ok := r.Event.(release.WasHeld)
 	if ok && e.Holding.System && was.Phase == release.Soaking && was.Expedited == nil && r.at.Before(was.Due) {
 		j.bad("I3", "held at %d as if it were due, %s before it was", r.seq, was.Due.Sub(r.at).Round(time.Millisecond))
+	}
+}
+
+// occupied: from its deployment, or from when a retried promotion soaks again, until it has ended a release has its lane for itself.
+func (h *History) occupied(t *told, is release.State, seq uint64) {
+	was, lane := release.None, is.Policy.Lane
+	if len(t.records) > 0 {
+		was = t.records[len(t.records)-1].State.Phase
+	}
+	switch {
+	case is.Phase.Ended():
+		if h.staging[lane] == t.id {
+			delete(h.staging, lane)
+		}
+	case is.Phase == release.Staging || was == release.Queued && is.Phase != release.Queued:
+		if other := h.staging[lane]; other != "" && other != t.id {
+			h.say("lane", t.id, "%s at %d in lane %s, where %s is", is.Phase, seq, lane, other)
+		}
+		h.staging[lane] = t.id
 	}
 }
 

@@ -1,0 +1,63 @@
+package probe
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sluice-gate/sluice/pkg/project"
+)
+
+// Asks says in one line, without secrets, what a check looks at and what it wants to see.
+func Asks(c project.Check) string {
+	what, wants := "", ""
+	switch m := c.Metric; {
+	case c.Signal != nil:
+		what, wants = "counts the signals of the project and of the release", fmt.Sprintf("at most %d", c.Signal.Max)
+	case c.HTTP != nil:
+		what, wants = "GET "+maskURL(c.HTTP.URL), "status "+statuses(*c.HTTP)
+		if c.HTTP.Condition != "" {
+			wants += " and " + c.HTTP.Condition
+		}
+	case c.Exec != nil:
+		what, wants = "runs "+strings.Join(c.Exec.Command, " "), "exit status 0"
+	case m == nil:
+		what, wants = "nothing", "nothing"
+	case c.Compares():
+		p := m.Prometheus
+		what = "Prometheus at " + maskURL(p.URL) + ": " + named(p.Compare.Errors) + " and three more"
+		wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
+	case m.Prometheus != nil:
+		what = "Prometheus at " + maskURL(m.Prometheus.URL) + ": " + named(m.Prometheus.Query)
+	case m.JSON != nil:
+		what = "GET " + maskURL(m.JSON.URL) + ": " + m.JSON.Value
+	case m.CloudWatch != nil && m.CloudWatch.Metric != nil:
+		one := m.CloudWatch.Metric
+		what = fmt.Sprintf("CloudWatch: %s %s of %s, %s", one.Stat, one.Name, one.Namespace, m.CloudWatch.Over)
+	case m.CloudWatch != nil:
+		what = fmt.Sprintf("CloudWatch: %s, %s", m.CloudWatch.Expression, m.CloudWatch.Over)
+	case m.Logs != nil:
+		what = fmt.Sprintf("events in CloudWatch's %s: %s%s", m.Logs.Group, m.Logs.Filter, m.Logs.Query)
+	case m.Plugin != nil:
+		what, wants = "runs the plugin "+strings.Join(m.Plugin.Command, " "), "less than "+string(m.Plugin.Fails)
+	}
+	if c.Metric != nil && c.Metric.Condition != "" {
+		wants = c.Metric.Condition
+	}
+	return Line(what + "; wants " + wants)
+}
+
+// statuses are those that pass, in words.
+func statuses(h project.HTTP) string {
+	if len(h.Status) == 0 {
+		return "2xx"
+	}
+	var all []string
+	for _, s := range h.Status {
+		if s.From == s.To {
+			all = append(all, fmt.Sprint(s.From))
+		} else {
+			all = append(all, fmt.Sprintf("%d-%d", s.From, s.To))
+		}
+	}
+	return strings.Join(all, ", ")
+}
