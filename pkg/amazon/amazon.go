@@ -51,6 +51,7 @@ type Line struct {
 	longest   time.Duration
 	within    time.Duration
 	most      int64
+	tries     int
 
 	mu     sync.Mutex
 	config *aws.Config
@@ -68,6 +69,9 @@ func WithTransport(t http.RoundTripper) Option { return func(l *Line) { l.transp
 // WithPause bounds the pauses between two tries that no answer has asked for.
 func WithPause(longest time.Duration) Option { return func(l *Line) { l.longest = longest } }
 
+// WithTries makes a request at most n times instead of five, for those who ask again anyway.
+func WithTries(n int) Option { return func(l *Line) { l.tries = n } }
+
 // WithTime bounds one request by d instead of half a minute.
 func WithTime(d time.Duration) Option { return func(l *Line) { l.within = d } }
 
@@ -76,7 +80,7 @@ func Streaming() Option { return func(l *Line) { l.within, l.most = 0, 0 } }
 
 // New makes a line. An error is a mistake in the settings.
 func New(at project.AWS, opts ...Option) (*Line, error) {
-	l := &Line{at: at, longest: longest, within: oneRequest, most: mostAnswer}
+	l := &Line{at: at, longest: longest, within: oneRequest, most: mostAnswer, tries: tries}
 	for _, opt := range opts {
 		opt(l)
 	}
@@ -91,6 +95,31 @@ func New(at project.AWS, opts ...Option) (*Line, error) {
 		return nil, fmt.Errorf("endpoint %s: it must be https, http is for this machine only", driver.Quote(at.Endpoint))
 	}
 	return l, nil
+}
+
+// Lines makes one line for each way that AWS is reached, for many who ask: they share connections, and the credentials that the SDK finds
+// are looked for once. Its zero value is ready. The options are those of the first who asks.
+type Lines struct {
+	mu    sync.Mutex
+	lines map[project.AWS]*Line
+}
+
+// Line is the line for the settings. An error is a mistake in them. Lines are kept for good: settings are from project files, and few.
+func (l *Lines) Line(at project.AWS, opts ...Option) (*Line, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.lines[at]; known != nil {
+		return known, nil
+	}
+	line, err := New(at, opts...)
+	if err != nil {
+		return nil, err
+	}
+	if l.lines == nil {
+		l.lines = map[project.AWS]*Line{}
+	}
+	l.lines[at] = line
+	return line, nil
 }
 
 func loopback(host string) bool {
@@ -189,7 +218,7 @@ func (l *Line) credentials() string {
 // retryer is the SDK's, and waits for as long as answers ask.
 func (l *Line) retryer() aws.Retryer {
 	return patient{retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff = tries, l.longest
+		o.MaxAttempts, o.MaxBackoff = l.tries, l.longest
 		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}})
 	})}
 }

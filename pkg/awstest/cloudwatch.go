@@ -30,13 +30,20 @@ type CloudWatch struct {
 	Math   map[string]func(by map[string]float64) float64 // the expressions that it knows, worked out for each period
 	Polls  int                                            // how often a query is asked about before it is complete
 	Status string                                         // of every time series instead of Complete
-	Fault  func(operation string, n int) *Fault           // instead of the n-th answer, from 1; nil for none
 
 	mu      sync.Mutex
 	samples map[string][]sample
 	events  []logEvent
 	queries []*query
 	asked   map[string]int
+	fault   func(operation string, n int) *Fault
+}
+
+// Break puts a fault in the place of the n-th answer to an operation, from 1, and nil lets it answer. A nil f ends that.
+func (c *CloudWatch) Break(f func(operation string, n int) *Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fault = f
 }
 
 // Fault is an error as an answer, or that there is none.
@@ -132,8 +139,8 @@ func (c *CloudWatch) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.asked = map[string]int{}
 	}
 	c.asked[operation]++
-	if c.Fault != nil {
-		switch f := c.Fault(operation, c.asked[operation]); {
+	if c.fault != nil {
+		switch f := c.fault(operation, c.asked[operation]); {
 		case f != nil && f.Line != nil:
 			return nil, f.Line
 		case f != nil:

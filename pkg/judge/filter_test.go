@@ -43,9 +43,9 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// soaked draws two soaks of an hour with five errors that come at random, the second as often as the first times so much, and tells
+// soakedWith draws two soaks of an hour with five errors that come at random, the second as often as the first times so much, and tells
 // whether one of them is told to come more often.
-func errorsSoaked(random *rand.Rand, times float64) bool {
+func soakedWith(random *rand.Rand, times float64) bool {
 	check := project.Signal{NewOnly: true, Tolerated: 1, FalseAlarms: 0.05}
 	texts := []string{"a is bad", "b is bad", "c is bad", "d is bad", "e is bad"}
 	per := []float64{0.5, 2, 8, 20, 60} // an hour
@@ -81,10 +81,10 @@ func TestFalseAlarmsOfKnownErrors(t *testing.T) {
 	const soaks = 2000
 	alarms, seen := 0, 0
 	for range soaks {
-		if errorsSoaked(random, 1) {
+		if soakedWith(random, 1) {
 			alarms++
 		}
-		if errorsSoaked(random, 4) {
+		if soakedWith(random, 4) {
 			seen++
 		}
 	}

@@ -27,6 +27,7 @@
 //	  - { name: smoke, exec: { command: ["./smoke"], timeout: 30s }, interval: 1m, severity: warn }
 //	  - { name: disk, exec: { command: ["check_disk", "-w", "10%"], nagios: critical }, no_data: ignore }
 //	  - { name: rate, prometheus: { url: "https://prometheus.example", query: "…" }, condition: value < 0.01, no_data: hold }
+//	  - { name: worst, prometheus: { url: "https://…", query: "max(latency)", range: 10m, take: max }, condition: value < 2 }
 //	  - { name: depth, json: { url: "https://queue.example/api", value: body.depth, token_env: QUEUE_TOKEN }, condition: value < 100.0 }
 //	  - name: lambda
 //	    cloudwatch: { namespace: AWS/Lambda, metric: Errors, dimensions: { FunctionName: tracer }, stat: Sum, over: soak }

@@ -92,9 +92,10 @@ func (k kind) fields() []string {
 		ofCircleCI:   {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
 		ofGitHub:     {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
 		ofGitLab:     {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
-		ofPrometheus: {"url", "query", "compare", "token_env", "token_file", "timeout"},
+		ofPrometheus: {"url", "query", "range", "take", "compare", "token_env", "token_file", "timeout"},
 		ofCompare: {
-			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after", "tolerated", "false_alarms",
+			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after",
+			"tolerated", "false_alarms",
 		},
 		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
 		ofAlert:         {"match", "source", "for", "heartbeat"},

@@ -26,11 +26,24 @@ type Metric struct {
 
 // Prometheus is a server that answers the queries of Prometheus' HTTP API.
 type Prometheus struct {
-	URL     string // without /api/v1
-	Query   string // whose answer is one number; empty for a comparison
+	URL     string        // without /api/v1
+	Query   string        // whose answer is one number; empty for a comparison
+	Range   time.Duration // over which Take takes a number, but not from before the soak or bake; 0: the query's value now
+	Take    Take
 	Compare *Compare
 	Token   Token
 }
+
+// Take is which number of a range is taken.
+type Take string
+
+// The numbers. Max is taken unless another is named.
+const (
+	TakeMax     Take = "max"
+	TakeMin     Take = "min"
+	TakeAverage Take = "average"
+	TakeLast    Take = "last"
+)
 
 // JSON is an HTTP address that answers with JSON.
 type JSON struct {
@@ -128,6 +141,20 @@ func (d *decoder) metric(s section, c *Check) {
 			m.Prometheus.Compare = d.compare(compare)
 		}
 		block.exactlyOne("query", "compare")
+		p := m.Prometheus
+		p.Range = block.duration("range", 0, between(minRange, maxRange))
+		p.Take = Take(block.text("take", oneOf(TakeMax, TakeMin, TakeAverage, TakeLast)))
+		if block.has("range") {
+			setUnset(&p.Take, TakeMax)
+		}
+		for _, name := range []string{"range", "take"} {
+			switch {
+			case block.has(name) && p.Compare != nil:
+				d.fail(block.at(name), "has no meaning beside compare, which counts all that there is: remove it")
+			case block.has(name) && !block.has("range"):
+				d.fail(block.at(name), "says which number of a range is taken, and there is none: set range, or remove it")
+			}
+		}
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
 	if block, ok := s.child("json", ofJSON); ok {
@@ -184,7 +211,8 @@ func (d *decoder) compare(s section) *Compare {
 	ranks := s.text("method", oneOf(Sequential, MannWhitney)) == string(MannWhitney)
 	for name, belongs := range map[string]bool{"after": ranks, "tolerated": !ranks, "false_alarms": !ranks} {
 		if s.has(name) && !belongs {
-			d.fail(s.at(name), "has no meaning for this method: after is for mann-whitney, tolerated and false_alarms are for sequential; remove it")
+			d.fail(s.at(name),
+				"has no meaning for this method: after is for mann-whitney, tolerated and false_alarms are for sequential; remove it")
 		}
 	}
 	return &Compare{
@@ -220,6 +248,12 @@ func (s section) decimal(name string, unset, least, most float64) float64 {
 	}
 	return n
 }
+
+// Bounds of a range.
+const (
+	minRange = 10 * time.Second
+	maxRange = 24 * time.Hour
+)
 
 // mostQuery bounds a query, in bytes.
 const mostQuery = 8 << 10

@@ -56,6 +56,28 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 	})
 }
 
+// Where the project lets that pass, the release is watched meanwhile, by its other checks.
+func TestRetryAfterIsHeededWhereItIsIgnored(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.start("w")
+		s := w.soak("tracer", time.Hour, `
+watch:
+  - { name: n, json: { url: "http://staging.test/n", value: double(status) }, condition: value == 200.0, no_data: ignore }
+  - { name: up, http: { url: "http://staging.test/up" } }`)
+		sleep(time.Minute + 5*time.Second)
+		w.staging.set("/n", http.StatusTooManyRequests)
+		w.staging.wait("/n", "500")
+		before := w.staging.of("/n")
+		sleep(500 * time.Second)
+		if n := w.staging.of("/n") - before; n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		if p := s.watched(time.Minute + 500*time.Second); p < 99 {
+			t.Errorf("watched for %.1f%%", p)
+		}
+	})
+}
+
 // A source that has nothing is asked less and less often, and goes on when it has something.
 func TestBackoffOfASourceThatIsNotThere(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -127,13 +149,13 @@ func TestErrorsOfAFunctionCancel(t *testing.T) {
 // A metric that nobody has measured holds the release, and so does one that may not be asked for: neither is staging's fault.
 func TestThrottlingHoldsTheRelease(t *testing.T) {
 	inTheCloud(t, func(w *world, c *awstest.CloudWatch) {
-		c.Fault = func(string, int) *awstest.Fault {
+		c.Break(func(string, int) *awstest.Fault {
 			return &awstest.Fault{Status: http.StatusBadRequest, Code: "ThrottlingException"}
-		}
+		})
 		s := w.soak("tracer", 30*time.Minute, lambdaErrors)
 		silent := w.soak("silent", 30*time.Minute, strings.Replace(lambdaErrors, "FunctionName: tracer", "FunctionName: silent", 1))
 		sleep(10 * time.Minute)
-		c.Fault = nil
+		c.Break(nil)
 		sleep(20 * time.Minute)
 		for _, one := range []*soaking{s, silent} {
 			if all := one.tombstones(); len(all) != 0 || len(one.beats()) != 0 {
@@ -171,5 +193,19 @@ watch:
 		contains(t, filtered.tombstone().Reason, said)
 		sleep(3 * time.Minute)
 		contains(t, queried.tombstone().Reason, said)
+	})
+}
+
+// Who is throttled makes no more requests for that: at most two for each look.
+func TestThrottlingIsNotAnsweredWithMoreRequests(t *testing.T) {
+	inTheCloud(t, func(w *world, c *awstest.CloudWatch) {
+		c.Break(func(string, int) *awstest.Fault {
+			return &awstest.Fault{Status: http.StatusBadRequest, Code: "ThrottlingException"}
+		})
+		w.soak("tracer", time.Hour, lambdaErrors+"\n    interval: 1m")
+		sleep(30 * time.Minute)
+		if n := c.Asked("GetMetricData"); n > 64 || n < 8 {
+			t.Errorf("asked %d times in half an hour", n)
+		}
 	})
 }

@@ -1,6 +1,7 @@
 package watcher_test
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -89,7 +90,7 @@ func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-time.After(slow):
 	}
 	return &http.Response{
-		StatusCode: status, Body: http.NoBody, Header: header, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: status, Body: io.NopCloser(strings.NewReader("{}")), Header: header, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sluice-gate/sluice/pkg/amazon"
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -45,7 +46,7 @@ const atOnce = 8
 // looked at. It stores nothing and tells nobody; a command runs as it would in a soak, with the project's name and no release.
 func Try(ctx context.Context, cfg Config, checks []project.Check, f driver.Facts, from time.Time, bake bool) []Look {
 	looks := make([]Look, len(checks))
-	tools := probe.Tools{Transport: cfg.Transport}
+	tools := probe.Tools{Transport: cfg.Transport, Amazon: &amazon.Lines{}}
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i, c := range checks {

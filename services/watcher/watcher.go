@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sluice-gate/sluice/pkg/amazon"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
@@ -29,7 +30,7 @@ type Config struct {
 func Run(ctx context.Context, env service.Env, cfg Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var watches sync.WaitGroup
-	w := watch.New(env, probe.Tools{Transport: cfg.Transport}, func(f func(context.Context)) {
+	w := watch.New(env, probe.Tools{Transport: cfg.Transport, Amazon: &amazon.Lines{}}, func(f func(context.Context)) {
 		watches.Go(func() { f(ctx) })
 	})
 	group.Go(func() error { return w.Listen(ctx) })

@@ -45,11 +45,16 @@ func newest(name, stat string) project.CloudWatch {
 
 func metric(t *testing.T, of project.CloudWatch, from time.Time, c http.RoundTripper) *cloudwatch.Metric {
 	t.Helper()
-	m, err := cloudwatch.NewMetric(of, from, amazon.WithTransport(c), amazon.WithPause(time.Millisecond))
+	return cloudwatch.NewMetric(line(t, of.AWS, c), of, from)
+}
+
+func line(t testing.TB, at project.AWS, c http.RoundTripper) *amazon.Line {
+	t.Helper()
+	l, err := amazon.New(at, amazon.WithTransport(c), amazon.WithPause(time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return l
 }
 
 // read wants a number, or no data and why.
@@ -188,11 +193,7 @@ func TestWhatIsNoData(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		logs := func(query string) *cloudwatch.Logs {
 			of := project.CloudWatchLogs{AWS: reach(), Group: "/app", Filter: "boom", Query: query}
-			l, err := cloudwatch.NewLogs(of, from, amazon.WithTransport(c), amazon.WithPause(time.Millisecond))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return l
+			return cloudwatch.NewLogs(line(t, of.AWS, c), of, from)
 		}
 		for name, ask := range map[string]func() error{
 			"metric": func() error {
@@ -234,19 +235,19 @@ func TestWhatIsNoData(t *testing.T) {
 					return errors.As(err, &no) && strings.Contains(err.Error(), "no route to host")
 				}},
 			} {
-				c.Fault = nil
+				c.Break(nil)
 				if f.fault != nil { // counted anew
 					base := map[string]int{}
 					for _, operation := range []string{"GetMetricData", "FilterLogEvents", "StartQuery", "GetQueryResults"} {
 						base[operation] = c.Asked(operation)
 					}
-					c.Fault = func(operation string, n int) *awstest.Fault { return f.fault(operation, n-base[operation]) }
+					c.Break(func(operation string, n int) *awstest.Fault { return f.fault(operation, n-base[operation]) })
 				}
 				if err := ask(); !f.check(err) {
 					t.Errorf("%s, %s: %v", name, what, err)
 				}
 			}
-			c.Fault = nil
+			c.Break(nil)
 		}
 	})
 }

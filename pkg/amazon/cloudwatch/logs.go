@@ -46,17 +46,13 @@ type scan struct {
 	counted, recent int
 }
 
-// NewLogs makes a source. What happened before from does not count. An error is a mistake in the settings.
-func NewLogs(of project.CloudWatchLogs, from time.Time, opts ...amazon.Option) (*Logs, error) {
-	line, err := amazon.New(of.AWS, opts...)
-	if err != nil {
-		return nil, err
-	}
+// NewLogs makes a source. What happened before from does not count.
+func NewLogs(line *amazon.Line, of project.CloudWatchLogs, from time.Time) *Logs {
 	unit := time.Millisecond
 	if of.Query != "" {
 		unit = time.Second
 	}
-	return &Logs{line: line, of: of, until: from.Add(unit - 1).Truncate(unit)}, nil
+	return &Logs{line: line, of: of, until: from.Add(unit - 1).Truncate(unit)}
 }
 
 // Read is how many events there are as things stand, and the text of the newest, as it may be shown.

@@ -11,7 +11,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/sluice-gate/sluice/pkg/amazon"
 	"github.com/sluice-gate/sluice/pkg/amazon/cloudwatch"
 	"github.com/sluice-gate/sluice/pkg/awstest"
 	"github.com/sluice-gate/sluice/pkg/driver"
@@ -26,11 +25,7 @@ func logsOf(t testing.TB, of project.CloudWatchLogs, from time.Time, c *awstest.
 	if of.Group == "" {
 		of.Group = group
 	}
-	l, err := cloudwatch.NewLogs(of, from, amazon.WithTransport(c), amazon.WithPause(time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return cloudwatch.NewLogs(line(t, of.AWS, c), of, from)
 }
 
 func count(t testing.TB, l *cloudwatch.Logs, want int, newest string) {

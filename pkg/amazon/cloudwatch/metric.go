@@ -31,13 +31,9 @@ type Metric struct {
 	from time.Time
 }
 
-// NewMetric makes a source. What was measured before from does not count. An error is a mistake in the settings.
-func NewMetric(of project.CloudWatch, from time.Time, opts ...amazon.Option) (*Metric, error) {
-	line, err := amazon.New(of.AWS, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return &Metric{line, of, from}, nil
+// NewMetric makes a source. What was measured before from does not count.
+func NewMetric(line *amazon.Line, of project.CloudWatch, from time.Time) *Metric {
+	return &Metric{line, of, from}
 }
 
 // Read is the number as things stand: the newest complete datapoint, or the sum of all since the beginning.

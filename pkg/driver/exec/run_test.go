@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -81,7 +82,9 @@ func TestRead(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", script, got, err, want)
 		}
-		<-gone
+		if err := <-gone; err != nil && !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
 	}
 	if got, err := Read(t.Context(), project.Exec{Command: []string{"/no/such/command"}}, nil); !driver.IsRefused(err) {
 		t.Errorf("%+v, %v", got, err)

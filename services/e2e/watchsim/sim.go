@@ -42,11 +42,15 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{
-			"errors", drawErrors, []method{{"threshold", threshold}, {"mann-whitney", mannWhitney}, {"ranks once", ranksOnce(errorRates)}, {"sequential", sequentialRate}},
+			"errors", drawErrors, []method{
+				{"threshold", threshold}, {"mann-whitney", mannWhitney}, {"ranks once", ranksOnce(errorRates)}, {"sequential", sequentialRate},
+			},
 			traffics(), []float64{1, 1.5, 2, 5, 10},
 		},
 		{
-			"latency", drawLatency, []method{{"mann-whitney", latencyRanks}, {"ranks once", ranksOnce(latencies)}, {"sequential", sequentialMean}},
+			"latency", drawLatency, []method{
+				{"mann-whitney", latencyRanks}, {"ranks once", ranksOnce(latencies)}, {"sequential", sequentialMean},
+			},
 			[]float64{1}, []float64{1, 1.05, 1.1, 1.5},
 		},
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
 
 // Asks says in one line, without secrets, what a check looks at and what it wants to see.
@@ -19,7 +20,7 @@ func Asks(c project.Check) string {
 			wants += " and " + c.HTTP.Condition
 		}
 	case c.Exec != nil:
-		what, wants = "runs "+strings.Join(c.Exec.Command, " "), "exit status 0"
+		what, wants = "runs "+Mask(strings.Join(c.Exec.Command, " ")), "exit status 0"
 	case m == nil:
 		what, wants = "nothing", "nothing"
 	case c.Compares():
@@ -28,6 +29,9 @@ func Asks(c project.Check) string {
 		wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
 	case m.Prometheus != nil:
 		what = "Prometheus at " + maskURL(m.Prometheus.URL) + ": " + named(m.Prometheus.Query)
+		if p := m.Prometheus; p.Range > 0 {
+			what += fmt.Sprintf(", its %s of %s", p.Take, p.Range)
+		}
 	case m.JSON != nil:
 		what = "GET " + maskURL(m.JSON.URL) + ": " + m.JSON.Value
 	case m.CloudWatch != nil && m.CloudWatch.Metric != nil:
@@ -38,12 +42,12 @@ func Asks(c project.Check) string {
 	case m.Logs != nil:
 		what = fmt.Sprintf("events in CloudWatch's %s: %s%s", m.Logs.Group, m.Logs.Filter, m.Logs.Query)
 	case m.Plugin != nil:
-		what, wants = "runs the plugin "+strings.Join(m.Plugin.Command, " "), "less than "+string(m.Plugin.Fails)
+		what, wants = "runs the plugin "+Mask(strings.Join(m.Plugin.Command, " ")), "less than "+string(m.Plugin.Fails)
 	}
 	if c.Metric != nil && c.Metric.Condition != "" {
 		wants = c.Metric.Condition
 	}
-	return Line(what + "; wants " + wants)
+	return releasepb.Line(what+"; wants "+wants, mostLine) // masked already, where a URL ends
 }
 
 // statuses are those that pass, in words.

@@ -10,22 +10,30 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// cloudPause bounds the pauses between the SDK's own tries: a look has seconds, and is repeated anyway.
-const cloudPause = 2 * time.Second
+// A look is repeated anyway, less and less often while there is nothing: the SDK's own second try is for a line that broke.
+const (
+	cloudTries = 2
+	cloudPause = 2 * time.Second
+)
 
-func (t Tools) amazon() []amazon.Option {
-	options := []amazon.Option{amazon.WithPause(cloudPause)}
+// amazon is the line to AWS, which the probes of a watcher share.
+func (t Tools) amazon(at project.AWS) (*amazon.Line, error) {
+	options := []amazon.Option{amazon.WithTries(cloudTries), amazon.WithPause(cloudPause)}
 	if t.Transport != nil {
 		options = append(options, amazon.WithTransport(t.Transport))
 	}
-	return options
+	if t.Amazon == nil {
+		return amazon.New(at, options...)
+	}
+	return t.Amazon.Line(at, options...)
 }
 
 func (t Tools) cloudMetric(w project.CloudWatch, from time.Time) (reading, error) {
-	source, err := cloudwatch.NewMetric(w, from, t.amazon()...)
+	line, err := t.amazon(w.AWS)
 	if err != nil {
 		return nil, err
 	}
+	source := cloudwatch.NewMetric(line, w, from)
 	return func(ctx context.Context) (float64, string, error) {
 		n, err := source.Read(ctx, time.Now())
 		return n, "", cloudError(err)
@@ -33,10 +41,11 @@ func (t Tools) cloudMetric(w project.CloudWatch, from time.Time) (reading, error
 }
 
 func (t Tools) cloudLogs(l project.CloudWatchLogs, from time.Time) (reading, error) {
-	source, err := cloudwatch.NewLogs(l, from, t.amazon()...)
+	line, err := t.amazon(l.AWS)
 	if err != nil {
 		return nil, err
 	}
+	source := cloudwatch.NewLogs(line, l, from)
 	return func(ctx context.Context) (float64, string, error) {
 		n, newest, err := source.Read(ctx, time.Now())
 		if newest != "" {

@@ -116,6 +116,14 @@ func sources() map[string]source {
 			},
 			well: vector("1"), notANumber: vector("NaN"),
 		},
+		"prometheus, a range": {
+			check: func(url string) project.Check {
+				p := &project.Prometheus{URL: url, Query: "up", Token: named, Range: time.Minute, Take: project.TakeMax}
+				return metric(project.Metric{Prometheus: p, Condition: "value < 5"})
+			},
+			well:       text(`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1435781451.781,"1"]]}]}}`),
+			notANumber: text(`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1435781451.781,"NaN"]]}]}}`),
+		},
 		"prometheus, compared": {
 			check: func(url string) project.Check {
 				compare := &project.Compare{Errors: "a", Requests: "b", BaselineErrors: "c", BaselineRequests: "d", Tolerated: 1, FalseAlarms: 0.01}

@@ -43,7 +43,7 @@ func (t Tools) metric(c project.Check, f driver.Facts, from time.Time) Probe {
 	var read func(context.Context) (Seen, error)
 	var err error
 	if c.Metric.Plugin != nil {
-		read, err = plugin(c, f)
+		read = plugin(c, f)
 	} else {
 		read, err = t.reader(c, from)
 	}
@@ -85,10 +85,10 @@ type reading func(ctx context.Context) (n float64, beside string, err error)
 
 func (t Tools) reader(c project.Check, from time.Time) (func(ctx context.Context) (Seen, error), error) {
 	if p := c.Metric.Prometheus; p != nil && p.Compare != nil && p.Compare.Numbers() {
-		return prometheus{t.client(), *p}.pair, nil
+		return prometheus{t.client(), *p, from}.pair, nil
 	}
 	if c.Compares() {
-		return prometheus{t.client(), *c.Metric.Prometheus}.counters, nil
+		return prometheus{t.client(), *c.Metric.Prometheus, from}.counters, nil
 	}
 	read, err := t.source(c, from)
 	if err != nil {
@@ -107,7 +107,7 @@ func (t Tools) reader(c project.Check, from time.Time) (func(ctx context.Context
 func (t Tools) source(c project.Check, from time.Time) (reading, error) {
 	switch m := c.Metric; {
 	case m.Prometheus != nil:
-		return prometheus{t.client(), *m.Prometheus}.number, nil
+		return prometheus{t.client(), *m.Prometheus, from}.number, nil
 	case m.JSON != nil:
 		value, err := expr.ParseNumber(expr.Reading, m.JSON.Value)
 		return jsonNumber{t.client(), *m.JSON, value}.number, err

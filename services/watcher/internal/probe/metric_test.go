@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/promtest"
@@ -94,6 +96,55 @@ func TestPrometheusAnswers(t *testing.T) {
 					t.Errorf("%+v, %v", seen, err)
 				}
 			case err != nil || seen.OK != c.ok || seen.Said != c.said || seen.None:
+				t.Errorf("%+v, %v", seen, err)
+			}
+		})
+	}
+}
+
+// TestPrometheusRanges: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries. Nothing is asked about from before the soak.
+func TestPrometheusRanges(t *testing.T) {
+	const series = `{"metric":{},"values":[%s]}`
+	const values = `[1435781430.781,"3"],[1435781445.781,"NaN"],[1435781460.781,"1"],[1435781475.781,"2"]`
+	for name, c := range map[string]struct {
+		take              project.Take
+		result, said, err string
+		age, asked        time.Duration
+	}{
+		"the most":      {project.TakeMax, fmt.Sprintf(series, values), "3, and value > 0", "", time.Hour, 10 * time.Minute},
+		"the least":     {project.TakeMin, fmt.Sprintf(series, values), "1, and value > 0", "", time.Hour, 10 * time.Minute},
+		"the last":      {project.TakeLast, fmt.Sprintf(series, values), "2, and value > 0", "", time.Hour, 10 * time.Minute},
+		"their average": {project.TakeAverage, fmt.Sprintf(series, values), "2, and value > 0", "", time.Hour, 10 * time.Minute},
+		"a young soak":  {project.TakeMax, fmt.Sprintf(series, values), "3, and value > 0", "", time.Minute, time.Minute},
+		"none":          {project.TakeMax, "", "", "has no result in this range", time.Hour, 10 * time.Minute},
+		"only NaN":      {project.TakeMax, fmt.Sprintf(series, `[1,"NaN"]`), "", "has no result in this range", time.Hour, 10 * time.Minute},
+		"infinite":      {project.TakeMax, fmt.Sprintf(series, `[1,"+Inf"],[2,"1"]`), "", "the number is +Inf", time.Hour, 10 * time.Minute},
+		"two": {
+			project.TakeMax, fmt.Sprintf(series, values) + "," + fmt.Sprintf(series, values), "", "has 2 results", time.Hour, 10 * time.Minute,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				start, err := strconv.ParseFloat(r.FormValue("start"), 64)
+				end, err2 := strconv.ParseFloat(r.FormValue("end"), 64)
+				if got := end - start - c.asked.Seconds(); err != nil || err2 != nil || got > 5 || got < -5 || r.FormValue("step") != "2.500" {
+					t.Errorf("asked from %s to %s by %s", r.FormValue("start"), r.FormValue("end"), r.FormValue("step"))
+				}
+				if r.URL.Path != "/api/v1/query_range" || r.FormValue("query") != "up" {
+					t.Errorf("%s is asked %q", r.URL.Path, r.FormValue("query"))
+				}
+				_, _ = fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[%s]}}`, c.result)
+			}))
+			t.Cleanup(s.Close)
+			p := &project.Prometheus{URL: s.URL, Query: "up", Range: 10 * time.Minute, Take: c.take}
+			check := project.Check{Metric: &project.Metric{Prometheus: p, Condition: "value > 0"}, Timeout: 20 * time.Second}
+			seen, err := probe.Tools{}.Open(check, driver.Facts{}, time.Now().Add(-c.age))(t.Context())
+			seen = weighed(check, seen, err)
+			if c.err != "" {
+				if seen.OK || !seen.None || !strings.Contains(seen.Said, c.err) {
+					t.Errorf("%+v, %v", seen, err)
+				}
+			} else if err != nil || !seen.OK || seen.Said != c.said {
 				t.Errorf("%+v, %v", seen, err)
 			}
 		})
@@ -194,6 +245,11 @@ func TestRealPrometheus(t *testing.T) {
 		if said := fmt.Sprint(seen.Said, err); seen.OK || !strings.Contains(said, want) || seen.None != (err == nil) {
 			t.Errorf("%s: %+v, %v", query, seen, err)
 		}
+	}
+	ranged := project.Prometheus{URL: p.URL, Query: `sum(requests_total{env="staging"})`, Range: time.Minute, Take: project.TakeLast}
+	past := project.Check{Metric: &project.Metric{Prometheus: &ranged, Condition: "value == 1000.0"}}
+	if seen, err := look(t.Context(), past, 5*time.Second); err != nil || !seen.OK {
+		t.Errorf("a range: %+v, %v", seen, err)
 	}
 	seen, err := metric(project.Metric{Prometheus: &project.Prometheus{URL: p.URL, Compare: &project.Compare{
 		Errors: `sum(errors_total{env="staging"})`, Requests: `sum(requests_total{env="staging"})`, // there was no error yet

@@ -6,6 +6,11 @@
 // nothing about staging. The last is an error: a command that is not there, a variable that is not set, this host out of file
 // descriptors. A watcher that can not look does not cancel. It sends no heartbeats, and so the release is held for a person.
 //
+// A source that has nothing is asked less and less often (internal/watch), and one that says for how long it wants to be left alone is left
+// alone for so long: 429, and 503 with Retry-After, of whatever is asked by HTTP, and throttling of AWS. Staging that says so has said
+// nothing about itself. Every look has its time, every answer that is read a size; a redirect is not followed, since it could take a token
+// elsewhere; and what an answer repeats of a token is masked. The conformance tests hold every source to that.
+//
 // A probe says what it saw as raw as it can: what a number means, or that there is none, package judge decides.
 package probe
 
@@ -17,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/amazon"
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/driver/exec"
 	"github.com/sluice-gate/sluice/pkg/judge"
@@ -29,7 +35,7 @@ type Seen struct {
 	Said     string          // one line, no secret
 	None     bool            // there was nothing to see: what that means is the check's policy to say
 	Busy     bool            // and that is because the source was asked too often, which says nothing about staging
-	Value    *float64        // the number that the judge asks the check's condition about; of http, whose condition is about more, the latency in ms
+	Value    *float64        // that the judge asks the check's condition about; of http, whose condition is about more, the latency in ms
 	Counters *judge.Counters // of a comparison, which the judge decides on
 	Baseline *float64        // of a comparison of numbers: what the value is compared with
 }
@@ -54,6 +60,7 @@ func (s Seen) Look(at time.Time, err error) judge.Measurement {
 // Tools is how probes reach the outside. The zero value is the real thing.
 type Tools struct {
 	Transport http.RoundTripper // nil: a new connection for every request
+	Amazon    *amazon.Lines     // to AWS, shared; nil: each probe has its own
 }
 
 // Open makes the probe of a check, for a release whose soak or bake began at from. It is nil for a check that is not a probe.

@@ -8,8 +8,10 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/compare"
 	"github.com/sluice-gate/sluice/pkg/judge"
@@ -20,10 +22,15 @@ import (
 type prometheus struct {
 	client *http.Client
 	from   project.Prometheus
+	since  time.Time // nothing from before this counts
 }
 
 func (p prometheus) number(ctx context.Context) (n float64, beside string, err error) {
-	n, err = p.ask(ctx, p.from.Query)
+	if p.from.Range > 0 {
+		n, err = p.over(ctx)
+	} else {
+		n, err = p.ask(ctx, p.from.Query)
+	}
 	return n, "", err
 }
 
@@ -87,17 +94,91 @@ func (p prometheus) counter(ctx context.Context, query string) (float64, error) 
 
 // ask is the value of a query that has one.
 func (p prometheus) ask(ctx context.Context, query string) (float64, error) {
-	what := "POST " + maskURL(p.from.URL) + "/api/v1/query"
+	kind, result, err := p.post(ctx, "/api/v1/query", url.Values{"query": {query}})
+	if err != nil {
+		return 0, err
+	}
+	return single(query, kind, result)
+}
+
+// steps is how many steps a range is looked at in, at least a second long each.
+const steps = 240
+
+// over is a number of a range, but of none that began before the soak
+// (https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries).
+func (p prometheus) over(ctx context.Context) (float64, error) {
+	now := time.Now()
+	start := now.Add(-p.from.Range)
+	if start.Before(p.since) {
+		start = p.since
+	}
+	at := func(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }
+	step := max(p.from.Range/steps, time.Second)
+	kind, result, err := p.post(ctx, "/api/v1/query_range", url.Values{
+		"query": {p.from.Query}, "start": {at(start)}, "end": {at(now)}, "step": {strconv.FormatFloat(step.Seconds(), 'f', 3, 64)},
+	})
+	if err != nil {
+		return 0, err
+	}
+	var series []struct {
+		Values [][2]any `json:"values"`
+	}
+	if kind != "matrix" || json.Unmarshal(result, &series) != nil {
+		return 0, &noData{why: named(p.from.Query) + ": no range of values"}
+	}
+	if len(series) > 1 {
+		return 0, manyResults(p.from.Query, len(series))
+	}
+	var numbers []float64
+	for _, s := range series {
+		for _, value := range s.Values {
+			text, _ := value[1].(string)
+			if n, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(n) {
+				numbers = append(numbers, n)
+			}
+		}
+	}
+	if len(numbers) == 0 {
+		return 0, &noData{why: named(p.from.Query) + " has no result in this range", empty: true}
+	}
+	return taken(numbers, p.from.Take), nil
+}
+
+// taken is one of some numbers, or their average.
+func taken(numbers []float64, take project.Take) float64 {
+	switch take {
+	case project.TakeMin:
+		return slices.Min(numbers)
+	case project.TakeLast:
+		return numbers[len(numbers)-1]
+	case project.TakeAverage:
+		sum := 0.0
+		for _, n := range numbers {
+			sum += n / float64(len(numbers)) // their sum may be too large
+		}
+		return sum
+	case project.TakeMax:
+	}
+	return slices.Max(numbers)
+}
+
+func manyResults(query string, n int) error {
+	return fmt.Errorf("%s has %d results, and a check reads one number: aggregate it, as in sum(…)", named(query), n)
+}
+
+// post asks the API, and returns the kind of the result, and the result.
+func (p prometheus) post(ctx context.Context, path string, form url.Values) (kind string, result json.RawMessage, err error) {
+	query := form.Get("query")
+	what := "POST " + maskURL(p.from.URL) + path
 	a, err := fetch(p.client, what, p.from.Token, func() (*http.Request, error) {
-		form := url.Values{"query": {query}}.Encode()
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.from.URL+"/api/v1/query", strings.NewReader(form))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.from.URL+path, strings.NewReader(form.Encode()))
 		if err == nil {
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 		return req, err
 	})
 	if err != nil {
-		return 0, err
+		return "", nil, err
 	}
 	var answer struct {
 		Status string `json:"status"`
@@ -109,15 +190,15 @@ func (p prometheus) ask(ctx context.Context, query string) (float64, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(a.body, &answer); err != nil {
-		return 0, &noData{why: fmt.Sprintf("%s answered %d, and not as Prometheus does", what, a.status)}
+		return "", nil, &noData{why: fmt.Sprintf("%s answered %d, and not as Prometheus does", what, a.status)}
 	}
 	switch {
 	case answer.Kind == "bad_data": // the query is wrong, and stays so
-		return 0, fmt.Errorf("%s: %s", named(query), Line(answer.Error))
+		return "", nil, fmt.Errorf("%s: %s", named(query), Line(answer.Error))
 	case answer.Status != "success":
-		return 0, &noData{why: Line(fmt.Sprintf("%s answered %d: %s: %s", what, a.status, answer.Kind, answer.Error))}
+		return "", nil, &noData{why: Line(fmt.Sprintf("%s answered %d: %s: %s", what, a.status, answer.Kind, answer.Error))}
 	}
-	return single(query, answer.Data.Type, answer.Data.Result)
+	return answer.Data.Type, answer.Data.Result, nil
 }
 
 // single is the only value of a result.
@@ -141,7 +222,7 @@ func single(query, kind string, result json.RawMessage) (float64, error) {
 		case 1:
 			value = series[0].Value
 		default:
-			return 0, fmt.Errorf("%s has %d results, and a check reads one number: aggregate it, as in sum(…)", named(query), len(series))
+			return 0, manyResults(query, len(series))
 		}
 	default:
 		return 0, fmt.Errorf("%s is a %s, and a check reads one number", named(query), Line(kind))

@@ -76,7 +76,10 @@ func (r *watch) begin(ctx context.Context) error {
 	}
 	d.expedite(s)
 	for _, c := range checks {
-		c := &check{Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c), again: make(chan struct{}, 1), looked: time.Now()}
+		c := &check{
+			Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c),
+			again: make(chan struct{}, 1), looked: time.Now(),
+		}
 		if c.Signal != nil {
 			if c.filter, err = judge.FilterOf(*c.Signal); err != nil {
 				return err
