@@ -20,11 +20,13 @@ import (
 
 // Bounds of what is measured and not stored yet, of one release: of one message, in bytes by a rough count, of how many wait while
 // the broker is away, and of how many different texts of one check a message has. A flood of signals, no two of which are alike, is
-// stored by their times, a few bytes each; the one that fails its check keeps its text.
+// stored by their times, a few bytes each; the one that fails its check keeps its text. Those that count are as many as the project
+// allows; of those in the check's grace, a message has so many.
 const (
 	mostOfMessage = 64 << 10
 	mostMessages  = 16
 	mostTexts     = 64
+	mostInGrace   = 2_000
 )
 
 // notes are what was measured and is not stored yet. A watcher stores them with its heartbeats, one message for each, and so what
@@ -70,6 +72,10 @@ func (n *notes) add(c *check, m judge.Measurement) {
 		last = len(n.batches) - 1
 	}
 	b := &n.batches[last]
+	if c.Signal != nil && m.At.Before(c.rule.From) && len(b.looks[c]) >= mostInGrace {
+		n.lost++
+		return
+	}
 	b.size += sizeOfLook
 	if m.Value != nil {
 		b.size += sizeOfValue

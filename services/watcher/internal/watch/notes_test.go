@@ -170,6 +170,19 @@ func TestNotesAreBounded(t *testing.T) {
 	}
 }
 
+// A flood in the grace of a check is not stored whole, and that is said.
+func TestNotesOfAGrace(t *testing.T) {
+	var n notes
+	c := &check{Check: project.Check{Signal: &project.Signal{}}, rule: judge.Rule{From: time.Unix(1000, 0)}}
+	for i := range int64(10_000) {
+		n.add(c, judge.Measurement{At: time.Unix(i/10, 0), Said: "boom"})
+	}
+	n.add(c, judge.Measurement{At: time.Unix(1000, 0), Said: "boom"})
+	if kept := len(n.batches[0].looks[c]); kept != mostInGrace+1 || n.lost != 10_000-mostInGrace || len(n.batches) != 1 {
+		t.Errorf("%d are kept and %d are lost", kept, n.lost)
+	}
+}
+
 // The greatest message that there can be is stored: the broker takes it.
 func TestAFullMessageIsStored(t *testing.T) {
 	onWatch(t, func(t *testing.T, js jetstream.JetStream, r *watch) {
