@@ -131,6 +131,7 @@ type Decision struct {
 	Bake  bool      // what failed did so in the bake
 	Stage string    // what failed did so in this stage; empty if there is only one
 	Check string    // that failed
+	Human bool      // what failed is for a person to decide about
 	At    time.Time // when it failed
 	Why   string    // it failed, or is inconclusive; one line
 	// Unjudged are the checks that the past has no measurements of, and why.
@@ -172,6 +173,7 @@ func (r Release) Decide(p *project.Project) Decision {
 		}
 		if first != nil {
 			d.Word, d.Check, d.At, d.Why, d.Bake = judge.Fail, first.Check.Name, first.At, first.Why, span.Bake
+			d.Human = first.Check.RequireHuman
 			if len(r.State.Policy.Stages) > 1 {
 				d.Stage = span.Name
 			}

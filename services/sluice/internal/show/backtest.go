@@ -84,6 +84,9 @@ func decided(d evidence.Decision, now time.Time, st Style) Cell {
 	if d.Word == judge.Fail {
 		text = fmt.Sprintf("fail at %s, %s", Clock(d.At, now), where(d))
 	}
+	if d.Human {
+		text += ", for a person"
+	}
 	return Cell{Text: text, Style: func(text string) string { return st.Word(d.Word, text) }}
 }
 
@@ -154,7 +157,7 @@ func disagree(cases []evidence.Case, short map[string]string, st Style) string {
 		case c.Told() && !failed:
 			text := short[s.Release] + ": the watcher stopped it, and what is kept of its evidence does not say why"
 			fmt.Fprintf(&b, "%s\n", st.Yellow(text))
-		case failed && !c.Told():
+		case failed && !c.Told() && !c.Was.Human: // a person may have let it go on
 			fmt.Fprintf(&b, "%s\n", st.Yellow(fmt.Sprintf("%s: its evidence says that %s failed, and the watcher did not stop it: it was %s",
 				short[s.Release], c.Was.Check, s.Phase)))
 		}

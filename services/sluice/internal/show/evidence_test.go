@@ -143,6 +143,8 @@ func TestBacktestGolden(t *testing.T) {
 	b.WriteString("\nnever\n" + tried(releases, own, policy(t, measuredNever)))
 	lax := policy(t, strings.ReplaceAll(measuredThen, "failures: 3", "failures: 4"))
 	b.WriteString("\nlax\n" + tried(releases, own, lax))
+	human := policy(t, strings.ReplaceAll(measuredThen, "failures: 3", "failures: 3, require_human: true"))
+	b.WriteString("\nfor people\n" + tried(releases[:6], human, own))
 	b.WriteString("\nthe same\n" + tried(releases, own, own))
 	b.WriteString("\nnothing\n" + tried(nil, own, own))
 	written(t, "testdata/backtest.txt", b.String())

@@ -18,11 +18,15 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// Bounds of what is measured and not stored yet, of one release: of one message, in bytes by a rough count, and of how many wait
-// while the broker is away. A look has at most a few hundred bytes.
+// Bounds of what is measured and not stored yet, of one release: of one message, in bytes by a rough count, of how many wait while
+// the broker is away, and of how many different texts of one check a message has. A flood of signals, no two of which are alike, is
+// stored by their times, a few bytes each; the one that fails its check keeps its text. Those that count are as many as the project
+// allows; of those in the check's grace, a message has so many.
 const (
 	mostOfMessage = 64 << 10
 	mostMessages  = 16
+	mostTexts     = 64
+	mostInGrace   = 2_000
 )
 
 // notes are what was measured and is not stored yet. A watcher stores them with its heartbeats, one message for each, and so what
@@ -43,11 +47,16 @@ type notes struct {
 // batch is what goes into one message.
 type batch struct {
 	looks map[*check][]releasepb.Look
+	texts map[*check]map[string]bool
 	size  int
 }
 
-// sizeOfLook is about what one adds to a message, without what it says.
-const sizeOfLook = 40
+// About what a look adds to a message, without what it says: its time, its letter and which text it says; and its numbers.
+const (
+	sizeOfLook     = 10
+	sizeOfValue    = 20
+	sizeOfCounters = 60
+)
 
 // add notes a look. When there are too many, the oldest are dropped.
 func (n *notes) add(c *check, m judge.Measurement) {
@@ -59,16 +68,38 @@ func (n *notes) add(c *check, m judge.Measurement) {
 			}
 			n.batches = slices.Delete(n.batches, 0, 1)
 		}
-		n.batches = append(n.batches, batch{looks: map[*check][]releasepb.Look{}})
+		n.batches = append(n.batches, batch{looks: map[*check][]releasepb.Look{}, texts: map[*check]map[string]bool{}})
 		last = len(n.batches) - 1
 	}
 	b := &n.batches[last]
-	before := b.looks[c]
-	b.looks[c] = append(before, m.Look())
-	b.size += sizeOfLook
-	if len(before) == 0 || before[len(before)-1].Said != m.Said {
-		b.size += len(m.Said)
+	if c.Signal != nil && m.At.Before(c.rule.From) && len(b.looks[c]) >= mostInGrace {
+		n.lost++
+		return
 	}
+	b.size += sizeOfLook
+	if m.Value != nil {
+		b.size += sizeOfValue
+	}
+	if m.Counters != nil {
+		b.size += sizeOfCounters
+	}
+	if m.Said != "" && !b.texts[c][m.Said] {
+		if len(b.texts[c]) >= mostTexts && !c.tally.Failed {
+			m.Said = ""
+		} else {
+			b.say(c, m.Said)
+		}
+	}
+	b.looks[c] = append(b.looks[c], m.Look())
+}
+
+// say adds a text that a check has not said before.
+func (b *batch) say(c *check, text string) {
+	if b.texts[c] == nil {
+		b.texts[c] = map[string]bool{}
+	}
+	b.texts[c][text] = true
+	b.size += 2 * len(text) // as much as JSON may make of it
 }
 
 // full tells whether a message is full. Until it is stored no signals are read: the next message must not have some that this one
@@ -111,7 +142,7 @@ func (r *watch) store(ctx context.Context) error {
 			return err
 		}
 		d.notes.last, d.notes.stored, d.notes.named, d.notes.open, d.notes.lost = seq, time.Now(), true, measured.Open, 0
-		d.notes.batches = d.notes.batches[min(1, len(d.notes.batches)):]
+		d.notes.batches = slices.Delete(d.notes.batches, 0, min(1, len(d.notes.batches)))
 	}
 	d.notes.named, d.notes.urgent = true, false
 	return nil

@@ -147,21 +147,39 @@ func TestAFailedCheckIsFoundByWhoTakesOver(t *testing.T) {
 func TestNotesAreBounded(t *testing.T) {
 	var n notes
 	c := &check{}
-	const looks = 100_000
+	const looks = 200_000
 	for i := range looks {
 		n.add(c, judge.Measurement{Said: fmt.Sprintf("%d %s", i, strings.Repeat("x", 300))})
 	}
+	c.tally.Failed = true
+	n.add(c, judge.Measurement{Said: "the last"})
 	kept, size := 0, 0
 	for _, b := range n.batches {
 		kept += len(b.looks[c])
 		size += b.size
 	}
-	if kept+n.lost != looks || size > (mostMessages+1)*mostOfMessage || len(n.batches) > mostMessages || kept == 0 {
+	if kept+n.lost != looks+1 || kept < 30_000 || size > (mostMessages+1)*mostOfMessage || len(n.batches) > mostMessages || kept == 0 {
 		t.Errorf("%d looks of %d bytes in %d messages are kept, %d are lost", kept, size, len(n.batches), n.lost)
 	}
 	last := n.batches[len(n.batches)-1].looks[c]
-	if !strings.HasPrefix(last[len(last)-1].Said, fmt.Sprint(looks-1)) {
-		t.Error("the newest is not kept")
+	if said := last[len(last)-1].Said; said != "the last" {
+		t.Errorf("the newest is not kept: %q", said)
+	}
+	if first := n.batches[0].looks[c]; !strings.HasSuffix(first[mostTexts-1].Said, "x") || first[mostTexts].Said != "" {
+		t.Error("other texts are kept than the first")
+	}
+}
+
+// A flood in the grace of a check is not stored whole, and that is said.
+func TestNotesOfAGrace(t *testing.T) {
+	var n notes
+	c := &check{Check: project.Check{Signal: &project.Signal{}}, rule: judge.Rule{From: time.Unix(1000, 0)}}
+	for i := range int64(10_000) {
+		n.add(c, judge.Measurement{At: time.Unix(i/10, 0), Said: "boom"})
+	}
+	n.add(c, judge.Measurement{At: time.Unix(1000, 0), Said: "boom"})
+	if kept := len(n.batches[0].looks[c]); kept != mostInGrace+1 || n.lost != 10_000-mostInGrace || len(n.batches) != 1 {
+		t.Errorf("%d are kept and %d are lost", kept, n.lost)
 	}
 }
 
