@@ -106,6 +106,7 @@ type Request struct {
 	By       time.Duration // extend: by how much; or
 	Until    time.Time     // extend: until when
 	Force    bool          // expedite: without a look at the checks, through windows and freezes; it needs a reason
+	Look     bool          // retry: nothing is taken up again, every service only looks at the release
 	Invalid  string        // why the request can not be understood; empty if it can. A cancel or hold is obeyed all the same
 	At       time.Time
 	Settled  uint64 // the claim that was settled before this request is answered; it matters while promoting

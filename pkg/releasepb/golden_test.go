@@ -103,6 +103,10 @@ func samples() []sample {
 			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
 				return releasepb.DecodeRequest(release.Expedite, "ana", 5, at(2), data), nil
 			}),
+		of("request-look", release.Request{Verb: release.Retry, Actor: "ana", Seq: 5, Reason: "sluice doctor", Look: true, At: at(2)},
+			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
+				return releasepb.DecodeRequest(release.Retry, "ana", 5, at(2), data), nil
+			}),
 		of("stop", release.Stop{Kind: release.Freeze, Said: release.Said{By: "ana", At: at(2), Reason: "the fair"}, From: at(3), Until: at(4), Seq: 5},
 			releasepb.EncodeStop, func(data []byte) (release.Stop, error) {
 				return releasepb.DecodeStop(release.Freeze, "ana", 5, at(2), data), nil

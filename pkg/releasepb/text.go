@@ -125,10 +125,10 @@ func parseDuration(text string) (time.Duration, error) {
 	}
 	const most = int(math.MaxInt64 / (24 * time.Hour))
 	n, err := strconv.ParseUint(days, 10, 17)
-	if err != nil || int(n) > most { //nolint:gosec // of 17 bits
+	if err != nil || int(n) > most {
 		return 0, fmt.Errorf("%q is not a number of days, at most %d", clip(days), most)
 	}
-	d := time.Duration(n) * 24 * time.Hour //nolint:gosec // of 17 bits
+	d := time.Duration(n) * 24 * time.Hour
 	if rest == "" {
 		return d, nil
 	}
