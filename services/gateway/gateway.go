@@ -9,6 +9,13 @@
 // Alerts of other people's monitoring come in the same way, signed like merges, and are stored as evidence (package alert), for the
 // checks of alerts of projects. What an alert means for a release is decided by the watcher.
 //
+// # Deliveries that come again
+//
+// Deliveries are not known by their ids, which stand in headers that nobody signs, but by their commit: a merge is its project and
+// commit, once and for ever. GitHub, GitLab and Bitbucket sign no time, so that a delivery of theirs can be sent again by whoever has
+// seen it, at any time: it is the same commit, and therefore the same release, and nothing happens. CircleCI tells in the signed body when
+// it happened, and a generic source may stamp what it signs: of these what is too old is refused.
+//
 // # A merge needs an artifact
 //
 // What soaks and is promoted are the bytes of an object in the bucket sluice-artifacts; the publisher refuses a merge that
