@@ -26,7 +26,7 @@ func TestOwnersOfManyLanes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := j.Owners(t.Context(), ""); err != nil || len(got) != 0 {
+	if got, err := j.Owners(t.Context(), "", 0); err != nil || len(got) != 0 {
 		t.Fatalf("without lanes: %v, %v", got, err)
 	}
 	var want []string
@@ -45,7 +45,7 @@ func TestOwnersOfManyLanes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := j.Owners(t.Context(), "")
+	got, err := j.Owners(t.Context(), "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ func files() map[string]struct {
 		"a group":   {"pyproject.toml", "[dependency-groups]\ndev = [{include-group = \"x\"}, \"tracer«»\"]\n", "tracer", "==1.4.0", "==1.4.0"},
 		"poetry":    {"pyproject.toml", "[tool.poetry.dependencies]\npython = \"^3.12\"\ntracer = \"«^1.3»\" # latest\n", "tracer", "1.4.0", "1.4.0"},
 		"go":        {"svc/go.mod", "module m\n\ngo 1.26\n\nrequire (\n\tv1.3.0.org/x v1.3.0\n\tacme.org/tracer «v1.3.0» // indirect\n)\n", "acme.org/tracer", "v1.4.0-rc.0", "v1.4.0-rc.0"},
+		"go, SLUICE_BETA": {"go.mod", "module m\nrequire acme.org/tracer «v1.3.0»\n", "acme.org/tracer", "1.4.0-rc.1", "v1.4.0-rc.1"},
 		"go, alone": {"go.mod", "module m\nrequire acme.org/tracer «v1.3.0»\nreplace acme.org/tracer => ../tracer\n", "acme.org/tracer", "v1.4.0", "v1.4.0"},
 		"docker": {"Dockerfile", "# FROM acme/tracer:1\nFROM golang:1.26 AS build\nfrom --platform=linux/arm64 «reg.acme.org:5000/tracer:1.3@sha256:ab» AS run\n",
 			"reg.acme.org:5000/tracer", "1.4.0-beta@" + digest, "reg.acme.org:5000/tracer:1.4.0-beta@" + digest},

@@ -211,7 +211,8 @@ func (d *decoder) compare(s section) *Compare {
 	ranks := s.text("method", oneOf(Sequential, MannWhitney)) == string(MannWhitney)
 	for name, belongs := range map[string]bool{"after": ranks, "tolerated": !ranks, "false_alarms": !ranks} {
 		if s.has(name) && !belongs {
-			d.fail(s.at(name), "has no meaning for this method (after is for mann-whitney, tolerated and false_alarms are for sequential): remove it")
+			d.fail(s.at(name),
+				"has no meaning for this method: after is for mann-whitney, tolerated and false_alarms are for sequential; remove it")
 		}
 	}
 	return &Compare{

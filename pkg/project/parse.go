@@ -229,7 +229,8 @@ func (d *decoder) bake(s section) *Bake {
 	}
 	for i, c := range b.Watch {
 		if c.RequireHuman {
-			d.fail(index(block.at("watch"), i)+".require_human", "has no meaning in a bake, where everybody has the release already: remove it, or severity: warn")
+			d.fail(index(block.at("watch"), i)+".require_human",
+				"has no meaning in a bake, where everybody has the release already: remove it, or severity: warn")
 		}
 	}
 	return b

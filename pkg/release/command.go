@@ -34,6 +34,8 @@ type Finish struct {
 	Work  Work
 	Value string // what the channel points to now
 	Note  string
+	// Failed is of a restore that could not be made, and is not tried again: the outcome of the release stands. Note says why.
+	Failed bool
 	// Instance is whose attempt it was; empty: whoever's. The end of an attempt that was taken over is nobody's: it may have
 	// been another stage's, or from before a retry. It is a *BusyError while another instance is at the work.
 	Instance string

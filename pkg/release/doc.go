@@ -70,8 +70,8 @@
 //   - I14: nothing is promoted while its project is paused, frozen or outside its windows, before as many different people as its
 //     project asks for have approved that it leaves the stage it is in, or before what it needs is promoted. Force opens windows
 //     and freezes, and nothing else.
-//   - I15: channels only move forward. An older release (by its version, or of the same version by its merge) that comes due after a newer one was promoted is superseded. A version
-//     that was rolled back is not promoted again without force.
+//   - I15: channels only move forward. An older release, by its version, or of the same version by its merge, that comes due after a
+//     newer one was promoted is superseded. A version that was rolled back is not promoted again without force.
 //   - I16: who cancels too late forbids a retry.
 //   - I17: a retried promotion needs its lane and a new claim.
 //   - I18: a bake ends as promoted or as rolled back. A rollback that fails leaves the release as it was before, and the bake over.

@@ -125,12 +125,12 @@ const mostClosings = 1000
 func (g Gate) FreeFrom(s State, at, now time.Time, windows func(time.Time) Window) time.Time {
 	freezes := slices.DeleteFunc(slices.Clone(g.Stops), func(t Stop) bool { return t.Kind != Freeze })
 	for range mostClosings {
-		until := time.Time{}
+		o, closed := Stopped(s, freezes, at)
+		until := o.Until
 		if w := windows(at); w.Closed && !s.Forced {
-			until = w.Until
-		} else if o, closed := Stopped(s, freezes, at); closed {
-			until = o.Until
-		} else {
+			until, closed = w.Until, true
+		}
+		if !closed {
 			break
 		}
 		if !until.After(at) || until.After(now) { // it is not over

@@ -76,6 +76,9 @@ func samples() []sample {
 		}),
 		recordSample("record-wide-state", release.WasRecalled{Said: someone(3), Seq: 29, Evidence: `{"n":1}`}, wideState()),
 		recordSample("record-WasExpedited-force", release.WasExpedited{Said: someone(14), Seq: 14, Force: true}, release.State{Release: anID}),
+		recordSample("record-WasDone-failed", release.WasDone{Work: release.RestoreBeta, Note: "no", Failed: true, At: at(6)}, release.State{
+			Release: anID, BetaChannel: release.Channel{Touched: true, Restored: true, Failed: true, Note: "no"},
+		}),
 		of("merge-event-needs", releasepb.MergeEvent{
 			Commit: "c0ffee", Needs: []release.Need{{Project: "api", Version: "1.4.0"}, {Project: "web", Version: "2.0.0"}},
 		}, releasepb.EncodeMergeEvent, releasepb.DecodeMergeEvent),

@@ -195,12 +195,7 @@ func rows(in *pb.Looks) ([]Look, error) {
 			l.OK, l.Counters = true, new([4]float64)
 			counters = counters[copy(l.Counters[:], counters):]
 		default:
-			for lack, one := range letters() {
-				if one == letter {
-					l.Lack = lack
-				}
-			}
-			if l.Lack == "" {
+			if l.Lack = lackOf(letter); l.Lack == "" {
 				return nil, fmt.Errorf("look %d came to %q, which means nothing", i, letter)
 			}
 		}
@@ -213,6 +208,16 @@ func rows(in *pb.Looks) ([]Look, error) {
 		out[i] = l
 	}
 	return out, nil
+}
+
+// lackOf is what a look lacks whose letter is that; empty: it is none of these letters.
+func lackOf(letter byte) string {
+	for lack, one := range letters() {
+		if one == letter {
+			return lack
+		}
+	}
+	return ""
 }
 
 // text is what the first of said stands for, and the others.

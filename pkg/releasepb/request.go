@@ -53,7 +53,7 @@ func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, da
 	}
 	if verb == release.Extend {
 		until, untilErr := time.Parse(time.RFC3339Nano, length)
-		by, byErr := time.ParseDuration(length)
+		by, byErr := parseDuration(length)
 		switch {
 		case untilErr == nil && !until.IsZero():
 			r.Until = until.UTC()

@@ -115,11 +115,11 @@ func TestClocksDecideNothing(t *testing.T) {
 	for i, off := range offsets {
 		dir := filepath.Join(t.TempDir(), fmt.Sprint(i))
 		a, err := newArena(ctx, fmt.Sprint(off), rig.Setup{Bin: bin, Dir: dir, Number: i, Disk: 256 << 20}, rig.Services())
-		defer func() {
+		t.Cleanup(func() {
 			if err := a.close(); err != nil {
 				t.Error(err)
 			}
-		}()
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -193,7 +193,8 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 	if a.upper.Check != nil {
 		root.AddCommand(a.check())
 	}
-	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.status(), a.log(), a.evidence(), a.backtest(), a.doctor(), a.version())
+	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.status(), a.log())
+	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.version())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

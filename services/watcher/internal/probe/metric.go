@@ -43,7 +43,7 @@ func (t Tools) metric(c project.Check, f driver.Facts, from time.Time) Probe {
 	var read func(context.Context) (Seen, error)
 	var err error
 	if c.Metric.Plugin != nil {
-		read, err = plugin(c, f)
+		read = plugin(c, f)
 	} else {
 		read, err = t.reader(c, from)
 	}

@@ -22,7 +22,7 @@ const (
 
 // plugin is the probe of a command that answers as a plugin of Nagios. Its exit status is the verdict, or its first number is what the
 // condition is about; 3, and whatever else no plugin says, is no data. Like any command it fails when it does not end in time.
-func plugin(c project.Check, f driver.Facts) (func(context.Context) (Seen, error), error) {
+func plugin(c project.Check, f driver.Facts) func(context.Context) (Seen, error) {
 	p := *c.Metric.Plugin
 	name := p.Command[0]
 	vars := commandVars(c, f)
@@ -54,7 +54,7 @@ func plugin(c project.Check, f driver.Facts) (func(context.Context) (Seen, error
 			return Seen{}, &noData{why: Line(fmt.Sprintf("%s has no number in its performance data: %s", name, text))}
 		}
 		return Seen{Said: said, Value: &n}, nil
-	}, nil
+	}
 }
 
 // pluginOutput is the first line of what a plugin says, and its performance data. The line with a bar is meant, where one has it: the

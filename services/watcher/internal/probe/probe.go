@@ -35,7 +35,7 @@ type Seen struct {
 	Said     string          // one line, no secret
 	None     bool            // there was nothing to see: what that means is the check's policy to say
 	Busy     bool            // and that is because the source was asked too often, which says nothing about staging
-	Value    *float64        // the number that the judge asks the check's condition about; of http, whose condition is about more, the latency in ms
+	Value    *float64        // that the judge asks the check's condition about; of http, whose condition is about more, the latency in ms
 	Counters *judge.Counters // of a comparison, which the judge decides on
 	Baseline *float64        // of a comparison of numbers: what the value is compared with
 }

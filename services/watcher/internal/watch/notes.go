@@ -216,7 +216,8 @@ func (d *duty) replay(stored []releasepb.Looks) {
 	}
 }
 
-// readUpTo says that the signals up to there are stored among what was measured: they are counted again, and not stored again. The stream may have been made anew since, or have lost its tail in a crash.
+// readUpTo says that the signals up to there are stored among what was measured: they are counted again, and not stored again. The
+// stream may have been made anew since, or have lost its tail in a crash.
 func (r *watch) readUpTo(ctx context.Context, seqs [2]uint64) error {
 	if r.on.hears == nil || seqs == [2]uint64{} {
 		return nil

@@ -210,7 +210,7 @@ func (w *Watcher) rollCall(ctx context.Context) error {
 		return err
 	}
 	w.clock.set(now)
-	owners, err := w.env.Journal.Owners(ctx, "")
+	owners, err := w.env.Journal.Owners(ctx, "", 0)
 	if err != nil {
 		return err
 	}
