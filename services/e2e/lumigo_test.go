@@ -61,12 +61,25 @@ func TestLumigoStyle(t *testing.T) {
 	}
 	l.until(id, "promoted")
 	l.tags(map[string]string{"latest": "1.6.0"})
+
+	// CloudWatch says something.
+	l.merge("1.7.0")
+	id = l.release("1.7.0")
+	l.until(id, "soaking")
+	if err := os.WriteFile(l.alarms, []byte("staging-errors"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.until(id, "cancelled")
+	if story, _ := l.sluice("log", id); !strings.Contains(story, "in ALARM: staging-errors") {
+		t.Errorf("why is not told:\n%s", story)
+	}
 }
 
 type lumigo struct {
 	*npmWorld
-	ci   *circle
-	file func(delay string) string // the example's project file, with what is somebody's replaced
+	ci     *circle
+	alarms string                    // the file with the names of what is in ALARM
+	file   func(delay string) string // the example's project file, with what is somebody's replaced
 }
 
 // deployStaging is the repository's script that the CI's job runs: staging is a consumer that depends on the package.
@@ -75,6 +88,13 @@ set -eu
 cd %q
 npm install --silent --save-exact "@acme/tracer@$1" >&2
 node app.js > ran.txt
+`
+
+// awsCLI stands in for the aws CLI: it has credentials, and says what is in ALARM.
+const awsCLI = `#!/bin/sh
+set -eu
+test "$AWS_REGION $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY" = "eu-central-1 AKID secret"
+cat %q
 `
 
 func newLumigo(t *testing.T) *lumigo {
@@ -90,12 +110,21 @@ func newLumigo(t *testing.T) *lumigo {
 	l.ci = newCircle(t, config, "token-of-circle")
 	health := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(health.Close)
-	noAlarm := filepath.Join(dir, "no-alarm-in-staging")
+	l.alarms = filepath.Join(dir, "alarms")
+	noAlarm, err := filepath.Abs(filepath.Join(exampleDir, "no-alarm-in-staging"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Mkdir(l.consumer, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for file, text := range map[string]string{
-		noAlarm: "#!/bin/sh\ntest -n \"$AWS_REGION\"\n",
+		l.alarms:                  "None",
+		filepath.Join(bin, "aws"): fmt.Sprintf(awsCLI, l.alarms),
 		filepath.Join(l.consumer, "package.json"): `{"name":"consumer","version":"0.0.0","private":true}`,
 		filepath.Join(l.consumer, "app.js"):       `console.log(require("@acme/tracer"))`,
 	} {
@@ -105,7 +134,8 @@ func newLumigo(t *testing.T) *lumigo {
 	}
 	l.file = func(delay string) string { return l.projectFile(t, health.URL, noAlarm, delay) }
 	l.up = newUp(t, map[string]string{"tracer": l.file("6s")})
-	l.env = []string{"NPM_TOKEN=" + l.registry.Token, "CIRCLE_TOKEN=" + l.ci.token, "AWS_REGION=eu-central-1"}
+	l.env = []string{"NPM_TOKEN=" + l.registry.Token, "CIRCLE_TOKEN=" + l.ci.token, "AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=AKID",
+		"AWS_SECRET_ACCESS_KEY=secret", "PATH=" + bin + string(filepath.ListSeparator) + os.Getenv("PATH")}
 	l.ci.env = append(l.registry.Env(), "NATS_URL="+l.url(), "PATH="+binaries(t)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	l.start()
 	l.ready("tracer")

@@ -1,6 +1,7 @@
 package drivers_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,5 +48,35 @@ printf bytes >"$4/acme-shop-1.4.0.tgz"
 	}
 	if out, err := script(t, "circleci/same-as-merged", map[string]string{"npm": "exit 1"}, "VERSION=", "DIGEST="); err != nil {
 		t.Errorf("nothing to go back to: %v, %s", err, out)
+	}
+}
+
+// A soak goes on while no alarm of staging's is on, and the check fails when one is, or when nobody can tell.
+func TestNoAlarmInStaging(t *testing.T) {
+	aws := func(alarms string, status int) map[string]string {
+		return map[string]string{"aws": fmt.Sprintf(`
+test "$1 $2" = "cloudwatch describe-alarms"
+test -n "$AWS_REGION" && test -n "$AWS_ACCESS_KEY_ID"
+case "$*" in *"--alarm-name-prefix staging-"*"--state-value ALARM"*) ;; *) exit 9 ;; esac
+printf %%s %q
+exit %d
+`, alarms, status)}
+	}
+	env := []string{"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=AKID"}
+	for name, c := range map[string]struct {
+		aws  map[string]string
+		env  []string
+		want string // in what it says; empty for success
+	}{
+		"none":           {aws("None", 0), env, ""},
+		"nothing":        {aws("", 0), env, ""},
+		"one":            {aws("staging-errors", 0), env, "in ALARM: staging-errors"},
+		"it can not ask": {aws("", 255), env, "can not be asked"},
+		"no credentials": {aws("None", 0), env[:1], "can not be asked"},
+	} {
+		out, err := script(t, "lumigo-style/no-alarm-in-staging", c.aws, c.env...)
+		if (err == nil) != (c.want == "") || !strings.Contains(out, c.want) {
+			t.Errorf("%s: %v, %s", name, err, out)
+		}
 	}
 }

@@ -1,9 +1,9 @@
 // Package tell tells of releases as CDEvents: every journal record, on the broker and to an HTTP sink, at least once.
 //
-// What is told is package cdevents' business and pure. Here is how: each way out has a durable consumer and turns of its own, so that a
-// sink that is away, or silent, holds nothing else up, and a record is acknowledged when all of its events are taken. A gateway that
-// dies in the middle leaves the record to whoever reads next, which tells all of it again, with the same ids. So receivers see every event, maybe
-// twice, and maybe not in order: an event has its time.
+// What is told is package cdevents' business and pure. Here is how: each way out has a durable consumer and turns of its own, so
+// that a sink that is away, or silent, holds nothing else up, and a record is acknowledged when all of its events are taken. A
+// gateway that dies in the middle leaves the record to whoever reads next, which tells all of it again, with the same ids. So
+// receivers see every event, maybe twice, and maybe not in order: an event has its time.
 //
 // A sink that refuses an event for what it is (400, 410, 413, 415, 422), or has not taken it after the configured number of attempts,
 // gets it no more: the record is kept on sluice.dead.cdevents.<release> with the reason. Everything else is tried again, with growing
