@@ -67,8 +67,10 @@ func TestComparedWithProduction(t *testing.T) {
 	n := &npmWorld{up: u, project: "tracer"}
 
 	artifact := writeFile(t, dir, "tracer.bin", "anything")
-	merge := func(version string) string {
-		id, code := u.sluice("merge", "tracer", "--commit", "c-"+strings.ReplaceAll(version, ".", "-"), "--version", version, "--artifact", artifact)
+	merge := func(version string, more ...string) string {
+		id, code := u.sluice(append([]string{
+			"merge", "tracer", "--commit", "c-" + strings.ReplaceAll(version, ".", "-"), "--version", version, "--artifact", artifact,
+		}, more...)...)
 		if code != 0 {
 			t.Fatalf("merge exited with %d", code)
 		}
@@ -77,9 +79,10 @@ func TestComparedWithProduction(t *testing.T) {
 	n.until(merge("1.4.0"), "promoted")
 
 	p.Add(`latency{env="staging"}`, 0.2)
-	id := merge("1.4.1")
+	p.Scraped(t, `sum(latency{env="staging"}) > 0.3`)
+	id := merge("1.4.1", "--delay", "10m")
 	n.until(id, "cancelled")
-	if story, _ := u.sluice("log", id); !strings.Contains(story, "check latency failed: 0.4") || !strings.Contains(story, "where the baseline has 0.2") {
+	if story, _ := u.sluice("log", id); !strings.Contains(story, "check latency failed: 0.4 on average") || !strings.Contains(story, "where the baseline has 0.2") {
 		t.Errorf("the numbers are not told:\n%s", story)
 	}
 	p.Add(`latency{env="staging"}`, -0.2)
