@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/mask"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
 
@@ -89,7 +90,7 @@ func (s Status) check() error {
 
 // cut is the alert with every text as one line that is not too long.
 func (a Alert) cut() Alert {
-	a.Name, a.Summary = releasepb.Line(a.Name, maxName), releasepb.Line(a.Summary, maxSummary)
+	a.Name, a.Summary = clean(a.Name, maxName), clean(a.Summary, maxSummary)
 	a.Source = releasepb.Line(a.Source, maxLabel)
 	if len(a.URL) > maxURL || a.URL != releasepb.Line(a.URL, maxURL) {
 		a.URL = "" // half a link leads nowhere
@@ -106,6 +107,12 @@ func (a Alert) cut() Alert {
 	a.Labels = labels
 	a.Since = a.Since.UTC()
 	return a
+}
+
+// clean is a text as one line of at most so many bytes, without what is most likely a secret. A link is told as it is.
+func clean(text string, most int) string {
+	const longer = 4 // what is cut off need not be looked at
+	return releasepb.Line(mask.Text(releasepb.Line(text, longer*most)), most)
 }
 
 // String is the alert in one line, without its status and its time: its name, what its source says of it, and where to look.

@@ -32,8 +32,13 @@ func (s *step) events() []told {
 	case release.WasBegun:
 		s.tell("taskrun.started", s.task(e.Work), task{Name: string(e.Work), Run: s.run()})
 	case release.WasDone:
-		s.done(e.Work)
-		s.tell("taskrun.finished", s.task(e.Work), task{Name: string(e.Work), Run: s.run(), Outcome: success})
+		finished := task{Name: string(e.Work), Run: s.run(), Outcome: success}
+		if e.Failed { // so nothing has changed
+			finished.Outcome, finished.Errors = failure, e.Note
+		} else {
+			s.done(e.Work)
+		}
+		s.tell("taskrun.finished", s.task(e.Work), finished)
 		s.ended(e.Work)
 	case release.WasSoaked:
 		s.tell("testsuiterun.started", s.soak(s.stage()), suite{Environment: ref(s.stage()), Suite: ref("soak")})

@@ -72,6 +72,7 @@ func samples() []sample {
 		{"", release.WasBegun{Work: release.RestoreStaging}, nil},
 		{"of staging", release.WasDone{Work: release.RestoreStaging}, stages},
 		{"of staging, after the watcher", release.WasDone{Work: release.RestoreStaging}, evidence},
+		{"that failed", release.WasDone{Work: release.RestoreStaging, Note: "no room", Failed: true}, evidence},
 		{"by a person", release.WasRecalled{Said: ana}, nil},
 		{"by the watcher", release.WasRecalled{Said: watcher, Evidence: "{}"}, nil},
 		{"", release.WasBegun{Work: release.Rollback}, nil},

@@ -2,9 +2,11 @@ package evidence
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/alert"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/release"
@@ -29,6 +31,8 @@ type Span struct {
 	Gaps    []Gap         // what they do not cover, in order
 	Checks  []Check
 	Lost    int // looks that could not be stored
+	// Alerts of the project, from long enough before the span to say what fired already.
+	Alerts []judge.Measurement
 }
 
 // Gap is a time in which nobody watched.
@@ -78,7 +82,32 @@ func Read(ctx context.Context, j *journal.Journal, id string, now time.Time) (Re
 		cover(&spans[i], beats.At, every[i])
 	}
 	sortInto(spans, measured)
-	return out, nil
+	return out, alerts(ctx, j, out.State.Project, spans)
+}
+
+// alerts reads the alerts of a project into the spans. It costs a read for each.
+func alerts(ctx context.Context, j *journal.Journal, project string, spans []Span) error {
+	from, to := spans[0].From.Add(-judge.AlertsBefore), spans[len(spans)-1].To
+	for seq := uint64(0); ; {
+		next, err := j.NextAlert(ctx, project, seq, from)
+		if errors.Is(err, journal.ErrNone) || err == nil && next.At.After(to) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		seq = next.Seq
+		a, err := alert.Decode(next.Data)
+		if err != nil || next.Print == "" { // the watcher passed it over, too
+			continue
+		}
+		m := judge.Measurement{At: next.At, Alert: &judge.Notice{Print: next.Print, Alert: a}}.Normal()
+		for i := range spans {
+			if s := &spans[i]; !m.At.Before(s.From.Add(-judge.AlertsBefore)) && !m.At.After(s.To) {
+				s.Alerts = append(s.Alerts, m)
+			}
+		}
+	}
 }
 
 // spansOf are the stretches that a journal tells of, and how often heartbeats were sent in each at least.

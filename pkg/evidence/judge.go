@@ -25,6 +25,9 @@ type Judged struct {
 func (s Span) Judge(c project.Check) Judged {
 	j := Judged{Check: c, Rule: judge.RuleOf(c, s.From), Word: judge.Inconclusive}
 	found, why := s.find(c)
+	if c.Alert != nil {
+		return s.judgeAlerts(j, why)
+	}
 	if why != "" {
 		j.Why = why
 		return j
@@ -38,8 +41,53 @@ func (s Span) Judge(c project.Check) Judged {
 		j.Why = judge.Verdict{Check: c.Name, Stretch: s.Stretch, Rule: j.Rule, Tally: j.Tally}.Reason()
 	case c.Signal != nil && s.Beats == 0:
 		j.Why = "nobody watched"
+	case j.Tally.Inconclusive != "":
+		j.Why = j.Tally.Inconclusive
 	case judge.Verdict{Rule: j.Rule, Tally: j.Tally}.Word() != judge.Pass:
 		j.Why = nothing(j.Looks)
+	default:
+		j.Word = judge.Pass
+	}
+	return j
+}
+
+// judgeAlerts judges the alerts of the project that were stored, whether or not the check was there then: that nothing was stored means
+// something only if it was. why says that it was not.
+func (s Span) judgeAlerts(j Judged, why string) Judged {
+	if why != "" && len(s.Alerts) == 0 {
+		j.Why = why
+		return j
+	}
+	for _, m := range s.Alerts {
+		if due := j.Rule.Due(j.Tally); !j.Tally.Failed && !due.IsZero() && due.Before(m.At) { // when the watcher looked
+			j.Tally, j.At = j.Rule.Add(j.Tally, judge.Measurement{At: due}), due
+		}
+		if !j.Tally.Failed {
+			j.Tally, j.At = j.Rule.Add(j.Tally, m), m.At
+		}
+		if !m.At.Before(s.From) {
+			j.Looks = append(j.Looks, m)
+		}
+	}
+	if due := j.Rule.Due(j.Tally); !j.Tally.Failed && !due.IsZero() && due.Before(s.To) {
+		j.Tally, j.At = j.Rule.Add(j.Tally, judge.Measurement{At: due}), due
+	}
+	if !j.Tally.Failed {
+		j.Tally, j.At = j.Rule.Add(j.Tally, judge.Measurement{At: s.To}), s.To
+	}
+	if j.Tally.Failed {
+		j.Word = judge.Fail
+		j.Why = judge.Verdict{Check: j.Check.Name, Stretch: s.Stretch, Rule: j.Rule, Tally: j.Tally}.Reason()
+		return j
+	}
+	j.At = time.Time{}
+	switch silent := j.Rule.Silent(j.Tally, s.To); {
+	case s.Beats == 0:
+		j.Why = "nobody watched"
+	case silent != "":
+		j.Why = silent
+	case j.Tally.Inconclusive != "":
+		j.Why = j.Tally.Inconclusive
 	default:
 		j.Word = judge.Pass
 	}

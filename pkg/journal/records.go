@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -144,8 +145,11 @@ func (j *Journal) compareAndSet(ctx context.Context, m *nats.Msg, last uint64) (
 	return ack.Sequence, nil
 }
 
-// Asked is the sequence of the last request that is stored on that subject; 0 when there is none.
-func (j *Journal) Asked(ctx context.Context, subject string) (seq uint64, err error) {
-	_, seq, err = j.record(ctx, subject)
-	return seq, err
+// Asked is the sequence and the broker's timestamp of the last request on that subject; zero if there is none.
+func (j *Journal) Asked(ctx context.Context, subject string) (uint64, time.Time, error) {
+	m, err := j.last(ctx, subject)
+	if errors.Is(err, ErrNone) {
+		return 0, time.Time{}, nil
+	}
+	return m.Seq, m.At, err
 }

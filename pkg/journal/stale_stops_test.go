@@ -3,10 +3,12 @@ package journal_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -131,5 +133,23 @@ func TestLatestHasTheEndOfAPause(t *testing.T) {
 		if g, err := j.Gate(b.ctx, e, least); err != nil || len(g.Stops) != stops {
 			t.Errorf("not from before %d, by a replica at %d: %+v, %v", least, e.Seq, g, err)
 		}
+	}
+}
+
+// Whoever waits for the promotions that were claimed before a sequence must see who occupied a lane then.
+func TestOwnersFromAReplicaThatLagsBehind(t *testing.T) {
+	b := single(t).setup(t)
+	m, j := b.meddle(t)
+	first, err := j.SetLane(b.ctx, b.id, lane.Record{Owner: "first", Project: b.id}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := j.SetLane(b.ctx, b.id, lane.Record{Owner: "second", Project: b.id}, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.set(hooks{lag: behind(2, first)})
+	if got, err := j.Owners(b.ctx, b.id, second); err != nil || !slices.Equal(got, []string{"second"}) {
+		t.Errorf("%v %v", got, err)
 	}
 }

@@ -15,9 +15,9 @@ import (
 // What the watcher reads: whom to watch, who watches already, and the signals of staging's applications.
 
 // Owners lists the releases that occupy a lane, of one project or, when project is empty, of all: whatever soaks is among
-// them. It costs one request, and one read for every 512
-// lanes; a lane is as good as a project, so this does not grow with the number of releases.
-func (j *Journal) Owners(ctx context.Context, project string) ([]string, error) {
+// them. It is not from before a sequence of the stream: whoever occupied a lane then, and still does, is in the list. It costs one
+// request, and one read for every 512 lanes; a lane is as good as a project, so this does not grow with the number of releases.
+func (j *Journal) Owners(ctx context.Context, project string, least uint64) ([]string, error) {
 	var lanes []string
 	for {
 		var info struct {
@@ -40,7 +40,7 @@ func (j *Journal) Owners(ctx context.Context, project string) ([]string, error) 
 	}
 	var owners []string
 	for chunk := range slices.Chunk(lanes, atOnce) {
-		msgs, err := j.multiLast(ctx, chunk, 0, 0)
+		msgs, err := j.multiLast(ctx, chunk, 0, least)
 		if err != nil {
 			return nil, fmt.Errorf("read %d lanes: %w", len(chunk), err)
 		}

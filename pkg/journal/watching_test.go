@@ -26,7 +26,7 @@ func TestOwnersOfManyLanes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := j.Owners(t.Context(), ""); err != nil || len(got) != 0 {
+	if got, err := j.Owners(t.Context(), "", 0); err != nil || len(got) != 0 {
 		t.Fatalf("without lanes: %v, %v", got, err)
 	}
 	var want []string
@@ -45,7 +45,7 @@ func TestOwnersOfManyLanes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := j.Owners(t.Context(), "")
+	got, err := j.Owners(t.Context(), "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,5 +243,28 @@ func TestTemplates(t *testing.T) {
 	}
 	if _, err := j.Templates(t.Context(), id); err == nil || errors.Is(err, journal.ErrNone) {
 		t.Errorf("nonsense: %v", err)
+	}
+}
+
+func TestLastAsked(t *testing.T) {
+	js := natstest.Topology(t, natstest.One(t).Conn(t))
+	j, err := journal.Open(t.Context(), js, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := topology.Request(topology.VerbHold, uuid.Must(uuid.NewV7()).String(), "watcher")
+	if seq, at, err := j.LastAsked(t.Context(), subject); err != nil || seq != 0 || !at.IsZero() {
+		t.Errorf("of none: %d, %s, %v", seq, at, err)
+	}
+	if _, err := js.Publish(t.Context(), subject, nil); err != nil {
+		t.Fatal(err)
+	}
+	between := time.Now()
+	ack, err := js.Publish(t.Context(), subject, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seq, at, err := j.LastAsked(t.Context(), subject); err != nil || seq != ack.Sequence || at.Before(between) {
+		t.Errorf("%d, %s, %v", seq, at, err)
 	}
 }

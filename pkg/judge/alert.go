@@ -72,6 +72,15 @@ func (r Rule) alert(t Tally, m Measurement) Tally {
 	return t
 }
 
+// weighAlert is what a notice comes to by itself, whoever is to blame.
+func (r Rule) weighAlert(m Measurement) (Word, string) {
+	n := m.Alert
+	if n == nil || n.Status != alert.Firing || r.Alert.Source != "" && n.Source != r.Alert.Source || !r.matches(*n) {
+		return Pass, ""
+	}
+	return Fail, (&firing{Notice: *n}).said()
+}
+
 // hear is what is known after a notice.
 func (r Rule) hear(a alerts, at time.Time, n Notice) alerts {
 	if r.Alert.Source != "" && n.Source != r.Alert.Source {

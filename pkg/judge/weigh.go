@@ -53,6 +53,8 @@ func conditionOf(c project.Check) *condition {
 // [Rule.Add]: here it passes.
 func (r Rule) Weigh(m Measurement) (Word, string) {
 	switch {
+	case r.Alert != nil:
+		return r.weighAlert(m)
 	case m.Lack == NoData && r.NoData == project.FailOnNoData:
 		return Fail, m.Said
 	case m.Lack != Nothing:

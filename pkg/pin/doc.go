@@ -10,4 +10,7 @@
 // A lock file of npm's says the same in several places, which are changed together: the version, where the package is from, its integrity,
 // and what the root depends on. It comes out as npm install --package-lock-only --save-exact would write it. A version that would change
 // more of the tree than that one package, as by dependencies of its own, is refused: only npm can resolve that.
+//
+// In go.mod a version gets its v, if it has none. go.sum stays as it is: only Go can compute what belongs there ("go mod download <module>",
+// or "go mod tidy").
 package pin

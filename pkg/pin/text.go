@@ -64,8 +64,12 @@ func eachString(src []byte, show func(keys []string, from, to int)) error {
 	}
 }
 
-// goMod finds a module that is required.
+// goMod finds a module that is required. A version without the v that all have there (https://go.dev/ref/mod#versions), as SLUICE_BETA is,
+// gets it.
 func goMod(src []byte, p Pin) ([]place, error) {
+	if p.Value != "" && p.Value[0] >= '0' && p.Value[0] <= '9' {
+		p.Value = "v" + p.Value
+	}
 	if err := module.Check(p.Name, p.Value); err != nil {
 		return nil, err
 	}

@@ -141,20 +141,7 @@ func (d *decoder) metric(s section, c *Check) {
 			m.Prometheus.Compare = d.compare(compare)
 		}
 		block.exactlyOne("query", "compare")
-		p := m.Prometheus
-		p.Range = block.duration("range", 0, between(minRange, maxRange))
-		p.Take = Take(block.text("take", oneOf(TakeMax, TakeMin, TakeAverage, TakeLast)))
-		if block.has("range") {
-			setUnset(&p.Take, TakeMax)
-		}
-		for _, name := range []string{"range", "take"} {
-			switch {
-			case block.has(name) && p.Compare != nil:
-				d.fail(block.at(name), "has no meaning beside compare, which counts all that there is: remove it")
-			case block.has(name) && !block.has("range"):
-				d.fail(block.at(name), "says which number of a range is taken, and there is none: set range, or remove it")
-			}
-		}
+		d.ranged(block, m.Prometheus)
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
 	if block, ok := s.child("json", ofJSON); ok {
@@ -186,6 +173,23 @@ func (d *decoder) metric(s section, c *Check) {
 	}
 }
 
+// ranged reads over which range a query is asked.
+func (d *decoder) ranged(s section, p *Prometheus) {
+	p.Range = s.duration("range", 0, between(minRange, maxRange))
+	p.Take = Take(s.text("take", oneOf(TakeMax, TakeMin, TakeAverage, TakeLast)))
+	if s.has("range") {
+		setUnset(&p.Take, TakeMax)
+	}
+	for _, name := range []string{"range", "take"} {
+		switch {
+		case s.has(name) && p.Compare != nil:
+			d.fail(s.at(name), "has no meaning beside compare, which counts all that there is: remove it")
+		case s.has(name) && !s.has("range"):
+			d.fail(s.at(name), "says which number of a range is taken, and there is none: set range, or remove it")
+		}
+	}
+}
+
 func (d *decoder) compare(s section) *Compare {
 	counters, ofNumbers := []string{"errors", "requests", "baseline_errors", "baseline_requests"}, []string{"value", "baseline"}
 	const what = "a comparison is of four counters, errors and requests of staging and of the baseline, or of two numbers, value and baseline"
@@ -212,7 +216,7 @@ func (d *decoder) compare(s section) *Compare {
 	for name, belongs := range map[string]bool{"after": ranks, "tolerated": !ranks, "false_alarms": !ranks} {
 		if s.has(name) && !belongs {
 			d.fail(s.at(name),
-				"has no meaning for this method: after is for mann-whitney, tolerated and false_alarms are for sequential; remove it")
+				"has no meaning for this method (after is for mann-whitney, tolerated and false_alarms are for sequential): remove it")
 		}
 	}
 	return &Compare{

@@ -291,8 +291,8 @@ func (d *decoder) check(s section) Check {
 	}
 	d.http(s, &c)
 	d.metric(s, &c)
-	d.of(s, &c)
 	d.alert(s, &c)
+	d.of(s, &c)
 	return c
 }
 

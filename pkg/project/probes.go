@@ -150,7 +150,7 @@ func (d *decoder) of(s section, c *Check) {
 	if !s.has("of") {
 		return
 	}
-	if c.Signal != nil || c.Compares() {
+	if c.Signal != nil || c.Alert != nil || c.Compares() {
 		d.fail(s.at("of"), "has a meaning only for failures that are counted look by look: remove it")
 		return
 	}

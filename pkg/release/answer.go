@@ -31,6 +31,8 @@ func grant(s State, r Request) (e Event, refused string) {
 	switch {
 	case r.Invalid != "" && r.Verb != Cancel && r.Verb != Hold:
 		return nil, r.Invalid
+	case r.Verb == Retry && r.Look:
+		return nil, "nothing is retried; every service looks at it again"
 	case r.Verb == Retry && s.Phase == Failed:
 		return WasRetried{Said: said, Seq: r.Seq}, whyNotRetried(s)
 	case r.Verb == Recall && s.recallable():

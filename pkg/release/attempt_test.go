@@ -124,7 +124,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 		st.do(st.begin(release.RestoreBeta, "pub-1"))
 	}
 	st.do(st.begin(release.RestoreBeta, "pub-1"))
-	if st.s.Needs(release.RestoreBeta) || st.s.BetaChannel.Note == "" {
+	if why, failed := st.s.NotPutBack(release.RestoreBeta); !failed || why == "" || st.s.Needs(release.RestoreBeta) {
 		t.Errorf("after giving up: %+v", st.s.BetaChannel)
 	}
 	st.in(release.Failed)

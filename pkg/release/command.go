@@ -34,6 +34,8 @@ type Finish struct {
 	Work  Work
 	Value string // what the channel points to now
 	Note  string
+	// Failed is of a restore that could not be made, and is not tried again: the outcome of the release stands. Note says why.
+	Failed bool
 	// Instance is whose attempt it was; empty: whoever's. The end of an attempt that was taken over is nobody's: it may have
 	// been another stage's, or from before a retry. It is a *BusyError while another instance is at the work.
 	Instance string
@@ -104,6 +106,7 @@ type Request struct {
 	By       time.Duration // extend: by how much; or
 	Until    time.Time     // extend: until when
 	Force    bool          // expedite: without a look at the checks, through windows and freezes; it needs a reason
+	Look     bool          // retry: nothing is taken up again, every service only looks at the release
 	Invalid  string        // why the request can not be understood; empty if it can. A cancel or hold is obeyed all the same
 	At       time.Time
 	Settled  uint64 // the claim that was settled before this request is answered; it matters while promoting

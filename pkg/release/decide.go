@@ -133,7 +133,7 @@ func begin(s State, c Begin) ([]Event, error) {
 	if n > MaxAttempts {
 		why := fmt.Sprintf("%s was begun %d times and never finished", c.Work, MaxAttempts)
 		if s.Phase.Ended() {
-			return []Event{WasDone{Work: c.Work, Note: "given up: " + why, At: c.At}}, nil
+			return []Event{WasDone{Work: c.Work, Note: "given up: " + why, Failed: true, At: c.At}}, nil
 		}
 		return []Event{failed(s, Said{By: c.Instance, At: c.At, Reason: why})}, nil
 	}
@@ -161,7 +161,8 @@ func finish(s State, c Finish) ([]Event, error) {
 	if c.Work == Promote && s.Policy.Bake > 0 {
 		return []Event{WasBaking{Value: c.Value, Note: c.Note, At: c.At}}, nil
 	}
-	return []Event{WasDone{Work: c.Work, Value: c.Value, Note: c.Note, At: c.At}}, nil
+	restores := c.Work == RestoreBeta || c.Work == RestoreStaging
+	return []Event{WasDone{Work: c.Work, Value: c.Value, Note: c.Note, Failed: c.Failed && restores, At: c.At}}, nil
 }
 
 func startSoak(s State, c StartSoak) ([]Event, error) {

@@ -32,6 +32,7 @@ type (
 	WasDone struct {
 		Work        Work
 		Value, Note string
+		Failed      bool // restored: it could not be put back, and is not tried again; Note says why
 		At          time.Time
 	}
 	// WasQueued: the lane is occupied.
@@ -117,8 +118,8 @@ type (
 	}
 )
 
-// Attention says in one line why somebody should look at the release: Sluice itself held it, or it, or its rollback, failed. It
-// is empty for all other events.
+// Attention says in one line why somebody should look at the release: Sluice itself held it, or it, or its rollback, or putting back
+// what it left, failed. It is empty for all other events.
 func Attention(e Event) string {
 	switch e := e.(type) {
 	case WasHeld:
@@ -129,7 +130,11 @@ func Attention(e Event) string {
 		return "failed: " + e.Said.Reason
 	case WasNotRolledBack:
 		return "not rolled back: " + e.Said.Reason
-	case WasMerged, WasBegun, WasDone, WasQueued, WasSoaked, WasResumed, WasExtended, WasExpedited, WasApproved, WasPostponed, WasPassed,
+	case WasDone:
+		if e.Failed {
+			return string(e.Work) + ": " + e.Note
+		}
+	case WasMerged, WasBegun, WasQueued, WasSoaked, WasResumed, WasExtended, WasExpedited, WasApproved, WasPostponed, WasPassed,
 		WasBaking, WasRetried, WasRecalled, WasCancelled, WasSuperseded, WasRefused:
 	}
 	return ""

@@ -182,7 +182,10 @@ func retried(s State, e WasRetried) State {
 	if s.BetaChannel.Restored || s.FailedIn == Merged || s.FailedIn == Publishing {
 		s.Phase = Merged
 	}
-	if s.BetaChannel.Restored { // others may have moved it on meanwhile
+	switch {
+	case s.BetaChannel.Failed: // it was not put back: what it pointed to before is what it is put back to
+		s.BetaChannel.Restored, s.BetaChannel.Failed, s.BetaChannel.Note = false, false, ""
+	case s.BetaChannel.Restored: // others may have moved it on meanwhile
 		s.BetaChannel = Channel{}
 	}
 	if restored := func(c Channel) bool { return c.Restored }; restored(s.Staging) || slices.ContainsFunc(s.Passed, restored) {
@@ -231,16 +234,16 @@ func done(s State, e WasDone) State {
 		s.Phase, s.Latest.Value, s.Latest.Note = Promoted, e.Value, e.Note
 		s.End = Said{At: e.At}
 	case RestoreBeta:
-		s.BetaChannel.Restored, s.BetaChannel.Note = true, e.Note
+		s.BetaChannel.Restored, s.BetaChannel.Failed, s.BetaChannel.Note = true, e.Failed, e.Note
 		s.Attempts = without(s.Attempts, Publish)
 	case RestoreStaging:
 		s.Attempts = without(s.Attempts, Stage)
 		switch i, ok := s.LeftStage(); {
 		case ok && i == s.Stage:
-			s.Staging.Restored, s.Staging.Note = true, e.Note
+			s.Staging.Restored, s.Staging.Failed, s.Staging.Note = true, e.Failed, e.Note
 		case ok:
 			s.Passed = slices.Clone(s.Passed)
-			s.Passed[i].Restored, s.Passed[i].Note = true, e.Note
+			s.Passed[i].Restored, s.Passed[i].Failed, s.Passed[i].Note = true, e.Failed, e.Note
 		}
 	case Rollback:
 		s.Phase, s.Latest.Note = RolledBack, e.Note

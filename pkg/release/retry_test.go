@@ -31,6 +31,20 @@ func TestRetryOfAPromotion(t *testing.T) {
 	}
 }
 
+// I7: who only wants everybody to look gets an answer, and nothing else.
+func TestALookRetriesNothing(t *testing.T) {
+	st := failed(t)
+	before := st.s
+	r := st.ask(release.Retry, "doctor")
+	r.Look = true
+	st.answer(r, "refused")
+	st.in(release.Failed)
+	if st.s.End != before.End || st.s.LateCancel != nil || st.s.Claim != before.Claim {
+		t.Errorf("%+v", st.s)
+	}
+	st.answer(st.ask(release.Retry, "ana"), "retried")
+}
+
 // I4: who forced a promotion that failed has not forced the next: without watching, or force, it is held.
 func TestRetryForgetsTheHaste(t *testing.T) {
 	st := soaking(t, 2*time.Hour)

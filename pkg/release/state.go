@@ -142,7 +142,8 @@ type Channel struct {
 	Touched  bool   // an attempt to change it was begun
 	Before   string // what it pointed to before, in the driver's words
 	Value    string // what the release made it point to
-	Restored bool   // it was put back, or found to need no putting back
+	Restored bool   // it was put back, or found to need no putting back, or that was given up
+	Failed   bool   // it could not be put back, and is not tried again; Note says why
 	Note     string // what an operator should know of it
 }
 
@@ -275,6 +276,26 @@ func (s State) LeftStage() (stage int, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// NotPutBack tells whether the release has ended and left something that could not be put back, in the beta channel or in a stage,
+// and why. Nobody tries again.
+func (s State) NotPutBack(w Work) (why string, failed bool) {
+	if !s.Phase.Ended() {
+		return "", false
+	}
+	switch w {
+	case RestoreBeta:
+		return s.BetaChannel.Note, s.BetaChannel.Failed
+	case RestoreStaging:
+		for _, c := range append([]Channel{s.Staging}, s.Passed...) {
+			if c.Failed {
+				return c.Note, true
+			}
+		}
+	case Publish, Stage, Promote, Rollback:
+	}
+	return "", false
 }
 
 // StageValue is what the driver of a stage said that the stage runs.

@@ -42,7 +42,7 @@ func channel() *rapid.Generator[release.Channel] {
 	return rapid.Custom(func(t *rapid.T) release.Channel {
 		return release.Channel{
 			Touched: rapid.Bool().Draw(t, "touched"), Before: text().Draw(t, "before"), Value: text().Draw(t, "value"),
-			Restored: rapid.Bool().Draw(t, "restored"), Note: text().Draw(t, "note"),
+			Restored: rapid.Bool().Draw(t, "restored"), Failed: rapid.Bool().Draw(t, "failed"), Note: text().Draw(t, "note"),
 		}
 	})
 }
@@ -183,7 +183,7 @@ func event() *rapid.Generator[release.Event] {
 		return rapid.SampledFrom([]release.Event{
 			release.WasMerged{Release: a, Project: b, Merge: mergeOf().Draw(t, "merge"), Policy: policy().Draw(t, "policy"), At: at},
 			release.WasBegun{Work: w, Attempt: attempt().Draw(t, "attempt"), Plan: plan().Draw(t, "plan"), Before: a, At: at},
-			release.WasDone{Work: w, Value: a, Note: b, At: at},
+			release.WasDone{Work: w, Value: a, Note: b, Failed: rapid.Bool().Draw(t, "failed"), At: at},
 			release.WasQueued{Behind: a, At: at},
 			release.WasSoaked{Due: moment().Draw(t, "due"), At: at},
 			release.WasHeld{Holding: holding().Draw(t, "holding"), Seq: seq},

@@ -76,6 +76,9 @@ func samples() []sample {
 		}),
 		recordSample("record-wide-state", release.WasRecalled{Said: someone(3), Seq: 29, Evidence: `{"n":1}`}, wideState()),
 		recordSample("record-WasExpedited-force", release.WasExpedited{Said: someone(14), Seq: 14, Force: true}, release.State{Release: anID}),
+		recordSample("record-WasDone-failed", release.WasDone{Work: release.RestoreBeta, Note: "no", Failed: true, At: at(6)}, release.State{
+			Release: anID, BetaChannel: release.Channel{Touched: true, Restored: true, Failed: true, Note: "no"},
+		}),
 		of("merge-event-needs", releasepb.MergeEvent{
 			Commit: "c0ffee", Needs: []release.Need{{Project: "api", Version: "1.4.0"}, {Project: "web", Version: "2.0.0"}},
 		}, releasepb.EncodeMergeEvent, releasepb.DecodeMergeEvent),
@@ -99,6 +102,10 @@ func samples() []sample {
 		of("request-force", release.Request{Verb: release.Expedite, Actor: "ana", Seq: 5, Reason: "a security fix", Force: true, At: at(2)},
 			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
 				return releasepb.DecodeRequest(release.Expedite, "ana", 5, at(2), data), nil
+			}),
+		of("request-look", release.Request{Verb: release.Retry, Actor: "ana", Seq: 5, Reason: "sluice doctor", Look: true, At: at(2)},
+			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
+				return releasepb.DecodeRequest(release.Retry, "ana", 5, at(2), data), nil
 			}),
 		of("stop", release.Stop{Kind: release.Freeze, Said: release.Said{By: "ana", At: at(2), Reason: "the fair"}, From: at(3), Until: at(4), Seq: 5},
 			releasepb.EncodeStop, func(data []byte) (release.Stop, error) {

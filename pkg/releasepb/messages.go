@@ -58,7 +58,7 @@ func DecodeMergeEvent(data []byte) (MergeEvent, error) {
 		return MergeEvent{}, fmt.Errorf("%w: commit is missing: it is the identity of the merge", ErrMalformed)
 	}
 	if in.GetDelay() != "" {
-		d, err := time.ParseDuration(in.GetDelay())
+		d, err := parseDuration(in.GetDelay())
 		if err != nil || d < 0 || d > release.MaxExtend {
 			return MergeEvent{}, fmt.Errorf("%w: delay %q: want a duration such as 30m, from 0s to %s",
 				ErrMalformed, clip(in.GetDelay()), release.MaxExtend)

@@ -45,7 +45,7 @@ func EncodeRecord(r Record) ([]byte, error) {
 			Work: string(e.Work), Attempt: toAttempt(e.Attempt), Plan: toPlan(e.Plan), Before: e.Before, At: toTime(e.At),
 		}}
 	case release.WasDone:
-		out.Event = &pb.Record_Done{Done: &pb.Done{Work: string(e.Work), Value: e.Value, Note: e.Note, At: toTime(e.At)}}
+		out.Event = &pb.Record_Done{Done: &pb.Done{Work: string(e.Work), Value: e.Value, Note: e.Note, Failed: e.Failed, At: toTime(e.At)}}
 	case release.WasQueued:
 		out.Event = &pb.Record_Queued{Queued: &pb.Queued{Behind: e.Behind, At: toTime(e.At)}}
 	case release.WasSoaked:
@@ -124,7 +124,9 @@ func fromEvent(in *pb.Record) release.Event {
 		}
 	case *pb.Record_Done:
 		d := e.Done
-		return release.WasDone{Work: release.Work(d.GetWork()), Value: d.GetValue(), Note: d.GetNote(), At: fromTime(d.GetAt())}
+		return release.WasDone{
+			Work: release.Work(d.GetWork()), Value: d.GetValue(), Note: d.GetNote(), Failed: d.GetFailed(), At: fromTime(d.GetAt()),
+		}
 	case *pb.Record_Queued:
 		return release.WasQueued{Behind: e.Queued.GetBehind(), At: fromTime(e.Queued.GetAt())}
 	case *pb.Record_Soaking:

@@ -20,7 +20,7 @@ const MaxEvidence = 16 << 10
 
 // EncodeRequest is the body of a request that this project's own tools send. Operators may send plain text.
 func EncodeRequest(r release.Request) ([]byte, error) {
-	body := &pb.RequestBody{Reason: r.Reason, Evidence: r.Evidence, Force: r.Force}
+	body := &pb.RequestBody{Reason: r.Reason, Evidence: r.Evidence, Force: r.Force, Look: r.Look}
 	if !r.Until.IsZero() {
 		body.Until = r.Until.UTC().Format(time.RFC3339Nano)
 	}
@@ -40,7 +40,8 @@ func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, da
 	trimmed := bytes.TrimSpace(data)
 	if bytes.HasPrefix(trimmed, []byte("{")) &&
 		(protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(trimmed, body) == nil {
-		r.Reason, r.Evidence, r.Force = Line(body.GetReason(), MaxReason), Line(body.GetEvidence(), MaxEvidence), body.GetForce()
+		r.Reason, r.Evidence = Line(body.GetReason(), MaxReason), Line(body.GetEvidence(), MaxEvidence)
+		r.Force, r.Look = body.GetForce(), body.GetLook()
 		length = body.GetBy()
 		if length == "" {
 			length = body.GetUntil()
@@ -53,7 +54,7 @@ func DecodeRequest(verb release.Verb, actor string, seq uint64, at time.Time, da
 	}
 	if verb == release.Extend {
 		until, untilErr := time.Parse(time.RFC3339Nano, length)
-		by, byErr := time.ParseDuration(length)
+		by, byErr := parseDuration(length)
 		switch {
 		case untilErr == nil && !until.IsZero():
 			r.Until = until.UTC()

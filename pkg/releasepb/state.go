@@ -168,12 +168,13 @@ func toChannel(c release.Channel) *pb.Channel {
 	if c == (release.Channel{}) {
 		return nil
 	}
-	return &pb.Channel{Touched: c.Touched, Before: c.Before, Value: c.Value, Restored: c.Restored, Note: c.Note}
+	return &pb.Channel{Touched: c.Touched, Before: c.Before, Value: c.Value, Restored: c.Restored, Failed: c.Failed, Note: c.Note}
 }
 
 func fromChannel(in *pb.Channel) release.Channel {
 	return release.Channel{
 		Touched: in.GetTouched(), Before: in.GetBefore(), Value: in.GetValue(), Restored: in.GetRestored(), Note: in.GetNote(),
+		Failed: in.GetFailed(),
 	}
 }
 

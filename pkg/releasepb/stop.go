@@ -25,7 +25,7 @@ func EncodeStop(s release.Stop) ([]byte, error) {
 }
 
 // DecodeStop reads the body of a pause or freeze that was stored at the broker's time at: JSON as in proto StopBody, or free
-// text, which is the reason (and for a freeze may begin with its end or its length: "48h the fair"). It never fails: what can
+// text, which is the reason (and for a freeze may begin with its end or its length: "48h the fair", "2d the fair"). It never fails: what can
 // not be read stops all the same. A freeze whose beginning can not be read has begun; one whose end can not be read, is not
 // after its beginning, or was over when it was said, which nobody can have meant, lasts until somebody ends it.
 func DecodeStop(kind release.StopKind, actor string, seq uint64, at time.Time, data []byte) release.Stop {
@@ -68,7 +68,7 @@ func span(body *pb.StopBody, at time.Time) (from, until time.Time) {
 func moment(text string, from time.Time) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		d, err := time.ParseDuration(text)
+		d, err := parseDuration(text)
 		if err != nil || d <= 0 {
 			return time.Time{}, false
 		}

@@ -2,7 +2,10 @@ package releasepb
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -111,4 +114,27 @@ func decode(data []byte, m proto.Message) error {
 		return fmt.Errorf("%w: %s", ErrMalformed, why)
 	}
 	return nil
+}
+
+// parseDuration reads a length of time as everything here takes it: as [time.ParseDuration], and, as in a project file, with whole
+// days first, such as 2d or 1d12h.
+func parseDuration(text string) (time.Duration, error) {
+	days, rest, found := strings.Cut(text, "d")
+	if !found {
+		return time.ParseDuration(text)
+	}
+	const most = int(math.MaxInt64 / (24 * time.Hour))
+	n, err := strconv.ParseUint(days, 10, 17)
+	if err != nil || int(n) > most {
+		return 0, fmt.Errorf("%q is not a number of days, at most %d", clip(days), most)
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err == nil && (more < 0 || d > math.MaxInt64-more) {
+		err = fmt.Errorf("%q is too long, or goes back", clip(text))
+	}
+	return d + more, err
 }

@@ -169,7 +169,7 @@ func record(ctx context.Context, env service.Env, id string, begin release.Begin
 	case acted == nil:
 	case restoring: // the outcome of the release stands; what could not be put back is said
 		env.Log.Error("could not put back", zap.String("release", id), zap.String("work", string(begin.Work)), zap.Error(acted))
-		command = release.Finish{Work: begin.Work, Instance: begin.Instance, Note: "could not be put back: " + acted.Error()}
+		command = release.Finish{Work: begin.Work, Instance: begin.Instance, Failed: true, Note: "could not be put back: " + acted.Error()}
 	default:
 		command = release.Fail{By: env.Name, Instance: begin.Instance, Reason: reason(begin, acted)}
 	}

@@ -89,6 +89,10 @@ func TestAlertmanager(t *testing.T) {
 		t.Errorf("that it is not blamed is not said:\n%s", said)
 	}
 
+	if said, _ := u.sluice("evidence", id); !strings.Contains(said, "inconclusive") || !strings.Contains(said, "before the release came") {
+		t.Errorf("the evidence does not have it:\n%s", said)
+	}
+
 	p.Add(`queue_stuck{env="staging"}`, -7)
 	is(alert.Resolved)
 	id = merge("1.5.0", "10m")
@@ -97,6 +101,9 @@ func TestAlertmanager(t *testing.T) {
 	n.until(id, "cancelled")
 	if story, _ := u.sluice("log", id); !strings.Contains(story, "check alerts failed: alert QueueStuck of alertmanager: 9 messages are stuck") {
 		t.Errorf("why is not told:\n%s", story)
+	}
+	if said, _ := u.sluice("evidence", id); !strings.Contains(said, "fail at ") || !strings.Contains(said, "9 messages are stuck") {
+		t.Errorf("the evidence does not have it:\n%s", said)
 	}
 }
 

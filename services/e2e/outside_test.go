@@ -12,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
@@ -300,22 +298,27 @@ func (w *world) count(id, event string) int {
 // attention is the header of the last record of a type that says why somebody should look.
 func (w *world) attention(id, event string) string {
 	w.Helper()
+	said := ""
+	for _, r := range w.records(id) {
+		if r.Type == event {
+			said = w.header(r)
+		}
+	}
+	return said
+}
+
+// header is what a record's header says to look at.
+func (w *world) header(r record) string {
+	w.Helper()
 	s, err := w.js.Stream(w.Context(), topology.StreamSluice)
 	if err != nil {
 		w.Fatal(err)
 	}
-	said := ""
-	for _, r := range w.records(id) {
-		if r.Type != event {
-			continue
-		}
-		m, err := s.GetMsg(w.Context(), r.seq, jetstream.WithGetMsgSubject(topology.Release(id)))
-		if err != nil {
-			w.Fatal(err)
-		}
-		said = m.Header.Get(journal.HeaderAttention)
+	m, err := s.GetMsg(w.Context(), r.seq)
+	if err != nil {
+		w.Fatal(err)
 	}
-	return said
+	return m.Header.Get(journal.HeaderAttention)
 }
 
 // load is the release as it is now.

@@ -131,8 +131,11 @@ func TestMergesAndReleasesOverAWS(t *testing.T) {
 	reach := fmt.Sprintf("endpoint: %q, region: eu-central-1, key_env: TEST_AWS_KEY, secret_env: TEST_AWS_SECRET", e.endpoint)
 	err := os.WriteFile(w.file, fmt.Appendf(nil, `
 queues: [ { queue: %q, projects: [tracer, docs], %s } ]
-sinks: [ { topic: %q, %s }, { queue: %q, events: [published], %s } ]
-`, merges, reach, releases, reach, plain, reach), 0o600)
+sinks:
+  - { topic: %q, %s }
+  - { queue: %q, events: [published], %s }
+  - { topic: "arn:aws:sns:eu-central-1:123456789012:gone", events: [publishing], attempts: 2, %s }
+`, merges, reach, releases, reach, plain, reach, reach), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +161,12 @@ sinks: [ { topic: %q, %s }, { queue: %q, events: [published], %s } ]
 	w.eventually("the merges are taken", func() error { return e.empty(merges) })
 	w.eventually("the dead letter is kept", func() error {
 		if n := w.stored("sluice.dead.merge.tracer"); n != 1 {
+			return fmt.Errorf("%d dead letters", n)
+		}
+		return nil
+	})
+	w.eventually("what nobody takes is kept", func() error {
+		if n := w.stored("sluice.dead.aws.*"); n != 1 {
 			return fmt.Errorf("%d dead letters", n)
 		}
 		return nil

@@ -9,6 +9,13 @@
 // Alerts of other people's monitoring come in the same way, signed like merges, and are stored as evidence (package alert), for the
 // checks of alerts of projects. What an alert means for a release is decided by the watcher.
 //
+// # Deliveries that come again
+//
+// Deliveries are not known by their ids, which stand in headers that nobody signs, but by their commit: a merge is its project and
+// commit, once and for ever. GitHub, GitLab and Bitbucket sign no time, so that a delivery of theirs can be sent again by whoever has
+// seen it, at any time: it is the same commit, and therefore the same release, and nothing happens. CircleCI tells in the signed body when
+// it happened, and a generic source may stamp what it signs: of these what is too old is refused.
+//
 // # A merge needs an artifact
 //
 // What soaks and is promoted are the bytes of an object in the bucket sluice-artifacts; the publisher refuses a merge that
@@ -31,7 +38,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sluice-gate/sluice/pkg/amazon"
@@ -77,6 +86,9 @@ func Read(cfg Config) (*Gateway, error) {
 	return &Gateway{hooks: hooks, listen: cfg.Listen}, nil
 }
 
+// mostConnections are served at once: each may have a delivery in memory before its signature is looked at.
+const mostConnections = 256
+
 // Listen has whoever sends a webhook wait for Run instead of being sent away.
 func (g *Gateway) Listen(ctx context.Context) (err error) {
 	g.ln, err = new(net.ListenConfig).Listen(ctx, "tcp", g.listen)
@@ -86,6 +98,7 @@ func (g *Gateway) Listen(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("webhooks: listen on %s: %w", g.listen, err)
 	}
+	g.ln = netutil.LimitListener(g.ln, mostConnections)
 	return nil
 }
 
@@ -146,11 +159,16 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 // queues begins to take merges from queues, and to tell sinks.
 func queues(ctx context.Context, env service.Env, c *config.Config, group *errgroup.Group) error {
 	if len(c.Sinks) > 0 {
-		sinks, err := queue.NewSinks(c.Sinks)
+		sinks, err := queue.NewSinks(c.Sinks, func(ctx context.Context, release string, letter []byte) error {
+			_, err := env.JS.Publish(ctx, topology.Dead("aws", release), letter, jetstream.WithExpectStream(topology.StreamSluice))
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		group.Go(func() error { return env.React(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle) })
+		group.Go(func() error {
+			return env.Apart().React(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle)
+		})
 	}
 	store := serve.Broker(env)
 	for _, one := range c.Queues {

@@ -1,10 +1,15 @@
 package gateway_test
 
 import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -48,5 +53,49 @@ sinks: [ { queue: "http://10.0.0.1/1/told", region: a, endpoint: "http://10.0.0.
 		if err := gateway.Run(t.Context(), service.Env{Log: zap.NewNop()}, gateway.Config{File: file}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// TestManyConnections: who comes when many are there already waits until one of them leaves. Before a delivery's signature is looked at
+// its whole body is in memory: so much at once is bounded.
+func TestManyConnections(t *testing.T) {
+	w := setup(t)
+	url := w.gateway("gateway-0")
+	address := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/hooks/github")
+	dial := func() net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	first := dial()
+	for range 255 {
+		dial()
+	}
+	last := dial()
+	if _, err := last.Write([]byte("GET / HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	answered := func(within time.Duration) error {
+		if err := last.SetReadDeadline(time.Now().Add(within)); err != nil {
+			return err
+		}
+		res, err := http.ReadResponse(bufio.NewReader(last), nil)
+		if err == nil {
+			err = res.Body.Close()
+		}
+		return err
+	}
+	if err := answered(200 * time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the 257th: %v, want that it waits", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := answered(patience); err != nil {
+		t.Errorf("when another left: %v", err)
 	}
 }

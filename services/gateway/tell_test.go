@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -234,6 +235,25 @@ func TestTellsThroughAKill(t *testing.T) {
 	defer s.mu.Unlock()
 	if len(s.auth) != 1 || !s.auth["Bearer token-of-the-sink"] {
 		t.Errorf("it was authorized by %v", s.auth)
+	}
+}
+
+// TestSilentSink: a sink that takes a connection and never answers delays what is told to others about the same release by nothing.
+func TestSilentSink(t *testing.T) {
+	w := setup(t)
+	t.Setenv("TEST_SINK_TOKEN", "token-of-the-sink")
+	silent := make(chan struct{})
+	s := newSink(t, func(string, string) (int, map[string]string) { <-silent; return http.StatusServiceUnavailable, nil })
+	t.Cleanup(func() { close(silent) }) // before the sink is closed
+	w.tells(s, 1000)
+	w.gateway("gateway-0")
+	w.publisher()
+	begun := time.Now()
+	w.merges(1)
+	want := w.expected()
+	w.eventually("the broker has all", func() error { return same(w.onBroker(), want) })
+	if took := time.Since(begun); took > 8*time.Second { // one attempt at the sink takes ten
+		t.Errorf("that took %s", took)
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 	Fails   Result = "fails"
 	NoData  Result = "no data"
 	Broken  Result = "can not look"
-	Unasked Result = "not asked" // a signal comes by itself
+	Unasked Result = "not asked" // a signal, or an alert, comes by itself
 )
 
 // Look is one look of a check, now, without a release. Every text is one line without secrets.
@@ -64,6 +64,9 @@ func try(ctx context.Context, tools probe.Tools, c project.Check, f driver.Facts
 	look := tools.Open(c, f, from)
 	if look == nil {
 		l.Result, l.Means = Unasked, "signals are counted as they come, while a release is watched"
+		if c.Alert != nil {
+			l.Means = "alerts are heard as they come, through the gateway, while a release is watched"
+		}
 		return l
 	}
 	began := time.Now()
@@ -80,6 +83,9 @@ func try(ctx context.Context, tools probe.Tools, c project.Check, f driver.Facts
 		l.Result, l.Means = NoData, "it is ignored, once something was measured; before that the release is not watched, and is held"
 	case word == judge.Inconclusive:
 		l.Result, l.Means = NoData, "the release is not watched while it lasts; without enough of a soak watched it is held"
+	case m.Baseline != nil:
+		l.Result, l.Means = Passes, "from here on both are read and compared"
+		l.Saw = fmt.Sprintf("%.6g; the baseline: %.6g", value(m), *m.Baseline)
 	case m.Counters != nil:
 		n := m.Counters
 		l.Result, l.Means = Passes, "from here on both are counted and compared"

@@ -125,7 +125,7 @@ func TestExamplesAgreeWithTheirCI(t *testing.T) {
 			if !parameter && !input && dir != "gitlab" {
 				t.Errorf("%s: %s is sent and not declared", dir, name)
 			}
-			if !strings.Contains(config, used) && name != "digest" {
+			if !strings.Contains(config, used) {
 				t.Errorf("%s: %s is sent and not used", dir, name)
 			}
 		}

@@ -45,7 +45,21 @@ func TestPropertiesTable(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"npm", "oci", "trigger", "exec", "files"} {
+	dirs, err := filepath.Glob(filepath.Join(root, "*", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	drivers := map[string]bool{}
+	for _, file := range dirs {
+		dir := filepath.Dir(file)
+		if name := filepath.Base(dir); name != "drivers" && strings.Contains(testsOf(t, dir), "drivertest.Run(") {
+			drivers[name] = true
+		}
+	}
+	if len(drivers) < 8 {
+		t.Errorf("only %d drivers run the suite", len(drivers))
+	}
+	for name := range drivers {
 		if seen[name] != 5 {
 			t.Errorf("%s has %d rows, want one for each property", name, seen[name])
 		}

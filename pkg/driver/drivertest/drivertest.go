@@ -36,6 +36,21 @@
 //	files    token       - a directory has no credentials
 //	files    busy        suite/unreachable TestWaitingForTheLock
 //	files    hostile     suite/hostile
+//	aws      killed      suite/killed TestTakeover TestLostAndLate
+//	aws      cancelled   suite/cancelled TestStops
+//	aws      token       suite/credentials TestCredentials TestAnswersOfS3
+//	aws      busy        suite/unreachable TestPauses TestAnswersOfS3
+//	aws      hostile     suite/hostile
+//	git      killed      suite/killed
+//	git      cancelled   suite/cancelled TestStopped
+//	git      token       suite/credentials TestRefusals
+//	git      busy        suite/unreachable TestRetryAfter TestOutage
+//	git      hostile     suite/hostile TestNumberGone TestMistakes
+//	githubrelease killed    suite/killed TestUpload
+//	githubrelease cancelled suite/cancelled TestStopped
+//	githubrelease token     suite/credentials TestRefusals
+//	githubrelease busy      suite/unreachable TestRetryAfter TestOutage
+//	githubrelease hostile   suite/hostile TestTaken TestNoWayBack
 //
 // A subject has every hook. A check that makes no sense for a driver is named in Subject.Lacks with the reason, and
 // only then may the hooks that it needs be nil; a reason for a check whose hooks are there is an error too.

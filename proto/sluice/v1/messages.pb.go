@@ -168,7 +168,9 @@ type RequestBody struct {
 	// extend: until when, RFC 3339; instead of by.
 	Until string `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
 	// expedite: without a look at the checks, through windows and freezes. It needs a reason.
-	Force         bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
+	Force bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
+	// retry: take nothing up again, only have every service look at the release.
+	Look          bool `protobuf:"varint,6,opt,name=look,proto3" json:"look,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +236,13 @@ func (x *RequestBody) GetUntil() string {
 func (x *RequestBody) GetForce() bool {
 	if x != nil {
 		return x.Force
+	}
+	return false
+}
+
+func (x *RequestBody) GetLook() bool {
+	if x != nil {
+		return x.Look
 	}
 	return false
 }
@@ -1267,13 +1276,14 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\x06digest\x18\t \x01(\tR\x06digest\x12\x14\n" +
 	"\x05again\x18\n" +
 	" \x01(\bR\x05again\x12\x14\n" +
-	"\x05needs\x18\v \x03(\tR\x05needs\"}\n" +
+	"\x05needs\x18\v \x03(\tR\x05needs\"\x91\x01\n" +
 	"\vRequestBody\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x1a\n" +
 	"\bevidence\x18\x03 \x01(\tR\bevidence\x12\x14\n" +
 	"\x05until\x18\x04 \x01(\tR\x05until\x12\x14\n" +
-	"\x05force\x18\x05 \x01(\bR\x05force\"^\n" +
+	"\x05force\x18\x05 \x01(\bR\x05force\x12\x12\n" +
+	"\x04look\x18\x06 \x01(\bR\x04look\"^\n" +
 	"\bStopBody\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x14\n" +

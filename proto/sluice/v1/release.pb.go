@@ -1205,12 +1205,14 @@ func (x *StagePolicy) GetApprovals() int32 {
 
 // Channel is what a release did to a channel or to staging.
 type Channel struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Touched       bool                   `protobuf:"varint,1,opt,name=touched,proto3" json:"touched,omitempty"`
-	Before        string                 `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
-	Value         string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
-	Restored      bool                   `protobuf:"varint,4,opt,name=restored,proto3" json:"restored,omitempty"`
-	Note          string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Touched  bool                   `protobuf:"varint,1,opt,name=touched,proto3" json:"touched,omitempty"`
+	Before   string                 `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	Value    string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	Restored bool                   `protobuf:"varint,4,opt,name=restored,proto3" json:"restored,omitempty"`
+	Note     string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	// Putting it back failed, and is not tried again.
+	Failed        bool `protobuf:"varint,6,opt,name=failed,proto3" json:"failed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1278,6 +1280,13 @@ func (x *Channel) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *Channel) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
 }
 
 // Attempt is one try at an outside action.
@@ -1696,11 +1705,13 @@ func (x *Plan) GetBefore() string {
 
 // Done is a finished outside action.
 type Done struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Work          string                 `protobuf:"bytes,1,opt,name=work,proto3" json:"work,omitempty"`
-	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	Note          string                 `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
-	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Work  string                 `protobuf:"bytes,1,opt,name=work,proto3" json:"work,omitempty"`
+	Value string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Note  string                 `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	// It was given up; only what puts something back ends so.
+	Failed        bool `protobuf:"varint,5,opt,name=failed,proto3" json:"failed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1761,6 +1772,13 @@ func (x *Done) GetAt() *timestamppb.Timestamp {
 		return x.At
 	}
 	return nil
+}
+
+func (x *Done) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
 }
 
 // Queued: the lane is occupied.
@@ -2887,13 +2905,14 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\vStagePolicy\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12\x1c\n" +
-	"\tapprovals\x18\x03 \x01(\x05R\tapprovals\"\x81\x01\n" +
+	"\tapprovals\x18\x03 \x01(\x05R\tapprovals\"\x99\x01\n" +
 	"\aChannel\x12\x18\n" +
 	"\atouched\x18\x01 \x01(\bR\atouched\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\tR\x05value\x12\x1a\n" +
 	"\brestored\x18\x04 \x01(\bR\brestored\x12\x12\n" +
-	"\x04note\x18\x05 \x01(\tR\x04note\"\xa8\x01\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x16\n" +
+	"\x06failed\x18\x06 \x01(\bR\x06failed\"\xa8\x01\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x123\n" +
@@ -2923,12 +2942,13 @@ const file_sluice_v1_release_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x12\n" +
 	"\x04beta\x18\x02 \x01(\tR\x04beta\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x16\n" +
-	"\x06before\x18\x04 \x01(\tR\x06before\"p\n" +
+	"\x06before\x18\x04 \x01(\tR\x06before\"\x88\x01\n" +
 	"\x04Done\x12\x12\n" +
 	"\x04work\x18\x01 \x01(\tR\x04work\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x12\n" +
 	"\x04note\x18\x03 \x01(\tR\x04note\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"L\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06failed\x18\x05 \x01(\bR\x06failed\"L\n" +
 	"\x06Queued\x12\x16\n" +
 	"\x06behind\x18\x01 \x01(\tR\x06behind\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"c\n" +

@@ -114,9 +114,9 @@ const (
 )
 
 // mannWhitney repeats the test for one look on all there is, each time as if it were the only time.
-func mannWhitney(setup) func([]look) bool { return everyMinute(errorRates) }
+func mannWhitney(setup) func([]look) bool { return everyMinute(errorRates, compare.Ranks{}) }
 
-func latencyRanks(setup) func([]look) bool { return everyMinute(latencies) }
+func latencyRanks(setup) func([]look) bool { return everyMinute(latencies, compare.Ranks{}) }
 
 // errorRates and latencies are the values of a minute.
 func errorRates(minute []look) (mine, base float64) {
@@ -154,7 +154,7 @@ func ranksOnce(value func(minute []look) (mine, base float64)) func(setup) func(
 	}
 }
 
-func everyMinute(value func(minute []look) (mine, base float64)) func([]look) bool {
+func everyMinute(value func(minute []look) (mine, base float64), ranks compare.Ranks) func([]look) bool {
 	var mine, base []float64
 	return func(looks []look) bool {
 		if len(looks)%perMinute != 0 {
@@ -165,7 +165,7 @@ func everyMinute(value func(minute []look) (mine, base float64)) func([]look) bo
 		if len(mine) < leastMinutes {
 			return false
 		}
-		shift, err := compare.Ranks{}.Compare(mine, base)
+		shift, err := ranks.Compare(mine, base)
 		return err == nil && shift.Worse
 	}
 }

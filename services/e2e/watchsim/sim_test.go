@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-gate/sluice/pkg/compare"
 )
 
 // atMost is how many alarms there may be in so many soaks if each has at most that chance: three standard deviations above.
@@ -34,15 +36,20 @@ func TestFalseAlarms(t *testing.T) {
 	}
 }
 
-// TestWhyNotRepeatATest: a test for one look that is repeated, and a threshold, raise false alarms in many soaks where there is
-// little traffic.
+// TestWhyNotRepeatATest: a threshold where there is little traffic, and a test for one look that is repeated, raise many more false
+// alarms than they are set to. Kayenta's tolerance keeps the latter low; that is no promise.
 func TestWhyNotRepeatATest(t *testing.T) {
-	s := setup{soaks: 10, seed: 7, alpha: 0.01}
-	for _, name := range []string{"mann-whitney", "threshold"} {
-		k := kinds()[0]
-		k.methods = only(k.methods, name)
-		if r := s.run(k, 10, 1)[0]; r.alarms() < s.soaks/5 {
-			t.Errorf("%s: %d alarms in %d soaks without a regression", name, r.alarms(), s.soaks)
+	s := setup{soaks: 60, seed: 7, alpha: 0.01}
+	exact := method{"mann-whitney without tolerance", func(setup) func([]look) bool {
+		return everyMinute(latencies, compare.Ranks{Tolerance: 1e-9})
+	}}
+	errors, latency := kinds()[0], kinds()[1]
+	errors.methods, latency.methods = only(errors.methods, "threshold"), []method{exact}
+	for _, k := range []kind{errors, latency} {
+		r := s.run(k, 10, 1)[0]
+		t.Logf("%s: %d alarms in %d soaks without a regression", k.methods[0].name, r.alarms(), s.soaks)
+		if r.alarms() < s.soaks/20 {
+			t.Errorf("%s: %d alarms in %d soaks without a regression", k.methods[0].name, r.alarms(), s.soaks)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"time"
@@ -20,7 +21,7 @@ type CDEventsOut struct {
 
 // Sink takes events by HTTP.
 type Sink struct {
-	URL       string // without a secret in it
+	URL       string // what stands in its query may be a secret: it is not shown
 	TokenEnv  string // of a bearer token; at most one of the two is set
 	TokenFile string
 	Attempts  uint64 // after so many an event is kept as a dead letter
@@ -67,15 +68,20 @@ func (s section) sink() *Sink {
 	in.need("url", "where events are sent")
 	sink := &Sink{
 		URL: in.text("url", checkURL), TokenEnv: in.text("token_env", checkVariable), TokenFile: in.text("token_file", notEmpty),
-		Attempts: defaultAttempts,
+		Attempts: in.attempts(),
 	}
 	if in.has("token_env") && in.has("token_file") {
 		s.fail(in.at("token_file"), "stands beside token_env: allowed is one of the two")
 	}
-	if in.has("attempts") {
-		sink.Attempts = in.count("attempts", mostAttempts)
-	}
 	return sink
+}
+
+// attempts is how often a sink is told of something before that is given up.
+func (s section) attempts() uint64 {
+	if !s.has("attempts") {
+		return defaultAttempts
+	}
+	return s.count("attempts", mostAttempts)
 }
 
 // yes is the field as true or false; false when there is none.
@@ -116,6 +122,9 @@ func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("must be a URL such as https://events.example.com/cdevents")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("must be https, so that the token and what is told stay secret; http is for this machine only")
 	}
 	if u.User != nil {
 		return errors.New("has a user in it: secrets are never written here, name one with token_env or token_file")

@@ -27,12 +27,6 @@
 //	    project: body.project
 //	    commit: body.sha
 //	    artifact: '"tracer-" + body.sha + ".tgz"'
-//	queues:                               # of SQS; each message is a merge event, or with expressions as above anything else
-//	  - queue: https://sqs.eu-central-1.amazonaws.com/123456789012/merges
-//	    projects: [tracer]
-//	sinks:                                # topics of SNS and queues of SQS that are told what journals record
-//	  - topic: arn:aws:sns:eu-central-1:123456789012:releases
-//
 //	  - path: /hooks/cdevents
 //	    source: cdevents                    # the same fields, of which the event itself gives most
 //	    secret_env: CDEVENTS_SECRET
@@ -46,6 +40,12 @@
 //	    secret_env: ALERTMANAGER_SECRET
 //	    projects: [tracer]
 //	    project: alert.labels.team          # CEL over alert, body and header; every source but alerts has expressions for all fields
+//	queues:                                 # of SQS; each message is a merge event, or with expressions as above anything else
+//	  - queue: https://sqs.eu-central-1.amazonaws.com/123456789012/merges
+//	    projects: [tracer]
+//	sinks:                                  # topics of SNS and queues of SQS that are told what journals record
+//	  - topic: arn:aws:sns:eu-central-1:123456789012:releases
+//	    attempts: 1000                      # then a record is kept on sluice.dead.aws.<release>
 //
 //	cdevents:                               # releases are told of as CDEvents
 //	  source: https://sluice.example.com    # with which the source of every event begins; /sluice unless set

@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"errors"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"strings"
@@ -234,5 +236,28 @@ sinks:
 	}
 	if _, err := config.Parse("gateway.yaml", []byte("sinks: []\n")); err == nil {
 		t.Error("a file with nothing to do")
+	}
+}
+
+// TestDocumentedShape: what the package's documentation shows is a file that is accepted as it stands.
+func TestDocumentedShape(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments|parser.PackageClauseOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shape strings.Builder
+	for line := range strings.Lines(f.Doc.Text()) {
+		if code, ok := strings.CutPrefix(line, "\t"); ok {
+			shape.WriteString(code)
+		} else if strings.TrimSpace(line) == "" {
+			shape.WriteString("\n")
+		}
+	}
+	c, err := config.Parse("gateway.yaml", []byte(shape.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Hooks) != 3 || len(c.Queues) != 1 || len(c.Sinks) != 1 || c.CDEvents == nil {
+		t.Errorf("%+v", c)
 	}
 }

@@ -29,6 +29,7 @@ type AWSSink struct {
 	Events   []string      // of these kinds only; all when empty
 	Projects []string      // of these projects only; all when empty
 	MaxAge   time.Duration // older records are passed over; none when 0
+	Attempts uint64        // after so many a record is kept as a dead letter
 }
 
 // FIFO tells whether a topic or queue keeps the order of its messages: its name says so
@@ -72,11 +73,11 @@ func (d *decoder) queue(path string, node ast.Node) Queue {
 }
 
 func (d *decoder) sink(path string, node ast.Node) AWSSink {
-	s, ok := d.section(path, node, append([]string{"topic", "queue", "events", "projects", "max_age"}, reachFields()...)...)
+	s, ok := d.section(path, node, append([]string{"topic", "queue", "events", "projects", "max_age", "attempts"}, reachFields()...)...)
 	if !ok {
 		return AWSSink{}
 	}
-	sink := AWSSink{Topic: s.text("topic", checkTopic), Queue: s.text("queue", checkQueue), AWS: s.aws()}
+	sink := AWSSink{Topic: s.text("topic", checkTopic), Queue: s.text("queue", checkQueue), AWS: s.aws(), Attempts: s.attempts()}
 	s.text("max_age", func(text string) (err error) {
 		sink.MaxAge, err = project.ParseDuration(text)
 		return err

@@ -46,6 +46,28 @@ func TestReleaseID(t *testing.T) {
 	}
 }
 
+// TestReplayOfGitHub: GitHub signs no time, so that what it signed once is taken for ever. It is the same commit, and by that the same release,
+// whatever delivery id it comes under, and whenever.
+func TestReplayOfGitHub(t *testing.T) {
+	h := parsed(t, config.GitHub, `{ repository: Codertocat/Hello-World, project: tracer, on: push, branch: master, artifact: a }`)
+	d := delivered(config.GitHub, "push", example(t, "github_push"))
+	var first hook.Merge
+	for i, after := range []time.Duration{0, time.Minute, 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
+		d.Header.Set("X-GitHub-Delivery", uuid.NewString())
+		d.At = now.Add(after)
+		out, err := hook.Read(t.Context(), h, secret, d)
+		if err != nil || len(out.Merges) != 1 {
+			t.Fatalf("after %s: %+v %v", after, out, err)
+		}
+		if i == 0 {
+			first = out.Merges[0]
+		}
+		if got := out.Merges[0]; got.Event.ID != first.Event.ID || got.Event.Commit != first.Event.Commit {
+			t.Errorf("after %s it is %+v, and was %+v", after, got, first)
+		}
+	}
+}
+
 // TestHostile: what a stranger may choose is data that passes the checks of names, or is refused in one line.
 func TestHostile(t *testing.T) {
 	merge := `{ repository: Codertocat/Hello-World, project: tracer, on: push, branch: master, ` +

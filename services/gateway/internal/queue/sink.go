@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -39,12 +40,30 @@ type Told struct {
 	Omitted bool `json:"omitted,omitempty"`
 }
 
-// Sinks tells all sinks.
+const (
+	within      = 10 * time.Second // one sink is told of one record
+	mostWaiting = 4000             // records that wait for sinks here: a consumer hands out ten thousand, and then nothing until one is done
+	forgetAfter = 10 * time.Minute // a record that has not come again: another gateway has it
+)
+
+// Bury keeps a record that is not told to a sink, a dead letter with the reason.
+type Bury func(ctx context.Context, release string, letter []byte) error
+
+// Sinks tells all sinks, each on its own: one that is silent or gone delays and stops no other. A record comes again for those that do
+// not have it yet, up to the configured number of attempts; it is kept as a dead letter for a sink that has not taken it by then, and at
+// once for a sink that too many wait for.
 type Sinks struct {
 	sinks []*sink
+	bury  Bury
 
-	mu   sync.Mutex
-	done map[uint64]map[*sink]bool // who has which record that is not told to all yet
+	mu    sync.Mutex
+	lacks map[uint64]lack // of the records that were not told to all
+}
+
+// lack is who does not have a record, as of a time.
+type lack struct {
+	sinks []*sink
+	at    time.Time
 }
 
 type sink struct {
@@ -56,8 +75,8 @@ type sink struct {
 }
 
 // NewSinks makes the sinks. It touches nothing outside. An error is a mistake in the settings.
-func NewSinks(settings []config.AWSSink, options ...amazon.Option) (*Sinks, error) {
-	s := &Sinks{done: map[uint64]map[*sink]bool{}}
+func NewSinks(settings []config.AWSSink, bury Bury, options ...amazon.Option) (*Sinks, error) {
+	s := &Sinks{bury: bury, lacks: map[uint64]lack{}}
 	for _, one := range settings {
 		line, err := amazon.New(one.AWS, options...)
 		if err != nil {
@@ -79,39 +98,94 @@ func (s *Sinks) Handle(ctx context.Context, h react.Hint) error {
 	if err != nil {
 		return react.Refuse(fmt.Errorf("a record can not be told: %w", err))
 	}
-	var failed []error
-	for _, one := range s.sinks {
-		if !one.wants(told) || s.has(told.Sequence, one) {
-			continue
-		}
-		if err := one.tell(ctx, told, string(body)); err != nil {
-			failed = append(failed, fmt.Errorf("sink %s: %w", one.Name(), err))
-			continue
-		}
-		s.mark(told.Sequence, one)
+	sinks := s.without(told)
+	errs := make([]error, len(sinks))
+	var all sync.WaitGroup
+	for i, one := range sinks {
+		all.Go(func() {
+			bounded, cancel := context.WithTimeout(ctx, within)
+			defer cancel()
+			errs[i] = one.tell(bounded, told, string(body))
+		})
 	}
-	if len(failed) > 0 {
+	all.Wait()
+	var lacking []*sink
+	var failed, buried []error
+	for i, one := range sinks {
+		if errs[i] == nil {
+			continue
+		}
+		err := fmt.Errorf("sink %s: %w", one.Name(), errs[i])
+		if ctx.Err() == nil && (h.Delivered >= one.Attempts || s.waiting(told.Sequence, one) >= mostWaiting/len(s.sinks)) {
+			why := fmt.Errorf("the record is not told, attempt %d: %w", h.Delivered, err)
+			if err = s.keep(ctx, h, why); err == nil {
+				buried = append(buried, why)
+				continue
+			}
+		}
+		failed, lacking = append(failed, err), append(lacking, one)
+	}
+	s.remember(told.Sequence, lacking)
+	switch {
+	case len(failed) > 0:
 		return errors.Join(failed...)
+	case len(buried) > 0:
+		return react.Refuse(errors.Join(buried...))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.done, told.Sequence)
 	return nil
 }
 
-func (s *Sinks) has(seq uint64, one *sink) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.done[seq][one]
+// keep makes a record that is not told a dead letter.
+func (s *Sinks) keep(ctx context.Context, h react.Hint, why error) error {
+	letter, err := releasepb.EncodeDeadLetter(releasepb.DeadLetter{Reason: why.Error(), Subject: h.Raw, Seq: h.Seq, Body: h.Data})
+	if err == nil {
+		err = s.bury(ctx, h.Subject.Release, letter)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; and it can not be kept: %w", why, err)
+	}
+	return nil
 }
 
-func (s *Sinks) mark(seq uint64, one *sink) {
+// without are the sinks that a record is for, and that do not have it as far as is known here.
+func (s *Sinks) without(t Told) []*sink {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done[seq] == nil {
-		s.done[seq] = map[*sink]bool{}
+	if known, ok := s.lacks[t.Sequence]; ok {
+		return known.sinks
 	}
-	s.done[seq][one] = true
+	var out []*sink
+	for _, one := range s.sinks {
+		if one.wants(t) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// waiting is how many other records wait for a sink.
+func (s *Sinks) waiting(seq uint64, one *sink) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for other, l := range s.lacks {
+		if other != seq && slices.Contains(l.sinks, one) {
+			n++
+		}
+	}
+	return n
+}
+
+// remember keeps who lacks a record, and forgets what another gateway has taken over.
+func (s *Sinks) remember(seq uint64, sinks []*sink) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.lacks, seq)
+	if len(sinks) == 0 {
+		return
+	}
+	maps.DeleteFunc(s.lacks, func(_ uint64, l lack) bool { return time.Since(l.at) > forgetAfter })
+	s.lacks[seq] = lack{sinks, time.Now()}
 }
 
 // tell reads a record.

@@ -2,9 +2,11 @@ package tell
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +83,7 @@ func overHTTP(sink config.Sink) func(context.Context, string, event.Event) error
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, sink.URL, http.NoBody)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %s is no address", errFinal, shown(sink.URL))
 		}
 		if err := cehttp.WriteRequest(binding.WithForceBinary(ctx), binding.ToMessage(&e), req); err != nil {
 			return fmt.Errorf("write %s: %w", e.Type(), err)
@@ -90,13 +92,23 @@ func overHTTP(sink config.Sink) func(context.Context, string, event.Event) error
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
 		res, err := client.Do(req)
+		var full *url.Error // which says the whole address
+		if errors.As(err, &full) {
+			err = full.Err
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("send to %s: %w", shown(sink.URL), err)
 		}
 		defer func() { _ = res.Body.Close() }() // only read
 		_, _ = io.CopyN(io.Discard, res.Body, mostAnswer)
 		return verdict(res)
 	}
+}
+
+// shown is an address as people are told it: what stands in its query may be a secret.
+func shown(address string) string {
+	plain, _, _ := strings.Cut(address, "?")
+	return plain
 }
 
 // verdict is nil when the sink has taken the event.

@@ -1,12 +1,17 @@
 package tell
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/sluice-gate/sluice/pkg/react"
+	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 )
 
 // TestVerdict: what a sink answers is taken, never taken, or tried again, after the pause that it asks for.
@@ -32,6 +37,25 @@ func TestVerdict(t *testing.T) {
 		var later *react.LaterError
 		if errors.As(err, &later) != (c.later > 0) || later != nil && later.In != c.later {
 			t.Errorf("%d %q: %v, want in %s", c.status, c.after, err, c.later)
+		}
+	}
+}
+
+// TestSinkIsNotTold: what stands in the query of a sink's address may be a secret, and is in no error.
+func TestSinkIsNotTold(t *testing.T) {
+	e := event.New()
+	e.SetID("a")
+	e.SetSource("/a")
+	e.SetType("a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, url := range []string{"http://127.0.0.1:1/hook?code=hunter2", "http://127.0.0.1:1/hook?code=hunter2\x7f"} {
+		err := overHTTP(config.Sink{URL: url})(ctx, "r", e)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
+		if to := shown(url); strings.Contains(to, "hunter2") || !strings.HasPrefix(to, "http://127.0.0.1:1/hook") {
+			t.Errorf("it is told as %s", to)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 // Package tell tells of releases as CDEvents: every journal record, on the broker and to an HTTP sink, at least once.
 //
-// What is told is package cdevents' business and pure. Here is how: each way out has a durable consumer of its own, so that a sink
-// that is away holds nothing else up, and a record is acknowledged when all of its events are taken. A gateway that dies in the
-// middle leaves the record to whoever reads next, which tells all of it again, with the same ids. So receivers see every event, maybe
+// What is told is package cdevents' business and pure. Here is how: each way out has a durable consumer and turns of its own, so that a
+// sink that is away, or silent, holds nothing else up, and a record is acknowledged when all of its events are taken. A gateway that
+// dies in the middle leaves the record to whoever reads next, which tells all of it again, with the same ids. So receivers see every event, maybe
 // twice, and maybe not in order: an event has its time.
 //
 // A sink that refuses an event for what it is (400, 410, 413, 415, 422), or has not taken it after the configured number of attempts,
@@ -40,14 +40,14 @@ func Run(ctx context.Context, env service.Env, cfg config.CDEventsOut) error {
 	group, ctx := errgroup.WithContext(ctx)
 	start := func(durable string, t teller) {
 		env.Log.Info("telling of releases as CDEvents", zap.String("consumer", durable), zap.String("to", t.to))
-		group.Go(func() error { return env.React(ctx, topology.StreamSluice, durable, t.look) })
+		group.Go(func() error { return env.Apart().React(ctx, topology.StreamSluice, durable, t.look) })
 	}
 	if cfg.NATS {
 		start(topology.ConsumerGatewayCDEvents, teller{env: env, cfg: cfg, to: "sluice.cdevents.*", send: onBroker(env.JS)})
 	}
 	if cfg.Sink != nil {
 		start(topology.ConsumerGatewaySink, teller{
-			env: env, cfg: cfg, to: cfg.Sink.URL, attempts: cfg.Sink.Attempts, send: overHTTP(*cfg.Sink),
+			env: env, cfg: cfg, to: shown(cfg.Sink.URL), attempts: cfg.Sink.Attempts, send: overHTTP(*cfg.Sink),
 		})
 	}
 	return group.Wait()

@@ -115,7 +115,7 @@ func (p *Promoter) stopped(ctx context.Context, h react.Hint) error {
 	if project == topology.AllProjects {
 		project = ""
 	}
-	owners, err := p.env.Journal.Owners(ctx, project)
+	owners, err := p.env.Journal.Owners(ctx, project, h.Seq)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (l *look) undo(ctx context.Context, d driver.Driver, s release.State, befor
 
 // awaitPromotion waits until no promotion of the project is under way that was claimed before a sequence of the stream.
 func (l *look) awaitPromotion(ctx context.Context, s release.State, since uint64) error {
-	owners, err := l.env.Journal.Owners(ctx, s.Project)
+	owners, err := l.env.Journal.Owners(ctx, s.Project, since)
 	if err != nil {
 		return err
 	}

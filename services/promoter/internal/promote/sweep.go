@@ -32,7 +32,7 @@ func (p *Promoter) Sweep(ctx context.Context) error {
 
 // sweep looks at the releases that occupy a lane: those that soak, are held or are promoted are among them.
 func (p *Promoter) sweep(ctx context.Context) error {
-	owners, err := p.env.Journal.Owners(ctx, "")
+	owners, err := p.env.Journal.Owners(ctx, "", 0)
 	if err != nil {
 		return err
 	}

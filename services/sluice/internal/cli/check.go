@@ -47,7 +47,8 @@ func (a *app) check() *cobra.Command {
 		Short: "Run every check of a project once, now, and explain what each saw",
 		Long: `Runs every check of a project's stages once, from here, as the watcher does during a soak: what it asks, what it saw,
 and what that would mean for a release. It stores nothing, and needs no release; with -f it needs no broker either. What counts since
-a soak began, counts as if the soak were over now. Signals are not asked for: they come by themselves.
+a soak began, counts as if the soak were over now. Signals and alerts are not asked for: they come by
+themselves.
 
 It runs where you are. The watcher may be elsewhere, with other secrets in its environment and another way through the network.
 

@@ -34,8 +34,8 @@ names that lead nowhere, records that contradict each other, refused input, proj
 that do not run. Of each it says what that means and what to do. It exits with 0 when there is nothing, with 1 otherwise.
 
 With --repair it does what is safe: it asks every service to look again at a live release, or one that ended other than by
-failing, by a retry, which changes nothing of these and is answered in the journal. Run it again to see what that did. All
-else is for a person to decide.
+failing. That retries nothing, also if it fails meanwhile, and is answered in the journal. Run it again to see what that did.
+All else is for a person to decide.
 
 What it costs: what sluice status costs, and 1 read for every 32 projects, 2 for each project, 1 for each project file in
 use, 20 for what was asked and refused since then, 1 for every 256 live releases, and 1 for each consumer. It never
@@ -157,11 +157,11 @@ func (a *app) lookAgain(ctx context.Context, c *client, id, actor string, within
 	if err != nil {
 		return err
 	}
-	if e.State.Phase == release.Failed { // since it was examined: a retry would take it up again
+	if e.State.Phase == release.Failed { // since it was examined: a promoter of an older version takes a look for a retry
 		a.say("%s has failed meanwhile: it is left alone", id)
 		return nil
 	}
-	body, err := releasepb.EncodeRequest(release.Request{Reason: "sluice doctor: look again"})
+	body, err := releasepb.EncodeRequest(release.Request{Reason: "sluice doctor: look again", Look: true})
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,20 @@ func TestRepair(t *testing.T) {
 		t.Errorf("%s %s: %v", e.Type, e.State.Phase, err)
 	}
 
+	// It is asked for while no promoter runs, and fails before one answers.
+	if err := b.app.lookAgain(t.Context(), b.c, b.id, "ana", time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
 	b.do(release.Fail{By: "promoter", Reason: "no room"})
+	_, requests, err := b.c.journal.Snapshot(t.Context(), b.id)
+	if err != nil || len(requests) != 1 {
+		t.Fatalf("%v %v", requests, err)
+	}
+	b.do(requests[0])
+	if e, err = b.c.journal.Load(t.Context(), b.id); err != nil || e.State.Phase != release.Failed || e.Type != "refused" {
+		t.Errorf("%s %s: %v", e.Type, e.State.Phase, err)
+	}
+
 	said.Reset()
 	if err := b.app.lookAgain(t.Context(), b.c, b.id, "ana", time.Minute); err != nil {
 		t.Fatal(err)

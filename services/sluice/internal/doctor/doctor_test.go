@@ -134,6 +134,14 @@ func TestFindings(t *testing.T) {
 			s.Policy.PutBack, s.BetaChannel.Touched = true, true
 			s.Attempts = map[release.Work]release.Attempt{release.RestoreBeta: {Started: noon(), Timeout: time.Minute}}
 		}), "", "", "", ""},
+		"could not be put back": {change(over, func(s *release.State) {
+			s.End.At = noon().Add(-30 * time.Minute)
+			s.Staging = release.Channel{Touched: true, Restored: true, Failed: true, Note: "could not be put back: no room"}
+		}), "tracer 1.4.1 " + over, "nobody tries again to put back what it left: restore-staging: could not be put back: no room", "by hand", ""},
+		"could not be put back, before the last promotion": {change(over, func(s *release.State) {
+			s.End.At = noon().Add(-2 * time.Hour)
+			s.BetaChannel = release.Channel{Touched: true, Restored: true, Failed: true, Note: "no"}
+		}), "", "", "", ""},
 		"left to the next": {both(change(over, func(s *release.State) {
 			s.Policy.PutBack, s.Staging.Touched = true, true
 		}), func(f *doctor.Facts) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
@@ -32,6 +33,7 @@ func releases(f Facts) []Finding {
 		}
 		if s.Phase.Ended() {
 			out = append(out, notPutBack(f, s)...)
+			out = append(out, givenUp(f, s)...)
 			continue
 		}
 		at, limited := s.Deadline()
@@ -88,6 +90,31 @@ func notPutBack(f Facts, s release.State) []Finding {
 		What:  fmt.Sprintf("%s %s ago, and staging or the beta channel is not put back", s.Phase, ago(f, s.End.At)),
 		Means: "whoever uses them still gets it; its lane may stay occupied",
 		Do:    "see that a stager and a publisher are running; " + do, Repair: repair,
+	}}
+}
+
+// givenUp finds what could not be put back, as long as nothing newer of the project was promoted over it.
+func givenUp(f Facts, s release.State) []Finding {
+	var left []string
+	for _, w := range []release.Work{release.RestoreStaging, release.RestoreBeta} {
+		if why, failed := s.NotPutBack(w); failed {
+			left = append(left, fmt.Sprintf("%s: %s", w, why))
+		}
+	}
+	for _, p := range f.Projects {
+		if now, ok := p.Gate.Record.Current(); ok && p.Name == s.Project && now.At.After(s.End.At) {
+			return nil
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return []Finding{{
+		Project: s.Project, Subject: named(s),
+		What: fmt.Sprintf("%s %s ago, and nobody tries again to put back what it left: %s",
+			s.Phase, ago(f, s.End.At), strings.Join(left, "; ")),
+		Means: "whoever uses staging or the beta channel still gets it",
+		Do:    "put it back by hand; this finding ends with the next promotion of " + s.Project,
 	}}
 }
 

@@ -172,7 +172,10 @@ func offsetOf(t time.Time) int {
 
 func channel(value string, c release.Channel) string {
 	text := Value(value)
-	if c.Restored {
+	switch {
+	case c.Failed:
+		text += ", not put back"
+	case c.Restored:
 		text += ", put back"
 	}
 	if c.Before != "" && c.Before != value {

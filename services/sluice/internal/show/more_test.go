@@ -58,11 +58,15 @@ func laterStories(t *testing.T) map[string][]journal.Record {
 	}
 	failed := append(plain[:len(plain):len(plain)], over(release.Gate{}), release.Fail{By: "promoter", Reason: "promote: no room"})
 	back := []release.Command{ask(release.Recall, 61, 0), release.Begin{Work: release.Rollback, Instance: "up-1", Timeout: time.Hour}}
+	stays := append(upToSoak(), ask(release.Cancel, 41, 0),
+		release.Begin{Work: release.RestoreStaging, Instance: "up-1", Timeout: time.Hour},
+		release.Finish{Work: release.RestoreStaging, Failed: true, Note: "could not be put back: no room"})
 	return map[string][]journal.Record{
-		"stages":      tell(t, append(through, approve(41, "ben"), over(release.Gate{}))...),
-		"frozen":      tell(t, append(plain[:len(plain):len(plain)], over(freeze), forced, over(freeze))...),
-		"baking":      tell(t, baked...),
-		"rolled back": tell(t, append(baked[:len(baked):len(baked)], append(back, release.Finish{Work: release.Rollback, Value: "1.3.0"})...)...),
+		"not put back": tell(t, stays...),
+		"stages":       tell(t, append(through, approve(41, "ben"), over(release.Gate{}))...),
+		"frozen":       tell(t, append(plain[:len(plain):len(plain)], over(freeze), forced, over(freeze))...),
+		"baking":       tell(t, baked...),
+		"rolled back":  tell(t, append(baked[:len(baked):len(baked)], append(back, release.Finish{Work: release.Rollback, Value: "1.3.0"})...)...),
 		"not rolled back": tell(t, append(baked[:len(baked):len(baked)], append(back,
 			release.Fail{By: "promoter", Instance: "up-1", Reason: "the registry refuses it"})...)...),
 		"to be retried": tell(t, failed...),
@@ -74,7 +78,7 @@ func laterStories(t *testing.T) map[string][]journal.Record {
 func TestLaterGolden(t *testing.T) {
 	told := laterStories(t)
 	golden(t, "testdata/later.txt", []string{
-		"stages", "frozen", "baking", "rolled back", "not rolled back", "to be retried", "retried", "too late",
+		"stages", "frozen", "baking", "rolled back", "not rolled back", "to be retried", "retried", "too late", "not put back",
 	}, told)
 }
 

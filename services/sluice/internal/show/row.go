@@ -88,6 +88,9 @@ func (l *Line) ended(s release.State, now time.Time) {
 	if left := toPutBack(s); left != "" {
 		l.Why += " (" + left + " not put back yet)"
 	}
+	if left := notPutBack(s); left != "" {
+		l.Why, l.Warn = l.Why+" ("+left+" could not be put back)", true
+	}
 	if next := again(s); next != "" {
 		l.Why += " (" + next + ")"
 	}
@@ -248,6 +251,18 @@ func toPutBack(s release.State) string {
 		left = append(left, "staging")
 	}
 	if s.Needs(release.RestoreBeta) {
+		left = append(left, "beta")
+	}
+	return strings.Join(left, " and ")
+}
+
+// notPutBack names what an ended release left that could not be put back.
+func notPutBack(s release.State) string {
+	var left []string
+	if _, failed := s.NotPutBack(release.RestoreStaging); failed {
+		left = append(left, "staging")
+	}
+	if _, failed := s.NotPutBack(release.RestoreBeta); failed {
 		left = append(left, "beta")
 	}
 	return strings.Join(left, " and ")

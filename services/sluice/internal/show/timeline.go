@@ -191,9 +191,9 @@ func done(e release.WasDone, s release.State) string {
 	case release.Promote:
 		return "everybody gets " + Value(e.Value)
 	case release.RestoreBeta:
-		return back("the beta channel", e.Value)
+		return back("the beta channel", e)
 	case release.RestoreStaging:
-		return back(putBack(s), e.Value)
+		return back(putBack(s), e)
 	case release.Rollback:
 		if e.Value == "" {
 			return "what was promoted is taken back"
@@ -222,11 +222,14 @@ func leftStage(s release.State) string {
 	return s.StageName()
 }
 
-func back(what, value string) string {
-	if value == "" {
+func back(what string, e release.WasDone) string {
+	switch {
+	case e.Failed:
+		return what + " is not put back, and nobody tries again"
+	case e.Value == "":
 		return what
 	}
-	return what + " to " + Value(value)
+	return what + " to " + Value(e.Value)
 }
 
 // Value is what a channel points to, its digest shortened.

@@ -196,7 +196,7 @@ const actor = "stager"
 // askToGiveWay asks the occupant, once. Like every cancel, it may come too late.
 func (s *Stager) askToGiveWay(ctx context.Context, occupant string, newcomer release.State) error {
 	subject := topology.Request(topology.VerbCancel, occupant, actor)
-	asked, err := s.env.Journal.Asked(ctx, subject)
+	asked, _, err := s.env.Journal.Asked(ctx, subject)
 	if err != nil || asked != 0 {
 		return err
 	}

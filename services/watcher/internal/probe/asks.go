@@ -2,6 +2,8 @@ package probe
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -13,7 +15,12 @@ func Asks(c project.Check) string {
 	what, wants := "", ""
 	switch m := c.Metric; {
 	case c.Signal != nil:
-		what, wants = "counts the signals of the project and of the release", fmt.Sprintf("at most %d", c.Signal.Max)
+		what, wants = "counts the signals of the project and of the release"+counted(*c.Signal), fmt.Sprintf("at most %d", c.Signal.Max)
+	case c.Alert != nil:
+		what, wants = "hears the project's alerts"+heard(*c.Alert), "none that fires"
+		if c.Alert.For > 0 {
+			wants += fmt.Sprintf(" for %s", c.Alert.For)
+		}
 	case c.HTTP != nil:
 		what, wants = "GET "+maskURL(c.HTTP.URL), "status "+statuses(*c.HTTP)
 		if c.HTTP.Condition != "" {
@@ -25,8 +32,14 @@ func Asks(c project.Check) string {
 		what, wants = "nothing", "nothing"
 	case c.Compares():
 		p := m.Prometheus
-		what = "Prometheus at " + maskURL(p.URL) + ": " + named(p.Compare.Errors) + " and three more"
-		wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
+		what = "Prometheus at " + maskURL(p.URL) + ": "
+		if p.Compare.Numbers() {
+			what += named(p.Compare.Value) + " and " + named(p.Compare.Baseline)
+			wants = fmt.Sprintf("what is not %s than the baseline (%s)", p.Compare.Worse, p.Compare.Method)
+		} else {
+			what += named(p.Compare.Errors) + " and three more"
+			wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
+		}
 	case m.Prometheus != nil:
 		what = "Prometheus at " + maskURL(m.Prometheus.URL) + ": " + named(m.Prometheus.Query)
 		if p := m.Prometheus; p.Range > 0 {
@@ -48,6 +61,33 @@ func Asks(c project.Check) string {
 		wants = c.Metric.Condition
 	}
 	return releasepb.Line(what+"; wants "+wants, mostLine) // masked already, where a URL ends
+}
+
+// counted says which signals count.
+func counted(s project.Signal) string {
+	text := ""
+	if s.NewOnly {
+		text = ", if they are news"
+	}
+	if s.Level != "" {
+		text += ", of level " + string(s.Level) + " and worse"
+	}
+	if s.Match != "" {
+		text += ", that match " + s.Match
+	}
+	return text
+}
+
+// heard says which alerts count.
+func heard(a project.Alert) string {
+	text := ""
+	if a.Source != "" {
+		text = " from " + a.Source
+	}
+	for _, label := range slices.Sorted(maps.Keys(a.Match)) {
+		text += ", " + label + " " + strings.Join(a.Match[label], " or ")
+	}
+	return text
 }
 
 // statuses are those that pass, in words.

@@ -215,7 +215,7 @@ func TestSources(t *testing.T) {
 
 const (
 	ample = 20 * time.Second
-	brief = 500 * time.Millisecond
+	brief = 200 * time.Millisecond
 )
 
 func (s source) conforms(t *testing.T) {

@@ -2,32 +2,25 @@ package probe
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
+	"github.com/sluice-gate/sluice/pkg/mask"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
 
-const mask = "***"
+const hidden = "***"
 
-var (
-	userInfo   = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'<>]*@`)
-	queryValue = regexp.MustCompile(`([?&][^\s=&#"'<>]+=)[^\s&#"'<>]+`)
-)
-
-// Mask hides, in any text, what is most likely a secret in a URL: the user and password, and the values of the query.
-func Mask(text string) string {
-	return queryValue.ReplaceAllString(userInfo.ReplaceAllString(text, "${1}"+mask+"@"), "${1}"+mask)
-}
+// Mask hides, in any text, what is most likely a secret.
+func Mask(text string) string { return mask.Text(text) }
 
 // maskURL is Mask for one URL; a query that has no values is hidden whole.
 func maskURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return mask
+		return hidden
 	}
 	if u.RawQuery != "" && !strings.Contains(u.RawQuery, "=") {
-		u.RawQuery = mask
+		u.RawQuery = hidden
 	}
 	u.Fragment = ""
 	return Mask(u.String())

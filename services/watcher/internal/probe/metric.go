@@ -40,13 +40,7 @@ func (e *PauseError) Unwrap() error { return e.Err }
 
 // metric reads a number, or the counters of a comparison.
 func (t Tools) metric(c project.Check, f driver.Facts, from time.Time) Probe {
-	var read func(context.Context) (Seen, error)
-	var err error
-	if c.Metric.Plugin != nil {
-		read = plugin(c, f)
-	} else {
-		read, err = t.reader(c, from)
-	}
+	read, err := t.reader(c, f, from)
 	if err != nil { // the project file was checked, so this is none that there is
 		return func(context.Context) (Seen, error) { return Seen{}, err }
 	}
@@ -83,7 +77,10 @@ func pause(err error) error {
 // reading is a number, and what is to be said of it beside; or an error, such as noData.
 type reading func(ctx context.Context) (n float64, beside string, err error)
 
-func (t Tools) reader(c project.Check, from time.Time) (func(ctx context.Context) (Seen, error), error) {
+func (t Tools) reader(c project.Check, f driver.Facts, from time.Time) (Probe, error) {
+	if c.Metric.Plugin != nil {
+		return plugin(c, f), nil
+	}
 	if p := c.Metric.Prometheus; p != nil && p.Compare != nil && p.Compare.Numbers() {
 		return prometheus{t.client(), *p, from}.pair, nil
 	}
@@ -216,7 +213,7 @@ func hide(body []byte, secret string) []byte {
 	if len(secret) < leastSecret {
 		return body
 	}
-	return bytes.ReplaceAll(body, []byte(secret), []byte(mask))
+	return bytes.ReplaceAll(body, []byte(secret), []byte(hidden))
 }
 
 // headers are those of an answer, by names in lower case.

@@ -22,7 +22,7 @@ const (
 
 // plugin is the probe of a command that answers as a plugin of Nagios. Its exit status is the verdict, or its first number is what the
 // condition is about; 3, and whatever else no plugin says, is no data. Like any command it fails when it does not end in time.
-func plugin(c project.Check, f driver.Facts) func(context.Context) (Seen, error) {
+func plugin(c project.Check, f driver.Facts) Probe {
 	p := *c.Metric.Plugin
 	name := p.Command[0]
 	vars := commandVars(c, f)

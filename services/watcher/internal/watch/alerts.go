@@ -10,7 +10,6 @@ import (
 	"github.com/sluice-gate/sluice/pkg/alert"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/judge"
-	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
 // readAlerts hears the alerts of the project that are stored and not heard yet, those from before the stretch too, and then looks at
@@ -36,7 +35,6 @@ func (r *watch) readAlerts(ctx context.Context) (all bool, err error) {
 			r.log.Warn("an alert that can not be read is passed over", zap.Uint64("sequence", next.Seq), zap.Error(err))
 			continue
 		}
-		a.Name, a.Summary = probe.Mask(a.Name), probe.Mask(a.Summary)
 		for _, c := range checks {
 			r.count(c, judge.Measurement{At: next.At, Alert: &judge.Notice{Print: next.Print, Alert: a}}, false)
 		}

@@ -61,7 +61,7 @@ type check struct {
 // begin starts to watch.
 func (r *watch) begin(ctx context.Context) error {
 	s := r.entry.State
-	told, err := r.env.Journal.Asked(ctx, topology.Request(string(r.stretch.Verb()), r.id, actor))
+	told, _, err := r.env.Journal.Asked(ctx, topology.Request(string(r.stretch.Verb()), r.id, actor))
 	if err != nil {
 		return err
 	}

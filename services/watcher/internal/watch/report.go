@@ -96,7 +96,7 @@ func (r *watch) condemn(ctx context.Context) error {
 	v := *r.verdict
 	verb := v.Verb()
 	subject := topology.Request(string(verb), r.id, actor)
-	asked, err := r.env.Journal.Asked(ctx, subject)
+	asked, _, err := r.env.Journal.Asked(ctx, subject)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,6 @@ func (r *watch) condemn(ctx context.Context) error {
 	r.log.Warn("published the verdict", zap.String("request", string(verb)), zap.String("reason", v.Reason()))
 	r.evidence(ctx, v)
 	if r.on != nil {
-		r.looking(ctx) // what can not look is said beside the verdict
 		r.keepTemplates(ctx, true)
 	}
 	r.judgement(ctx, topology.Judged(r.id), v.Check, judge.Fail, v.Reason(), int64(v.Tally.Count), v.Tally.First.At)

@@ -23,8 +23,7 @@ type hearing struct {
 	checks  []*check
 	from    []cursor
 	news    judge.News
-	missing bool      // signals were lost before they were read
-	told    bool      // and that was said
+	gap     gap
 	changed bool      // the table has what is not stored yet
 	began   time.Time // by the local clock, as kept is: when the table was stored
 	kept    time.Time
@@ -65,10 +64,6 @@ func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 				return false, nil
 			}
 		}
-		if h.missing && !h.told {
-			h.told = true
-			r.looking(ctx) // which says so
-		}
 		if all {
 			return true, nil
 		}
@@ -88,8 +83,8 @@ func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err er
 		if err != nil {
 			return nil, false, err
 		}
-		if s.Stored >= topology.SignalsPerSubject && !at.baseline {
-			h.lost(fmt.Errorf("more signals came to %s than are kept (%d) before they were read: there may have been others",
+		if s.Stored >= topology.SignalsPerSubject && !at.baseline && len(s.All) > 0 {
+			h.lost(s.All[0].At, fmt.Sprintf("more signals came to %s than are kept (%d) before they were read",
 				topology.Signal(at.project, at.release), topology.SignalsPerSubject))
 		}
 		for _, m := range s.All {
@@ -120,16 +115,6 @@ func (h *hearing) counted() (seqs [2]uint64) {
 	return seqs
 }
 
-// lost says that signals are missing, so that nobody knows what they were: no check of signals can vouch for this stretch any more.
-func (h *hearing) lost(why error) {
-	h.missing = true
-	for _, c := range h.checks {
-		if c.err == nil {
-			c.err = why
-		}
-	}
-}
-
 // hear judges one message.
 func (r *watch) hear(m heard) {
 	h := r.on.hears
@@ -141,7 +126,7 @@ func (r *watch) hear(m heard) {
 			}
 			continue
 		case s.Lost > 0:
-			h.lost(fmt.Errorf("%d signals were lost before they were stored, said %s", s.Lost, m.At.UTC().Format(time.TimeOnly)+" UTC"))
+			h.lost(m.At, fmt.Sprintf("%d signals were lost before they were stored", s.Lost))
 			continue
 		}
 		said := func() string { return probe.Line(judge.SignalSaid(s)) } // which takes as long as all else

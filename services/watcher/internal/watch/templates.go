@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -48,8 +47,7 @@ func (r *watch) listen(ctx context.Context, d *duty) error {
 		return err
 	}
 	if since.After(d.stretch.From) {
-		h.lost(fmt.Errorf("the stream of signals is full, and has dropped all from before %s UTC: there may have been others",
-			since.UTC().Format(time.TimeOnly)))
+		h.lost(since, "the stream of signals is full, and dropped the oldest")
 	}
 	own, err := r.stored(ctx, r.id)
 	if err != nil {

@@ -214,6 +214,11 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 		return 0, err
 	case r.verdict != nil:
 		return r.interval(), r.condemn(ctx)
+	}
+	if err := r.holdForGap(ctx); err != nil {
+		return 0, err
+	}
+	switch {
 	case !all:
 		return time.Millisecond, nil
 	case !due && news:

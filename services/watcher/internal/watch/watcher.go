@@ -50,8 +50,9 @@
 // only signal checks stores one, and one for each heartbeat that has signals.
 //
 // The stream keeps so many signals and no more, and applications may lose some on the way, which they say. What was lost
-// before it was read may have been what a check waits for. So that is a gap, which is said once, and after it no instance sends a
-// heartbeat in this stretch: the release is held. What is kept of a subject is a fifth of a second of 50,000 messages a second, so reading
+// before it was read may have been what a check waits for. So that is a gap, and the watcher holds the release, once for each, saying
+// why: a person looks, and resumes or cancels it. In a bake, where nothing can be held, no heartbeat is sent after it. What
+// is kept of a subject is a fifth of a second of 50,000 messages a second, so reading
 // must not rest for longer; a step reads at most 5,000 messages, a MiB at a time, whatever comes. A signal costs 7 µs of one core, of all
 // that publish, store and read it; in batches, as `sluice tail` sends them, two cores take 200,000 a second (make watch-bench).
 //
@@ -87,6 +88,7 @@
 //   - Before the request is stored: the next instance continues from what is stored, reads the signals that came since, and sees
 //     the probes fail again. Between a verdict and its request no heartbeat is sent, so that a release that has failed is not
 //     promoted in between.
+//   - Between a gap and its hold: no heartbeat is sent; the next instance finds the gap again, and the request if it was stored.
 //   - After the request: it is stored once, by compare-and-set on its own subject. Whoever comes later finds it and keeps
 //     quiet; what becomes of it is the promoter's business. The evidence beside it may be missing; the request carries it too.
 //   - Between an expedite and its heartbeat: whoever steps in looks at every check before its first heartbeat anyway.
@@ -210,7 +212,7 @@ func (w *Watcher) rollCall(ctx context.Context) error {
 		return err
 	}
 	w.clock.set(now)
-	owners, err := w.env.Journal.Owners(ctx, "")
+	owners, err := w.env.Journal.Owners(ctx, "", 0)
 	if err != nil {
 		return err
 	}
