@@ -246,14 +246,14 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-func TestLastAsked(t *testing.T) {
+func TestAsked(t *testing.T) {
 	js := natstest.Topology(t, natstest.One(t).Conn(t))
 	j, err := journal.Open(t.Context(), js, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	subject := topology.Request(topology.VerbHold, uuid.Must(uuid.NewV7()).String(), "watcher")
-	if seq, at, err := j.LastAsked(t.Context(), subject); err != nil || seq != 0 || !at.IsZero() {
+	if seq, at, err := j.Asked(t.Context(), subject); err != nil || seq != 0 || !at.IsZero() {
 		t.Errorf("of none: %d, %s, %v", seq, at, err)
 	}
 	if _, err := js.Publish(t.Context(), subject, nil); err != nil {
@@ -264,7 +264,7 @@ func TestLastAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seq, at, err := j.LastAsked(t.Context(), subject); err != nil || seq != ack.Sequence || at.Before(between) {
+	if seq, at, err := j.Asked(t.Context(), subject); err != nil || seq != ack.Sequence || at.Before(between) {
 		t.Errorf("%d, %s, %v", seq, at, err)
 	}
 }

@@ -216,7 +216,7 @@ func (d *decoder) compare(s section) *Compare {
 	for name, belongs := range map[string]bool{"after": ranks, "tolerated": !ranks, "false_alarms": !ranks} {
 		if s.has(name) && !belongs {
 			d.fail(s.at(name),
-				"has no meaning for this method (after is for mann-whitney, tolerated and false_alarms are for sequential): remove it")
+				"has no meaning for this method: after is for mann-whitney, tolerated and false_alarms are for sequential; remove it")
 		}
 	}
 	return &Compare{

@@ -258,7 +258,8 @@ func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 	}
 	if m := c.Metric; m != nil && m.Prometheus != nil && m.Prometheus.Compare != nil && m.Prometheus.Compare.After > 0 &&
 		m.Prometheus.Compare.After+c.Interval >= during.Duration {
-		d.fail(path+".prometheus.compare.after", "%s, and a look every %s, come too late to judge before %s (%s) is over: lower one of them",
+		d.fail(path+".prometheus.compare.after",
+			"%s, and a look every %s, come too late to judge anything before %s (%s) is over: lower one of them",
 			short(m.Prometheus.Compare.After), short(c.Interval), during.field, short(during.Duration))
 		return
 	}
