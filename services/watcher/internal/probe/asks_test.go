@@ -12,12 +12,6 @@ import (
 func TestAsks(t *testing.T) {
 	lambda := project.CloudWatchMetric{Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum"}
 	for want, c := range map[string]project.Check{
-		"hears the alerts that the gateway takes; wants none that fires, and did not before the release came": {Alert: &project.Alert{}},
-		`Prometheus at http://p: the query "a" and the query "b"; wants the first not to be lower than the second, by the test sequential`: {
-			Metric: &project.Metric{Prometheus: &project.Prometheus{URL: "http://p", Compare: &project.Compare{
-				Value: "a", Baseline: "b", Worse: project.LowerIsWorse, Method: project.Sequential,
-			}}},
-		},
 		"counts the signals of the project and of the release; wants at most 3": {Signal: &project.Signal{Max: 3}},
 		"counts the signals of the project and of the release, if they are news, of level error and worse, that match login; wants at most 0": {
 			Signal: &project.Signal{NewOnly: true, Level: project.LevelError, Match: "login"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/compare"
 	"github.com/sluice-gate/sluice/pkg/judge"
+	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
@@ -76,6 +77,43 @@ func TestTheSecondToStoreBeginsAnew(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
+}
+
+// On three nodes, with a leader that steps down in the middle: every look is stored once, and in its order, whoever stores it.
+func TestNotesOnACluster(t *testing.T) {
+	t.Parallel()
+	c := natstest.Cluster(t, 3)
+	nc := c.Conn(t)
+	c.Wait(t)
+	js := natstest.Topology(t, nc, topology.Options{Replicas: 3})
+	r := onDuty(t, js)
+	r.on.checks[0].rule.Limit = 1 << 30
+	const looks = 30
+	var want []string
+	for i := range looks {
+		if i == looks/2 {
+			if err := c.StepDown(t.Context(), nc, topology.StreamEvidence); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want = append(want, fmt.Sprint(i))
+		see(r, want[i])
+		on := r.on
+		for err := r.store(t.Context()); err != nil && t.Context().Err() == nil; err = r.store(t.Context()) {
+			t.Log(err)
+			if r.on == nil { // it was stored, and the answer was lost
+				r.on = on
+				r = another(t, r)
+				break
+			}
+		}
+		if i%10 == 9 {
+			r = another(t, r)
+		}
+	}
+	if got := r.read(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("%q", got)
+	}
 }
 
 // An answer that was lost on its way does not make a look count twice.

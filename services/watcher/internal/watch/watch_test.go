@@ -28,29 +28,35 @@ func onWatch(t *testing.T, f func(t *testing.T, js jetstream.JetStream, r *watch
 		defer server.Stop()
 		js := natstest.Topology(t, server.Conn(t))
 		defer js.Conn().Close()
-		env, err := service.Open(t.Context(), "watcher", "w", js, zap.NewNop(), service.NewMetrics())
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := newWatch(New(env, probe.Tools{}, nil), id)
-		r.clock.set(time.Now())
-		r.asked.Store(true)
-		if r.entry, err = env.Journal.Append(t.Context(), staging(t, js), release.WasDone{Work: release.Stage}, "test"); err != nil {
-			t.Fatal(err)
-		}
-		if !r.enter(t.Context()) {
-			t.Fatal("it is not to be watched")
-		}
-		now := time.Now()
-		r.on = &duty{
-			stretch: r.stretch, measured: make(chan measured, 1), stop: func() {}, since: now,
-			checks: []*check{{
-				Check: project.Check{Name: "up", HTTP: &project.HTTP{}, Interval: time.Hour}, rule: judge.Rule{Limit: 2, InARow: true},
-				began: now, looked: now,
-			}},
-		}
-		f(t, js, r)
+		f(t, js, onDuty(t, js))
 	})
+}
+
+// onDuty is a watch of a staged release that is done by hand.
+func onDuty(t *testing.T, js jetstream.JetStream) *watch {
+	t.Helper()
+	env, err := service.Open(t.Context(), "watcher", "w", js, zap.NewNop(), service.NewMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newWatch(New(env, probe.Tools{}, nil), id)
+	r.clock.set(time.Now())
+	r.asked.Store(true)
+	if r.entry, err = env.Journal.Append(t.Context(), staging(t, js), release.WasDone{Work: release.Stage}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if !r.enter(t.Context()) {
+		t.Fatal("it is not to be watched")
+	}
+	now := time.Now()
+	r.on = &duty{
+		stretch: r.stretch, measured: make(chan measured, 1), stop: func() {}, since: now,
+		checks: []*check{{
+			Check: project.Check{Name: "up", HTTP: &project.HTTP{}, Interval: time.Hour}, rule: judge.Rule{Limit: 2, InARow: true},
+			began: now, looked: now,
+		}},
+	}
+	return r
 }
 
 // A failure that a probe has in hand when the heartbeat goes out is told by it.
