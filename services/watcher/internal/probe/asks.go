@@ -21,6 +21,7 @@ func Asks(c project.Check) string {
 		if c.Alert.For > 0 {
 			wants += fmt.Sprintf(" for %s", c.Alert.For)
 		}
+		wants += ", and did not before the release came"
 	case c.HTTP != nil:
 		what, wants = "GET "+maskURL(c.HTTP.URL), "status "+statuses(*c.HTTP)
 		if c.HTTP.Condition != "" {
@@ -35,7 +36,7 @@ func Asks(c project.Check) string {
 		what = "Prometheus at " + maskURL(p.URL) + ": "
 		if p.Compare.Numbers() {
 			what += named(p.Compare.Value) + " and " + named(p.Compare.Baseline)
-			wants = fmt.Sprintf("what is not %s than the baseline (%s)", p.Compare.Worse, p.Compare.Method)
+			wants = fmt.Sprintf("the first not to be %s than the second, by the test %s", p.Compare.Worse, p.Compare.Method)
 		} else {
 			what += named(p.Compare.Errors) + " and three more"
 			wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)

@@ -12,11 +12,17 @@ import (
 func TestAsks(t *testing.T) {
 	lambda := project.CloudWatchMetric{Namespace: "AWS/Lambda", Name: "Errors", Stat: "Sum"}
 	for want, c := range map[string]project.Check{
+		"hears the project's alerts; wants none that fires, and did not before the release came": {Alert: &project.Alert{}},
+		`Prometheus at http://p: the query "a" and the query "b"; wants the first not to be lower than the second, by the test sequential`: {
+			Metric: &project.Metric{Prometheus: &project.Prometheus{URL: "http://p", Compare: &project.Compare{
+				Value: "a", Baseline: "b", Worse: project.LowerIsWorse, Method: project.Sequential,
+			}}},
+		},
 		"counts the signals of the project and of the release; wants at most 3": {Signal: &project.Signal{Max: 3}},
 		"counts the signals of the project and of the release, if they are news, of level error and worse, that match login; wants at most 0": {
 			Signal: &project.Signal{NewOnly: true, Level: project.LevelError, Match: "login"},
 		},
-		"hears the project's alerts from alertmanager, severity page or critical; wants none that fires for 2m0s": {Alert: &project.Alert{
+		"hears the project's alerts from alertmanager, severity page or critical; wants none that fires for 2m0s, and did not before the release came": {Alert: &project.Alert{
 			Match: map[string][]string{"severity": {"page", "critical"}}, Source: "alertmanager", For: 2 * time.Minute,
 		}},
 		"GET https://h/p?key=***; wants status 2xx": {HTTP: &project.HTTP{URL: "https://h/p?key=hunter2"}},
@@ -32,11 +38,6 @@ func TestAsks(t *testing.T) {
 		}},
 		`Prometheus at https://p: the query "a" and three more; wants no more than 1.5 times the errors of the baseline`: {Metric: &project.Metric{
 			Prometheus: &project.Prometheus{URL: "https://p", Compare: &project.Compare{Errors: "a", Tolerated: 1.5}},
-		}},
-		`Prometheus at https://p: the query "a" and the query "b"; wants what is not higher than the baseline (sequential)`: {Metric: &project.Metric{
-			Prometheus: &project.Prometheus{URL: "https://p", Compare: &project.Compare{
-				Value: "a", Baseline: "b", Worse: project.HigherIsWorse, Method: project.Sequential,
-			}},
 		}},
 		"GET https://h/?k=***: body.n; wants value < 1": {Metric: &project.Metric{
 			JSON: &project.JSON{URL: "https://h/?k=hunter2", Value: "body.n"}, Condition: "value < 1",
