@@ -25,9 +25,9 @@ func EncodeStop(s release.Stop) ([]byte, error) {
 }
 
 // DecodeStop reads the body of a pause or freeze that was stored at the broker's time at: JSON as in proto StopBody, or free
-// text, which is the reason (and for a freeze may begin with its end or its length: "48h the fair", "2d the fair"). It never fails: what can
-// not be read stops all the same. A freeze whose beginning can not be read has begun; one whose end can not be read, is not
-// after its beginning, or was over when it was said, which nobody can have meant, lasts until somebody ends it.
+// text, which is the reason (and for a freeze may begin with its end or its length: "48h the fair", "2d the fair"). It never
+// fails: what can not be read stops all the same. A freeze whose beginning can not be read has begun; one whose end can not be
+// read, is not after its beginning, or was over when it was said, which nobody can have meant, lasts until somebody ends it.
 func DecodeStop(kind release.StopKind, actor string, seq uint64, at time.Time, data []byte) release.Stop {
 	s := release.Stop{Kind: kind, Seq: seq, Said: release.Said{By: actor, At: at}}
 	body := new(pb.StopBody)
