@@ -54,22 +54,23 @@ CHAOS_FOR := 10m
 chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise; as root in network namespaces
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
-# What is run without the race detector, too: large, or about programs that it does not reach into.
-FAST := TestChaos TestClocksDecideNothing TestRace TestKilledAtEvery TestRestartWithManyReleases TestDelay TestQueueOfTwentyWithHolds \
-	TestSupersedeStorm TestSupersedeMaxWait TestOwnerEndedWhileEveryStagerWasDown TestBrokerRestartMidSoak \
-	TestStoppedForAnHourCatches TestAThousandSoaks TestProtocol TestFalseAlarms TestConformance TestAFloodIsRead TestWhatTheStreamDropped
+# What is run without the race detector, too, beside all of services/e2e: large, or about programs that it does not reach into.
+FAST := TestChaos TestClocksDecideNothing TestRace TestAThousandSoaks TestProtocol TestFalseAlarms TestConformance TestAFloodIsRead \
+	TestWhatTheStreamDropped
 
 # What is begun first, so that it does not run alone in the end.
-LONGEST := ./services/e2e ./services/sluice ./pkg/driver/npm
+LONGEST := ./services/sluice ./pkg/driver/npm ./services/e2e
 
 empty :=
 space := $(empty) $(empty)
 
 .PHONY: test
-test: c-compiler $(NATSCLI) ## Run all tests with the race detector, and the longest also without
-	.ci/race -timeout=15m $(LONGEST) work
-	go test -count=1 -timeout=15m -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
-		./services/e2e ./pkg/driver/aws ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive
+test: c-compiler $(NATSCLI) ## Run all tests, most with the race detector
+	.ci/race -p=3 -timeout=15m $(LONGEST) work
+	go test -count=1 -timeout=15m ./services/e2e & other=$$!; failed=0; \
+	go test -count=1 -timeout=15m -p=1 -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
+		./pkg/driver/aws ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive || failed=1; \
+	wait $$other || failed=1; exit $$failed
 
 .PHONY: model
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,7 +36,25 @@ import (
 	"github.com/sluice-gate/sluice/services/watcher"
 )
 
-func TestMain(m *testing.M) { natstest.Main(m) }
+// raced are the tests that are run with the race detector, too: those in which the most happens at the same time. It makes what runs in
+// bubbles five times slower, and does not reach into programs; each service has its own tests with it.
+func raced() []string {
+	return []string{
+		"PromotedByItself", "KilledAtEvery", "CancelAtEveryPhase", "HoldResumeExtendExpedite", "PauseRacesTheClaim", "RollbackMeetsTheNextClaim",
+		"LaneIsNotTaken", "SupersedeStormWithCrashes", "Stages", "Bake$", "APersonDecides", "OnlyWhatIsNewCancels", "RestartWithManyReleases",
+		"Retry$", "Needs",
+	}
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if run := flag.Lookup("test.run"); raceDetector && run.Value.String() == "" {
+		if err := run.Value.Set("^Test(" + strings.Join(raced(), "|") + ")"); err != nil {
+			panic(err)
+		}
+	}
+	natstest.Main(m)
+}
 
 // world is a broker and all services in one bubble. The tester has a connection of its own.
 type world struct {
