@@ -20,6 +20,20 @@ type Tools struct {
 	Driver  driver.Driver
 	Timeout time.Duration
 	Leave   bool // a stage that is not to be put back after a cancel
+	// Refused is why the action can not be opened where this service runs. The driver then refuses everything for that reason, so that
+	// whoever does the work fails, or gives up putting back, and says it.
+	Refused error
+}
+
+// refusing is the driver of an action that can not be opened.
+type refusing struct{ why error }
+
+func (r refusing) Look(context.Context, driver.Facts) (driver.Seen, error) {
+	return driver.Seen{}, r.why
+}
+func (r refusing) Do(context.Context, driver.Facts) (driver.Done, error) { return driver.Done{}, r.why }
+func (r refusing) Undo(context.Context, driver.Facts, driver.Back) (driver.Done, error) {
+	return driver.Done{}, r.why
 }
 
 // Open reads the project file that the release pinned and opens the action for the role; of deployments, that of the stage
@@ -40,9 +54,12 @@ func OpenStage(ctx context.Context, c *catalog.Catalog, open Opener, s release.S
 	}
 	d, err := open(p, *action, role)
 	if err != nil {
-		return Tools{}, fmt.Errorf("project %s, %s: %w", p.Name, role, err)
+		err = fmt.Errorf("project %s, %s: %w", p.Name, role, err)
 	}
-	return Tools{Driver: d, Timeout: action.Timeout, Leave: leave}, nil
+	if driver.IsRefused(err) {
+		return Tools{Driver: refusing{err}, Timeout: action.Timeout, Leave: leave, Refused: err}, nil
+	}
+	return Tools{Driver: d, Timeout: action.Timeout, Leave: leave}, err
 }
 
 func actionOf(p *project.Project, role driver.Role, stage int) (action *project.Action, leave bool) {

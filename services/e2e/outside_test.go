@@ -26,6 +26,7 @@ type outside struct {
 	broken  map[action]error
 	before  map[action]func()
 	answers map[string]int // by host of an http check: its status
+	shut    map[driver.Role]error
 }
 
 // action is what a driver does for a project: Look, Do, Undo.
@@ -42,7 +43,7 @@ const (
 )
 
 func newOutside() *outside {
-	return &outside{broken: map[action]error{}, before: map[action]func(){}, answers: map[string]int{}}
+	return &outside{broken: map[action]error{}, before: map[action]func(){}, answers: map[string]int{}, shut: map[driver.Role]error{}}
 }
 
 // breaks lets an action be refused from now on.
@@ -59,11 +60,27 @@ func (o *outside) fails(project string, role driver.Role, act, why string) {
 	o.broken[action{project, role, act}] = errors.New(why)
 }
 
-// mends takes back all that breaks did.
+// shuts lets no driver be opened for these roles from now on.
+func (o *outside) shuts(why error, roles ...driver.Role) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range roles {
+		o.shut[r] = why
+	}
+}
+
+func (o *outside) closed(r driver.Role) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shut[r]
+}
+
+// mends takes back all that breaks and shuts did.
 func (o *outside) mends() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.broken)
+	clear(o.shut)
 }
 
 // first calls f before the next such action is done, in the hands of whoever does it.

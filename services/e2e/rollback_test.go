@@ -211,19 +211,19 @@ func TestFailedRollbackOfWhatWasSuperseded(t *testing.T) {
 func TestRollbackThatIsNotPossible(t *testing.T) {
 	const phase = 15 * time.Minute
 	for name, c := range map[string]struct {
-		breaks func(w *world)
+		shut   error
 		within time.Duration
 		why    string
 	}{
-		"settings":  {func(w *world) { w.unready = func(driver.Role) error { return driver.Refusef("no such file: .npmrc") } }, time.Second, ".npmrc"},
-		"for hours": {func(w *world) { w.unready = func(driver.Role) error { return errors.New("no route to the vault") } }, phase + time.Minute, "rolling-back"},
+		"settings":  {driver.Refusef("no such file: .npmrc"), time.Second, ".npmrc"},
+		"for hours": {errors.New("no route to the vault"), phase + time.Minute, "rolling-back"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.apply("tracer", tenMinutes+"limits: { phase: 15m }\n")
 				w.start(all()...)
 				id := w.promotes("tracer", "1.3.0")
-				c.breaks(w)
+				w.outside.shuts(c.shut, driver.Promote)
 				asked := time.Now()
 				w.ask("rollback", id, "ana", "broken")
 				w.until(id, "not rolled back", func(release.State) bool { return w.count(id, "rollback-failed") == 1 })
@@ -231,7 +231,6 @@ func TestRollbackThatIsNotPossible(t *testing.T) {
 					w.Errorf("it took %s, want %s", took, c.within)
 				}
 				w.contains("why", w.load(id).Latest.Note, c.why)
-				w.unready = nil
 				w.outside.mends()
 				w.promotes("tracer", "1.4.0")
 			})

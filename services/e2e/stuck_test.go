@@ -173,17 +173,32 @@ func TestPromotionThatIsNotPossible(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.apply("tracer", tenMinutes)
 		w.start(all()...)
-		w.unready = func(role driver.Role) error {
-			if role == driver.Promote {
-				return driver.Refusef("no such file: .npmrc")
-			}
-			return nil
-		}
+		w.outside.shuts(driver.Refusef("no such file: .npmrc"), driver.Promote)
 		id, s := w.soaks("tracer", "1.4.0")
 		failed := w.untilPhase(id, release.Failed)
 		w.contains("why", failed.End.Reason, "promote: ", "no such file: .npmrc")
 		if late := failed.End.At.Sub(s.Due); late > time.Second {
 			w.Errorf("it failed %s after it was due", late)
 		}
+	})
+}
+
+// TestStagingThatCanNotBeOpened: what the stager's host lacks fails the deployment; when it is missing only for putting back, that is given
+// up and said, and the lane goes to the next.
+func TestStagingThatCanNotBeOpened(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.apply("tracer", "soak: { delay: 1h, collision: queue }")
+		w.start(all()...)
+		id, _ := w.soaks("tracer", "1.4.0")
+		next := w.merge("tracer", "1.5.0")
+		w.untilPhase(next, release.Queued)
+		w.outside.shuts(driver.Refusef("no such file: kubeconfig"), driver.Deploy)
+		w.ask("cancel", id, "ana", "no")
+		s := w.until(id, "given up", func(s release.State) bool { return s.Staging.Restored })
+		w.contains("what is said of staging", s.Staging.Note, "no such file: kubeconfig")
+		w.contains("why the next fails", w.untilPhase(next, release.Failed).End.Reason, "stage: ", "no such file: kubeconfig")
+		w.outside.mends()
+		last := w.merge("tracer", "1.6.0")
+		w.untilPhase(last, release.Promoted)
 	})
 }

@@ -69,7 +69,6 @@ type world struct {
 	outside  *outside
 	services map[string]*running
 	costless bool                                  // nothing outside is touched
-	unready  func(driver.Role) error               // what a driver is not opened for; nil: nothing
 	broken   func(driver.Role, driver.Facts) error // what a deployment or a promotion fails with; nil: none does
 }
 
@@ -187,10 +186,8 @@ func (w *world) open(p *project.Project, a project.Action, role driver.Role) (d 
 	if w.costless {
 		return costless{}, nil
 	}
-	if w.unready != nil {
-		if err := w.unready(role); err != nil {
-			return nil, err
-		}
+	if err := w.outside.closed(role); err != nil {
+		return nil, err
 	}
 	d = w.staging
 	if role != driver.Deploy || a.Exec == nil {

@@ -128,12 +128,12 @@ const (
 func (l *look) claim(ctx context.Context, e journal.Entry, alarm release.Alarm) (again bool, err error) {
 	s := e.State
 	tools, err := work.Open(ctx, l.env.Catalog, l.open, s, driver.Promote)
-	if driver.IsRefused(err) {
-		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: alarm.At, Reason: "promote: " + err.Error()})
-		return true, err
-	}
 	if err != nil {
 		return false, err
+	}
+	if tools.Refused != nil { // before the claim: nothing can have reached anybody
+		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: alarm.At, Reason: "promote: " + tools.Refused.Error()})
+		return true, err
 	}
 	alarm.Timeout = tools.Timeout
 	if tools.Driver != nil {

@@ -38,10 +38,6 @@ func (l *look) rollBack(ctx context.Context, e journal.Entry) error {
 		return err
 	}
 	tools, err := work.Open(ctx, l.env.Catalog, l.open, s, driver.Promote)
-	if driver.IsRefused(err) && len(s.Attempts) == 0 {
-		_, err := l.decide(ctx, e, release.Fail{By: l.env.Name, At: l.hint.At, Reason: "roll back: " + err.Error()})
-		return err
-	}
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (p *Publisher) Look(ctx context.Context, h react.Hint) error {
 
 func (p *Publisher) publish(ctx context.Context, h react.Hint, e journal.Entry) error {
 	tools, err := work.Open(ctx, p.env.Catalog, p.open, e.State, driver.Publish)
-	if err != nil {
+	if err = cmp.Or(err, tools.Refused); err != nil {
 		return p.unless(ctx, h, e, err)
 	}
 	// Planning reads the artifact, and a read whose broker was lost may never come to an end.
