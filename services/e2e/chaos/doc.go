@@ -41,7 +41,7 @@
 // # What is authoritative
 //
 // The stream, as the broker gives it at the end; what the broker acknowledged to clients; the files and the log of the commands.
-// Package internal/check judges them: every numbered invariant of package release, that what was acknowledged is stored, that what
+// Package internal/check judges them: every numbered invariants of package release, that what was acknowledged is stored, that what
 // users get is what was promoted last, that one release at a time is in a lane, and that every release ended (in the race it may
 // be held for a person). The races of cancel, hold and claim are checked for linearizability in the real time that clients saw,
 // without any sequence of the stream. I6 is judged by what must not be twice in a journal; that a repeated command causes nothing
@@ -49,6 +49,8 @@
 //
 // # What is not covered
 //
+//   - Freezes and windows, approvals, rollbacks and bakes: their invariants are checked, and nothing here tries to break them. That
+//     they hold when several instances race is judged by the model in package release, and by services/e2e.
 //   - Power loss. kill -9 leaves what was written to the operating system; that each message is synced first can not be tried by
 //     killing a process, so there is no build without it that a run could catch.
 //   - Two nodes of three at once, and wrong clocks of brokers: the broker's time is what counts, and its hosts have to keep it.

@@ -34,6 +34,9 @@ const (
 	patience  = 6 * time.Second
 	tooLate   = 20 * time.Second // a release overdue by more is held
 	putWithin = 3 * time.Second
+
+	pauseEvery = 2 * time.Second // at most
+	pausedFor  = time.Second
 )
 
 // kind is how a project is set up; every sixth project is alike, but that the first two of one kind share a lane.
@@ -99,6 +102,7 @@ func (a *arena) apply(ctx context.Context, effect string) error {
 // releases merges until stop ends, and sees all releases through before ctx does.
 func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 	var all sync.WaitGroup
+	all.Go(func() { a.pauses(ctx, stop) })
 	for i := range projects {
 		all.Go(func() {
 			slots := make(chan struct{}, inFlight)
@@ -123,6 +127,31 @@ func (a *arena) releases(ctx context.Context, stop <-chan struct{}) {
 		})
 	}
 	all.Wait()
+}
+
+// pauses pauses a project for a moment now and then, until stop ends, and sees to it that none stays paused.
+func (a *arena) pauses(ctx context.Context, stop <-chan struct{}) {
+	say := func(verb string, project int) {
+		for {
+			within, cancel := context.WithTimeout(ctx, askWithin)
+			_, err := a.gateway.Publish(within, topology.Stop(verb, projectName(project), "ana"), nil,
+				jetstream.WithExpectStream(topology.StreamSluice), jetstream.WithRetryAttempts(0))
+			cancel()
+			if err == nil || !pause(ctx, againAfter) {
+				return
+			}
+		}
+	}
+	for !over(stop) && pause(ctx, time.Duration(rand.Int64N(int64(pauseEvery)))) {
+		i := rand.IntN(projects)
+		say(topology.StopPause, i)
+		pause(ctx, time.Duration(rand.Int64N(int64(pausedFor))))
+		say(topology.StopUnpause, i)
+	}
+	pause(ctx, 2*askWithin) // one that was in flight when its sender gave up may have been stored after the word that ends it
+	for i := range projects {
+		say(topology.StopUnpause, i)
+	}
 }
 
 // merge hands in an artifact and a merge, and insists until both are acknowledged, as CI does.

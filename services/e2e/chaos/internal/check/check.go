@@ -37,6 +37,7 @@ func (h *History) Judge() (Figures, []Violation) {
 		j.judge()
 	}
 	h.acknowledged()
+	h.forward()
 	h.outside(&f)
 	h.linear(&f)
 	slices.SortStableFunc(h.found, func(a, b Violation) int { return cmp.Compare(a.Name, b.Name) })

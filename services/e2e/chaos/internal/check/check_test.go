@@ -29,6 +29,8 @@ type story struct {
 	now   time.Time
 	state release.State
 	claim uint64
+
+	approvals int // that the project asks for
 }
 
 func begin(t *testing.T) *story {
@@ -85,7 +87,7 @@ func (s *story) soaking() *story {
 	s.h.Merged = []check.Merged{{Release: id, Project: "p", Version: "1.0.0", Digest: digest}}
 	s.then(release.WasMerged{
 		Release: id, Project: "p", At: s.now, Merge: release.Merge{Version: "1.0.0", Seq: 1},
-		Policy: release.Policy{Lane: "p", Delay: soak, MaxOverdue: time.Minute, PutBack: true},
+		Policy: release.Policy{Lane: "p", Delay: soak, MaxOverdue: time.Minute, PutBack: true, Approvals: s.approvals},
 	})
 	return s.publishedAndSoaking()
 }
@@ -110,9 +112,11 @@ func (s *story) beside(then ...release.Event) *story {
 	const other = "01970000-0000-7000-8000-000000000002"
 	var state release.State
 	policy := release.Policy{Lane: s.state.Policy.Lane} // nothing is put back
+	publishing := begun(release.Publish, "a", 1, s.now)
+	publishing.Plan.Version = "0.9.0"
 	for _, ev := range append([]release.Event{
-		release.WasMerged{Release: other, Project: "p", At: s.now, Merge: release.Merge{Version: "1.1.0", Seq: 2}, Policy: policy},
-		begun(release.Publish, "a", 1, s.now), release.WasDone{Work: release.Publish}, begun(release.Stage, "a", 1, s.now),
+		release.WasMerged{Release: other, Project: "p", At: s.now, Merge: release.Merge{Version: "0.9.0", Seq: 2}, Policy: policy},
+		publishing, release.WasDone{Work: release.Publish}, begun(release.Stage, "a", 1, s.now),
 	}, then...) {
 		state = release.Evolve(state, ev)
 		data, err := releasepb.EncodeRecord(releasepb.Record{Event: ev, State: state, Service: "stager@a"})
@@ -175,7 +179,7 @@ func TestNoViolation(t *testing.T) {
 		"expedited": func(s *story) {
 			s.soaking()
 			expedite := s.ask("expedite", "q1")
-			s.then(release.WasExpedited{Said: said(s.now), Seq: expedite}).claims().promoted()
+			s.then(release.WasExpedited{Said: said(s.now), Seq: expedite}).watched(time.Second).claims().promoted()
 		},
 		"failed after an effective claim": func(s *story) {
 			s.soaking().watched(soak).claims().wait(time.Second)
@@ -201,6 +205,12 @@ func TestNoViolation(t *testing.T) {
 		"failed after an effective claim, retried, promoted": func(s *story) {
 			s.soaking().watched(soak).claims().wait(time.Second).then(release.WasFailed{Said: said(s.now)})
 			s.retried().then(release.WasSoaked{Due: s.now, At: s.now}).claims().promoted()
+		},
+		"paused, and unpaused": func(s *story) {
+			s.soaking().watched(soak).store(topology.Stop(topology.StopPause, "p", "ana"), nil)
+			s.claims().then(release.WasPostponed{Obstacle: release.Obstacle{Kind: release.ByPause}, At: s.now})
+			s.store(topology.Stop(topology.StopUnpause, "p", "ana"), nil)
+			s.claims().promoted()
 		},
 		"taken over after the deadline": func(s *story) {
 			s.soaking().watched(soak).claims().wait(7 * time.Second).then(begun(release.Promote, "b", 2, s.now)).promoted()
@@ -313,6 +323,40 @@ func TestViolations(t *testing.T) {
 		"I6 twice after a retry": func(s *story) {
 			s.soaking().then(release.WasFailed{Said: said(s.now)}).putBack()
 			s.retried().publishedAndSoaking().then(release.WasSoaked{Due: s.now.Add(soak)})
+		},
+		"I14 paused": func(s *story) {
+			s.soaking().watched(soak).store(topology.Stop(topology.StopPause, "p", "ana"), nil)
+			s.claims().promoted()
+		},
+		"I14 not approved": func(s *story) {
+			s.approvals = 1
+			s.soaking().watched(soak).claims().promoted()
+		},
+		"I15 backwards": func(s *story) {
+			s.soaking().watched(soak).claims().promoted()
+			at := s.now
+			s.beside(release.WasDone{Work: release.Stage}, release.WasSoaked{Due: at}, begun(release.Promote, "a", 1, at), release.WasDone{Work: release.Promote})
+		},
+		"I16 retried though it was cancelled": func(s *story) {
+			s.soaking().watched(soak).claims().wait(time.Second)
+			cancel := s.ask("cancel", "q1")
+			s.then(release.WasRefused{Verb: release.Cancel, Seq: cancel, Said: said(s.now)}).then(release.WasFailed{Said: said(s.now)}).retried()
+			s.then(release.WasSoaked{Due: s.now, At: s.now}).claims().promoted()
+		},
+		"I17 retried without its lane": func(s *story) {
+			s.soaking().watched(soak).claims().wait(time.Second).then(release.WasFailed{Said: said(s.now)})
+			s.retried().claims().promoted()
+		},
+		"I18 a bake that fails": func(s *story) {
+			s.soaking().watched(soak).claims().then(release.WasBaking{At: s.now}).then(release.WasFailed{Said: said(s.now)})
+		},
+		"I18 lost by a rollback that failed": func(s *story) {
+			s.soaking().watched(soak).claims().promoted().then(release.WasRecalled{Said: said(s.now), Seq: s.ask("rollback", "q1")})
+			s.then(release.WasNotRolledBack{Said: said(s.now)}, func(st *release.State) { st.Phase = release.Failed })
+		},
+		"I19 expedited and not looked at": func(s *story) {
+			s.soaking().watched(time.Second)
+			s.then(release.WasExpedited{Said: said(s.now.Add(time.Millisecond)), Seq: s.ask("expedite", "q1")}).wait(time.Second).claims().promoted()
 		},
 		"lane deployed while another is": func(s *story) {
 			s.soaking().beside(release.WasFailed{})

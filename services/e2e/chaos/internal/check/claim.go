@@ -31,6 +31,7 @@ func (j *judgement) claim(i int) {
 	if !j.expedited(i) {
 		j.timely(i, begun)
 	}
+	j.gated(i)
 	stopped := 0
 	for _, r := range j.requests {
 		if r.Seq < m.seq && r.Seq > was.Folded && stops(r) {
@@ -41,26 +42,30 @@ func (j *judgement) claim(i int) {
 		j.figures.Stopped++
 		j.figures.Stops += stopped
 	}
+	paused := j.paused(was.Project, m.seq)
 	for k := i; k < len(j.records); k++ {
 		r := j.records[k]
 		if r.Type == retried { // it had failed: the claim is over
 			return
 		}
 		if r.State.Claim != m.seq {
-			if stopped == 0 {
+			if stopped == 0 && !paused {
 				j.bad("I10", "the effective claim %d was taken back by %s", m.seq, r.Type)
 			}
 			return
 		}
 		if r.Type == string(release.Promoted) {
 			j.promoted(m, was)
+			if paused {
+				j.bad("I14", "promoted by claim %d while project %s was paused", m.seq, was.Project)
+			}
 		}
-		if r.Type == string(release.Failed) && stopped > 0 {
+		if r.Type == string(release.Failed) && (stopped > 0 || paused) {
 			j.bad("I10", "the ineffective claim %d was acted on: %s", m.seq, r.State.End.Reason)
 		}
 	}
 	for _, r := range j.requests {
-		if stopped == 0 && r.Seq > m.seq {
+		if stopped == 0 && !paused && r.Seq > m.seq {
 			j.figures.Late++
 		}
 	}

@@ -49,6 +49,7 @@ type History struct {
 	releases map[string]*told
 	order    []string
 	subjects map[uint64]string
+	stops    []stop
 	beats    map[string][]time.Time
 	refused  map[string]bool // merges, by the release that they named
 	lanes    map[string]string
@@ -99,6 +100,8 @@ func (h *History) Add(m Message) {
 		h.subjects[m.Seq] = m.Subject
 		t := h.release(s.Release)
 		t.requests = append(t.requests, releasepb.DecodeRequest(release.Verb(s.Verb), s.Actor, m.Seq, at, m.Data))
+	case topology.KindStop:
+		h.stops = append(h.stops, stop{project: s.Project, verb: s.Verb, seq: m.Seq})
 	case topology.KindRelease:
 		rec, err := releasepb.DecodeRecord(m.Data)
 		if err != nil {

@@ -60,6 +60,7 @@ func (j *judgement) step(prev, r record) {
 	j.held(was, r)
 	j.judged(was, r)
 	j.attempt(was, r)
+	j.after(was, r)
 }
 
 // folds tells whether a record's state is that of the record before it, and its event. They are compared as they are written.
