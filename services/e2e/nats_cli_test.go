@@ -36,7 +36,11 @@ func TestNatsCLI(t *testing.T) {
 	}
 	n.stored("pub", "-J", topology.Request("extend", id, "ana"), "30m more traffic")
 	follow(t, n.journal, id, "extended", func(s release.State) bool { return s.Remaining > time.Hour })
-	n.stored("req", topology.Request("resume", id, "lee"), "QA is happy") // a request is answered by the same acknowledgement
+	n.stored("pub", "-J", topology.Request("resume", id, "lee"), "QA is happy")
+	follow(t, n.journal, id, "soaking again", func(s release.State) bool { return s.Phase == release.Soaking && s.Held == nil })
+	n.stored("req", topology.Request("hold", id, "lee"), "or not") // a request is answered by the same acknowledgement
+	n.until(id, release.Held)
+	n.stored("req", topology.Request("resume", id, "lee"), "it is")
 	follow(t, n.journal, id, "soaking again", func(s release.State) bool { return s.Phase == release.Soaking && s.Held == nil })
 	n.stored("pub", "-J", topology.Request("cancel", id, ""), "login is broken")
 	if s := follow(t, n.journal, id, "cancelled and put back", putBack); s.Phase != release.Cancelled || s.End.Reason != "login is broken" {
@@ -64,6 +68,24 @@ func TestNatsCLI(t *testing.T) {
 			t.Errorf("nats sub does not show %s:\n%s", want, shown)
 		}
 	}
+
+	// What failed is retried, and what was promoted is rolled back.
+	broken := filepath.Join(n.site, "broken")
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	retried := n.merge("1.1.1")
+	follow(t, n.journal, retried, "failed and put back", func(s release.State) bool { return s.Phase == release.Failed && putBack(s) })
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	n.stored("pub", "-J", topology.Request("retry", retried, "ana"), "mended")
+	n.until(retried, release.Soaking)
+	n.stored("pub", "-J", topology.Request("expedite", retried, "ana"), "it has waited enough")
+	n.until(retried, release.Promoted)
+	n.stored("pub", "-J", topology.Request("rollback", retried, "ana"), "worse than before")
+	n.until(retried, release.RolledBack)
+	n.latestIs("1.1.0")
 
 	// A subject with a slip in it stores nothing, and the command fails, with -J and without.
 	id = n.merge("1.2.0")
@@ -106,7 +128,7 @@ type natsCLI struct {
 
 const cliProject = `project: tracer
 publish: { files: { dir: %[1]q } }
-stage:   { exec: { command: ["true"] } }
+stage:   { exec: { command: ["test", "!", "-e", "%[1]s/broken"] } }
 soak:    { delay: 1h }
 promote: { files: { dir: %[1]q } }
 `
