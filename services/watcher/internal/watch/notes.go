@@ -227,7 +227,7 @@ func (r *watch) resume(ctx context.Context) error {
 		return err
 	}
 	for _, c := range d.checks {
-		if c.tally.Failed && (r.verdict == nil || c.tally.Last.At.Before(r.verdict.Tally.Last.At)) {
+		if c.tally.Failed && !c.Warns && (r.verdict == nil || c.tally.Last.At.Before(r.verdict.Tally.Last.At)) {
 			v := d.verdict(c)
 			r.verdict = &v
 		}
