@@ -257,7 +257,7 @@ func TestDocumentedShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Hooks) != 3 || len(c.Queues) != 1 || len(c.Sinks) != 1 || c.CDEvents == nil {
+	if len(c.Hooks) != 4 || len(c.Queues) != 1 || len(c.Sinks) != 1 || c.CDEvents == nil {
 		t.Errorf("%+v", c)
 	}
 }
