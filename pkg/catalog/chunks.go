@@ -3,8 +3,12 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // chunks reads an artifact for the object store of nats.go 1.55, and makes up for two of its habits.
@@ -42,12 +46,27 @@ func (c *Catalog) read(ctx context.Context, name string) (io.ReadCloser, error) 
 		until = time.Now().Add(readWithin)
 	}
 	opening, cancel := context.WithDeadline(context.WithoutCancel(ctx), until.Add(openWithin))
-	r, err := c.artifacts.Get(opening, name)
+	r, err := c.artifacts.Get(patient{opening}, name)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	return &object{ReadCloser: r, done: cancel}, nil
+}
+
+// stalledAfter is how long the next bytes of an object may take. What was put anew while it is read has lost its chunks, and nats.go would
+// wait for them until the deadline of its context.
+const stalledAfter = 30 * time.Second
+
+// patient is a context whose deadline is never further away than stalledAfter: nats.go sets that of each read anew (object.go, Read).
+type patient struct{ context.Context } //nolint:containedctx // it is one
+
+func (p patient) Deadline() (time.Time, bool) {
+	soon := time.Now().Add(stalledAfter)
+	if until, ok := p.Context.Deadline(); ok && until.Before(soon) {
+		return until, true
+	}
+	return soon, true
 }
 
 // openWithin is how long opening an object may take at the very end of its reader's time.
@@ -57,6 +76,14 @@ const openWithin = 5 * time.Second
 type object struct {
 	io.ReadCloser
 	done context.CancelFunc
+}
+
+func (o *object) Read(p []byte) (int, error) {
+	n, err := o.ReadCloser.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
+		err = fmt.Errorf("nothing more of it came for %s, perhaps because it was put there anew meanwhile: %w", stalledAfter, err)
+	}
+	return n, err
 }
 
 func (o *object) Close() error {
