@@ -46,7 +46,7 @@ func (c *Catalog) read(ctx context.Context, name string) (io.ReadCloser, error) 
 		until = time.Now().Add(readWithin)
 	}
 	opening, cancel := context.WithDeadline(context.WithoutCancel(ctx), until.Add(openWithin))
-	r, err := c.artifacts.Get(patient{opening}, name)
+	r, err := c.artifacts.Get(patient{opening}, name) //nolint:contextcheck // it is the same, but for the deadline
 	if err != nil {
 		cancel()
 		return nil, err
