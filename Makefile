@@ -66,7 +66,7 @@ space := $(empty) $(empty)
 
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests, most with the race detector
-	.ci/race -p=3 -timeout=15m $(LONGEST) work
+	.ci/race -timeout=15m $(LONGEST) work
 	go test -count=1 -timeout=15m ./services/e2e & other=$$!; failed=0; \
 	go test -count=1 -timeout=15m -p=1 -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
 		./pkg/driver/aws ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive || failed=1; \

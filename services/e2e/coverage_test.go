@@ -103,6 +103,7 @@ func TestAPersonDecides(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		w.kill(theWatcher) // what it held, and what was resumed, is not in its memory
 		w.start(theWatcher)
+		time.Sleep(10 * time.Minute)
 		w.ask("resume", id, "ana", "we know that one")
 		s = w.untilPhase(id, release.Soaking)
 		w.promotedAt(id, s.Due, time.Second)

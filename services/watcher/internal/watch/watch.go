@@ -136,6 +136,10 @@ func (r *watch) next(ctx context.Context) (wait time.Duration, over bool, err er
 	if e.Seq >= r.entry.Seq { // a replica may lag behind
 		r.entry = e
 	}
+	if r.on != nil && r.on.goesOn(r.entry.State) && r.on.human() && (r.verdict == nil || r.verdict.Human) {
+		r.rest() // a person let it go on: from now on it is judged anew, also by who found a verdict while it was held
+		r.verdict, r.told = nil, false
+	}
 	if r.verdict != nil && !r.told && r.verdict.Asks(r.entry.State) {
 		if err := r.condemn(ctx); err != nil {
 			return 0, false, err
@@ -159,10 +163,6 @@ func (r *watch) enter(ctx context.Context) bool {
 	stretch, watchable := judge.StretchOf(r.entry.State)
 	if r.on != nil && !(watchable && stretch.Same(r.on.stretch)) {
 		r.finish(ctx)
-	}
-	if r.on != nil && r.on.goesOn(r.entry.State) && r.on.human() { // from now on it is judged anew
-		r.rest()
-		r.verdict, r.told = nil, false
 	}
 	if watchable && !stretch.Same(r.stretch) {
 		r.stretch, r.verdict, r.told, r.blind = stretch, nil, false, false
