@@ -299,7 +299,11 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 		return ok && r.Type != event || !ok && string(r.State.Phase) != args[1]
 	}, func(error) error { return nil })
 	if err != nil {
-		ts.Fatalf("%s never became %s: %s: %v", args[0], args[1], strings.Join(story, ", "), err)
+		said := ""
+		if up := worldOf(ts).up; up != nil {
+			said = up.said()
+		}
+		ts.Fatalf("%s never became %s: %s: %v\n%s", args[0], args[1], strings.Join(story, ", "), err, said)
 	}
 }
 
