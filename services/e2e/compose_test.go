@@ -176,7 +176,7 @@ func composeGateway(t *testing.T, s types.ServiceConfig, image string) {
 	for _, m := range names {
 		variable(t, s, m[1])
 	}
-	if len(names) != 7 {
+	if len(names) != 15 {
 		t.Errorf("the example names the secrets %v", names)
 	}
 }
