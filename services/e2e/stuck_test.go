@@ -53,11 +53,11 @@ func stuckIn() map[release.Phase]stuck {
 			w.dies(id, release.Merged, thePublisher)
 		}, limit: 15 * time.Minute, why: "stuck in merged"},
 		release.Published: {missing: []string{theStager}, get: nothing, limit: 15 * time.Minute, why: "stuck in published"},
-		release.Publishing: {get: func(w *world, id string) {
-			w.dies(id, release.Publishing, thePublisher)
+		release.Publishing: {get: func(w *world, _ string) {
+			w.outside.first("tracer", driver.Publish, do, w.services[thePublisher].nc.Close)
 		}, limit: 15 * time.Minute, why: "stuck in publishing"},
-		release.Staging: {get: func(w *world, id string) {
-			w.dies(id, release.Staging, theStager)
+		release.Staging: {get: func(w *world, _ string) {
+			w.outside.first("tracer", driver.Deploy, do, w.services[theStager].nc.Close)
 		}, limit: 15 * time.Minute, why: "stuck in staging"},
 		release.Queued: {more: "lane: eu\n", get: func(w *world, _ string) {
 			w.apply("router", "lane: eu\n"+tenMinutes)
