@@ -1,7 +1,7 @@
 // Package sluice is the command line of Sluice, and `sluice up`: the broker and all services in one process.
 //
 // The commands are in internal/cli; what runs under up is in internal/up; how a release is found by the names that people use
-// is in internal/find, and what status reads, and what that costs, in internal/board.
+// is in pkg/find, and what status reads, and what that costs, in pkg/board.
 package sluice
 
 import (

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/sluice/internal/find"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 

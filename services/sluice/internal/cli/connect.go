@@ -18,9 +18,9 @@ import (
 	"github.com/synadia-io/orbit.go/natscontext"
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/sluice/internal/find"
 )
 
 // connection is how the broker is reached.

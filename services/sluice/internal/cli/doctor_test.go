@@ -10,12 +10,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/doctor"
-	"github.com/sluice-gate/sluice/services/sluice/internal/find"
 )
 
 const nobody = "01970000-0000-7000-8000-00000000ffff"

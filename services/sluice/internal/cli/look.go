@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
+	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 

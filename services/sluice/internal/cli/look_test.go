@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/board"
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
-	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // Time that passes is no change; what happens to a release is, and so is that somebody should look.

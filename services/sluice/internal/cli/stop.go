@@ -11,11 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-gate/sluice/pkg/board"
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
-	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 

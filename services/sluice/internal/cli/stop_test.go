@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/board"
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
-	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // What a stop does to each release on its way.

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/board"
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
-	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // Details is all that matters of one release, in the zone of now.

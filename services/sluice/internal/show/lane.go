@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 )
 
 // waitsFor says what a queued release waits for: its turn, or the occupant of its lane and whoever is ahead of it in the queue.

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
-	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 

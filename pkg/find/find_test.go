@@ -7,12 +7,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
+	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
-	"github.com/sluice-gate/sluice/services/sluice/internal/find"
 )
 
 // bundle is a broker with the project tracer, and releases made by hand.

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/sluice/internal/find"
 )
 
 // To try again a project stands for what failed last, to roll back for what was promoted last; and each by its other names.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/services/sluice/internal/board"
 )
 
 // Failed is [Finder.Release] for somebody who wants to try again: a project stands for its release that failed last, as far as

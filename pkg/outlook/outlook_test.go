@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/window"
-	"github.com/sluice-gate/sluice/services/sluice/internal/outlook"
 )
 
 // noon is a Saturday's.
