@@ -39,7 +39,14 @@ type Project struct {
 	Promote *Action         // nil: promotion is only recorded
 	Bake    *Bake           // nil: a promoted release is not watched
 	Limits  Limits
+	Reasons bool // people must say why they cancel, hold, expedite, roll back, pause or freeze
 }
+
+// The rules for reasons. They hold for the programs that people use: the broker stores a request without a reason all the same, and it counts.
+const (
+	reasonsOptional = "optional"
+	reasonsRequired = "required"
+)
 
 // VersionRule says where a version comes from when the merge event has none.
 type VersionRule string
