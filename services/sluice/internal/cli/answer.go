@@ -144,7 +144,7 @@ func (a *app) untilDecided(ctx context.Context, c *client, id string, q ask, ans
 			return "", err
 		}
 	}
-	last, err := a.tellUntil(ctx, c, id, seq+1, func(r journal.Record) bool { return settled(r.State, q) })
+	last, err := a.tellUntil(ctx, c, id, seq+1, func(r journal.Record) bool { return decided(r.State, q) })
 	s, now := last.State, last.At.Local()
 	switch {
 	case ctx.Err() != nil:
@@ -164,8 +164,8 @@ func (a *app) untilDecided(ctx context.Context, c *client, id string, q ask, ans
 	return fmt.Sprintf("%s %s: all is put back", show.Title(s), id), nil
 }
 
-// settled tells whether there is nothing more to wait for.
-func settled(s release.State, q ask) bool {
+// decided tells whether there is nothing more to wait for.
+func decided(s release.State, q ask) bool {
 	if q.verb == release.Cancel && (s.Needs(release.RestoreStaging) || s.Needs(release.RestoreBeta)) {
 		return false
 	}

@@ -73,8 +73,8 @@ func (b *bundle) ask(verb release.Verb) release.Request {
 // answer is what the command prints, and its exit code.
 func (b *bundle) answer(r release.Request) (string, Code) {
 	b.Helper()
-	b.out.Reset()
-	err := b.app.answer(b.Context(), b.c, find.Found{ID: b.id}, ask{verb: r.Verb, timeout: 100 * time.Millisecond}, r.Seq)
+
+	text, err := b.app.answer(b.Context(), b.c, find.Found{ID: b.id}, ask{verb: r.Verb, timeout: 100 * time.Millisecond}, r.Seq)
 	var code *codeError
 	if errors.As(err, &code) {
 		return err.Error(), code.code
@@ -82,7 +82,7 @@ func (b *bundle) answer(r release.Request) (string, Code) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return b.out.String(), Done
+	return text, Done
 }
 
 func (b *bundle) wants(r release.Request, code Code, text string) {

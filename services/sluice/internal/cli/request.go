@@ -108,7 +108,7 @@ func (a *app) request(v verb) *cobra.Command {
 	set.StringVar(&reason, "reason", "", "why; it is kept in the journal")
 	set.StringVar(&q.actor, "actor", "", "who asks (the NATS user, or $USER)")
 	set.BoolVar(&q.noWait, "no-wait", false, "do not wait for the answer")
-	set.DurationVar(&q.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
+	set.DurationVar(&q.timeout, "timeout", answerWithin, "how long to wait for the answer")
 	switch v.verb { //nolint:exhaustive // a hold has no end to wait for, and a rollback is waited for in any case
 	case release.Hold:
 		return codes(cmd, Refused, TimedOut)
@@ -128,6 +128,9 @@ func (a *app) request(v verb) *cobra.Command {
 	}
 	return codes(cmd, Cancelled, Failed, Superseded, Refused, TimedOut)
 }
+
+// answerWithin bounds the wait for an answer, unless it is told otherwise.
+const answerWithin = 10 * time.Second
 
 // sampleID stands for a release where help shows a subject; it is written as <release>.
 const sampleID = "00000000-0000-7000-8000-000000000000"
