@@ -161,6 +161,9 @@ func (m Model) row(row board.Row) []show.Cell {
 // spark draws the errors of a release, red when there are any.
 func (m Model) spark(id string) show.Cell {
 	counts := m.errors[id]
+	if len(counts) > m.bars() {
+		counts = halved(counts)
+	}
 	cell := show.Cell{Text: show.ErrorSpark(counts), Style: m.style.Green}
 	if slices.ContainsFunc(counts, func(n int) bool { return n > 0 }) {
 		cell.Style = m.style.Red
@@ -169,6 +172,25 @@ func (m Model) spark(id string) show.Cell {
 		cell.Text += strings.Repeat(" ", max(0, m.bars()-utf8.RuneCountInString(cell.Text)))
 	}
 	return cell
+}
+
+// halved is the same errors in half as many parts.
+func halved(counts []int) []int {
+	var out []int
+	for pair := range slices.Chunk(counts, 2) {
+		n := show.Unseen
+		for _, one := range pair {
+			switch {
+			case one == show.Unseen:
+			case n == show.Unseen:
+				n = one
+			default:
+				n += one
+			}
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // elapsed is how much of its soak, or its bake, a release has behind it, from 0 to 1; negative for a release that has neither.
