@@ -42,7 +42,8 @@ type Project struct {
 	Reasons bool // people must say why they cancel, hold, expedite, roll back, pause or freeze
 }
 
-// The rules for reasons. They hold for the programs that people use: the broker stores a request without a reason all the same, and it counts.
+// The rules for reasons. They hold for the programs that people use: the broker stores a request without a reason all the same, and it
+// counts.
 const (
 	reasonsOptional = "optional"
 	reasonsRequired = "required"

@@ -19,8 +19,8 @@ func (a *app) completion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "completion bash|zsh|fish|powershell", GroupID: groupRun, Args: exactly("shell"),
 		Short: "Print what makes a shell complete commands, projects and releases",
-		Long: `Prints a script for a shell, which completes commands, flags, projects and releases: it asks the broker for them, for no longer than
-two seconds. In bash it needs the package bash-completion.`,
+		Long: `Prints a script for a shell, which completes commands, flags, projects and releases: it asks the broker for them, for no
+longer than two seconds. In bash it needs the package bash-completion.`,
 		Example: `  source <(sluice completion bash)
   sluice completion zsh >"${fpath[1]}/_sluice"
   sluice completion fish >~/.config/fish/completions/sluice.fish

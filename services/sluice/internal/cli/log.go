@@ -74,7 +74,7 @@ func (a *app) story(ctx, reading context.Context, c *client, id string, follow b
 		return told == nil && !r.State.Phase.Ended()
 	}, func(error) error { return nil })
 	if ctx.Err() != nil {
-		return nil // told to stop
+		return nil //nolint:nilerr // told to stop
 	}
 	return cmp.Or(err, told)
 }

@@ -154,7 +154,7 @@ func (g generator) of(t reflect.Type, defs map[string]any) map[string]any {
 	case t.Name() == "Word":
 		return map[string]any{"enum": []string{"pass", "fail", "inconclusive"}}
 	}
-	switch t.Kind() { //nolint:exhaustive // no output has another
+	switch t.Kind() {
 	case reflect.String:
 		return map[string]any{"type": "string"}
 	case reflect.Bool:

@@ -131,7 +131,8 @@ func SummariesJSON(r evidence.Release, p *project.Project) []SummaryJSON {
 	out := []SummaryJSON{}
 	for _, span := range EvidenceJSONOf(r, p).Spans {
 		one := SummaryJSON{
-			Stage: span.Stage, Bake: span.Bake, From: span.From, To: span.To, Live: span.Live, Coverage: span.Coverage, Checks: []CheckSummaryJSON{},
+			Stage: span.Stage, Bake: span.Bake, From: span.From, To: span.To, Live: span.Live, Coverage: span.Coverage,
+			Checks: []CheckSummaryJSON{},
 		}
 		for _, c := range span.Checks {
 			one.Checks = append(one.Checks, CheckSummaryJSON{c.Check, c.Verdict, c.Why, c.Looks, c.Failed, c.NoData})
@@ -200,7 +201,8 @@ func summary(e SummaryJSON, several bool, now time.Time, st Style) string {
 			seen += ": " + c.Why
 		}
 		rows = append(rows, []Cell{
-			{Text: "    " + c.Check}, {Text: string(c.Verdict), Style: func(text string) string { return st.Word(c.Verdict, text) }}, {Text: seen},
+			{Text: "    " + c.Check},
+			{Text: string(c.Verdict), Style: func(text string) string { return st.Word(c.Verdict, text) }}, {Text: seen},
 		})
 	}
 	if len(rows) == 0 {

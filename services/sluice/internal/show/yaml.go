@@ -110,7 +110,8 @@ func scalar(text string) string {
 	return b.String()
 }
 
-// plain tells whether text is a word or a name in every version of YAML: it begins with a letter, and has nothing in it that means something.
+// plain tells whether text is a word or a name in every version of YAML: it begins with a letter, and nothing in it means
+// anything.
 func plain(text string) bool {
 	for i, r := range text {
 		letter := r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'

@@ -3,8 +3,8 @@
 //
 // The [Model] is pure: messages come in, the next model and a screen come out, and it asks no clock and no broker; so tests need no
 // terminal. What it shows is fed by one follower ([feed]), which looks at the board when a record was stored, and now and then, as
-// `sluice status --watch` does. A request goes out only after somebody gave a reason, or none, and said yes to what will happen; it is for the
-// release that was chosen when the key was pressed, whatever moves on the screen meanwhile.
+// `sluice status --watch` does. A request goes out only after somebody gave a reason, or none, and said yes to what will happen; it is
+// for the release that was chosen when the key was pressed, whatever moves on the screen meanwhile.
 package top
 
 import (
@@ -102,7 +102,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.clock = time.Time(msg)
 		return m, tick()
 	case boardMsg:
-		m.see(msg)
+		return m.see(msg), nil
 	case failedMsg:
 		m.trouble = msg.err
 	case errorsMsg:
@@ -124,7 +124,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 // see takes a board in, and keeps what was chosen.
-func (m *Model) see(msg boardMsg) {
+func (m Model) see(msg boardMsg) Model {
 	at := m.at()
 	m.board, m.looked, m.seen, m.trouble = msg.board, msg.at, true, nil
 	if m.clock.Before(msg.at) {
@@ -140,6 +140,7 @@ func (m *Model) see(msg boardMsg) {
 	if m.at() < 0 && len(rows) > 0 { // it is gone, or nothing was chosen yet
 		m.chosen = rows[max(0, min(at, len(rows)-1))].State.Release
 	}
+	return m
 }
 
 // now is the broker's time, in the zone of this machine.
@@ -175,13 +176,13 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	case "q", "esc":
 		return m, tea.Quit
 	case "up", "k":
-		m.choose(at - 1)
+		return m.choose(at - 1), nil
 	case "down", "j":
-		m.choose(at + 1)
+		return m.choose(at + 1), nil
 	case "home", "g":
-		m.choose(0)
+		return m.choose(0), nil
 	case "end", "G":
-		m.choose(last)
+		return m.choose(last), nil
 	}
 	for _, v := range verbs() {
 		if msg.String() == v.key && at >= 0 {
@@ -192,10 +193,12 @@ func (m Model) key(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-func (m *Model) choose(i int) {
+// choose is the screen with another row chosen, the first or the last when there is none there.
+func (m Model) choose(i int) Model {
 	if rows := m.board.Rows; len(rows) > 0 {
 		m.chosen = rows[max(0, min(i, len(rows)-1))].State.Release
 	}
+	return m
 }
 
 // promptKey is a key while a reason is given, or confirmed.
