@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"testing"
 
 	"github.com/goccy/go-yaml"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -51,6 +53,32 @@ func schemaNamed(ts *testscript.TestScript, name string) *jsonschema.Schema {
 	s, err := c.Compile("schema.json")
 	ts.Check(err)
 	return s
+}
+
+// Every schema that is published is one that some script holds a command to.
+func TestEverySchemaIsHeld(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join(schemaDir, "*.json"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no schemas: %v", err)
+	}
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, path := range scripts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	for _, path := range names {
+		name := strings.TrimSuffix(filepath.Base(path), ".json")
+		if !regexp.MustCompile(`(?m)^valid (-lines )?` + name + `$`).MatchString(all.String()) {
+			t.Errorf("no script holds what is printed to %s", path)
+		}
+	}
 }
 
 // closed allows no fields but those of the schema.

@@ -66,7 +66,7 @@ func Main(up Up) Code {
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		outStyle: show.StyleOf(os.Stdout, os.Getenv), errStyle: show.StyleOf(os.Stderr, os.Getenv), upper: up,
 	}
-	a.asks = a.errStyle.Terminal && term.IsTerminal(int(os.Stdin.Fd()))
+	a.asks = a.errStyle.Terminal && term.IsTerminal(int(os.Stdin.Fd())) && os.Getenv("CI") == "" // some give their jobs a terminal
 	return a.run(ctx, os.Args[1:])
 }
 

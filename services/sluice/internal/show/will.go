@@ -14,8 +14,15 @@ func Will(v release.Verb, s release.State, force bool, now time.Time) string {
 	if what == "" {
 		what = First(s.Release)
 	}
-	if s.Phase.Ended() && v != release.Retry && v != release.Recall {
-		return fmt.Sprintf("%s has ended, %s: this comes too late", what, Outcome(s, now))
+	if why := refusal(v, s, force, now); why != "" {
+		return fmt.Sprintf("the %s of %s will be refused: %s", v, what, why)
+	}
+	switch {
+	case v == release.Cancel || v == release.Hold:
+	case s.Phase == release.None:
+		return what + " is not admitted yet: this is answered when it is"
+	case s.Phase == release.Promoting:
+		return what + ": its promotion was claimed already; this is answered when it is known whether that claim counts"
 	}
 	switch v {
 	case release.Cancel:
@@ -41,10 +48,27 @@ func Will(v release.Verb, s release.State, force bool, now time.Time) string {
 	return string(v) + " " + what
 }
 
+// refusal is why the domain would refuse the request now. Whether a claim that stands already counts, nobody knows before it is settled.
+func refusal(v release.Verb, s release.State, force bool, now time.Time) string {
+	if s.Phase == release.None || s.Phase == release.Promoting && v.Stops() {
+		return ""
+	}
+	r := release.Request{Verb: v, Seq: s.Folded + 1, Actor: "you", Reason: "why", Force: force, At: now}
+	if v == release.Extend {
+		r.By = time.Minute
+	}
+	events, err := release.Decide(s, r)
+	if err != nil || len(events) == 0 {
+		return ""
+	}
+	if refused, ok := events[0].(release.WasRefused); ok {
+		return refused.Said.Reason
+	}
+	return ""
+}
+
 func willCancel(s release.State) string {
 	switch {
-	case s.Phase.Out():
-		return " is with everybody already: a cancel is too late, and a rollback puts it back"
 	case s.Phase == release.Promoting:
 		return ": its promotion was claimed already; a cancel counts only if that claim does not"
 	case s.Phase == release.None:
@@ -70,9 +94,14 @@ func willExpedite(s release.State, force bool, now time.Time) string {
 }
 
 func willHold(s release.State, now time.Time) string {
-	text := " stops where it is"
-	if s.Phase == release.Soaking {
+	text := " is held when its soak begins"
+	switch s.Phase { //nolint:exhaustive // the others are on their way to a soak
+	case release.None:
+		return text
+	case release.Soaking:
 		text = fmt.Sprintf(" stops with %s of its soak left", Left(s.Due.Sub(now)))
+	case release.Promoting:
+		return ": its promotion was claimed already; a hold counts only if that claim does not"
 	}
 	return text + fmt.Sprintf("; it keeps lane %s until somebody resumes it", s.Policy.Lane)
 }

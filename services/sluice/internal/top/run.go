@@ -2,6 +2,8 @@ package top
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -35,7 +37,7 @@ func Run(ctx context.Context, s cli.TopScreen) error {
 
 const (
 	settled = 100 * time.Millisecond // what is heard is about to be stored, and seldom comes alone
-	unheard = 10 * time.Second       // look again even when nothing is heard, and at the errors no sooner than that
+	unheard = 10 * time.Second       // look again even when nothing is heard; the errors are read no more often
 	again   = time.Second            // after what could not be seen
 )
 
@@ -43,11 +45,16 @@ const (
 	mostErrors   = 64 // of so many releases the errors are read
 	errorsAtOnce = 4
 	parts        = 20
+	rest         = 9 // times as long as it takes nothing is read: it may be much
 )
 
 // feed sends what is to be seen: the board when something was heard, and now and then, and the errors of what is watched. It ends with ctx.
 func feed(ctx context.Context, s cli.TopScreen, send func(tea.Msg)) {
-	var measured time.Time
+	var next time.Time // when the errors are read again
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	var took atomic.Int64
+	var busy atomic.Bool
 	for ctx.Err() == nil {
 		b, err := s.Look(ctx)
 		if ctx.Err() != nil {
@@ -59,9 +66,13 @@ func feed(ctx context.Context, s cli.TopScreen, send func(tea.Msg)) {
 			continue
 		}
 		send(boardMsg{b, time.Now()})
-		if time.Since(measured) >= unheard {
-			measured = time.Now()
-			sendErrors(ctx, s, b, send)
+		if began := time.Now(); !began.Before(next.Add(rest*time.Duration(took.Load()))) && busy.CompareAndSwap(false, true) {
+			next = began.Add(unheard)
+			reading.Go(func() { // the board does not wait for it
+				sendErrors(ctx, s, b, send)
+				took.Store(int64(time.Since(began)))
+				busy.Store(false)
+			})
 		}
 		wait(ctx, s.Heard, unheard)
 		wait(ctx, nil, settled)

@@ -46,6 +46,9 @@ func (m Model) head() []string {
 		}
 	}
 	out := []string{fmt.Sprintf("%s  %s, %d on their way", m.style.Bold("sluice top"), m.now().Format("15:04:05 MST"), live)}
+	if m.clock.Sub(m.looked) > stale {
+		out[0] += m.style.Yellow(", as it was at " + m.board.Now.Format("15:04:05"))
+	}
 	for _, s := range m.board.Stopped {
 		out = append(out, m.style.Yellow(m.cut(show.Stopped(s.Project, s.Stop, m.now()))))
 	}
@@ -91,6 +94,9 @@ func (m Model) asked() []string {
 		m.style.Yellow(will), m.cut(string(p.verb) + ", because: " + reason), m.style.Bold("do it? y, or n"),
 	}
 }
+
+// stale is from when on what is on the screen is told to be old.
+const stale = 3 * unheard
 
 // cut is a line that fits.
 func (m Model) cut(text string) string { return show.Cut(text, m.width) }
