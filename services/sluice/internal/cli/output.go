@@ -50,7 +50,7 @@ func (f *format) Set(text string) error {
 }
 
 // machine tells whether a program reads it.
-func (f *format) machine() bool { return *f != formatTable }
+func (f *format) machine() bool { return *f == formatJSON || *f == formatYAML }
 
 // encode is a value for programs. That in YAML is derived from that in JSON, so that the same schema holds for both.
 func (f *format) encode(v any) (string, error) {
