@@ -44,6 +44,16 @@ longer than two seconds. In bash it needs the package bash-completion.`,
 	return cmd
 }
 
+// atSign takes from the completions what stands before the @: readline keeps that, and replaces the @ with what follows
+// (rl_special_prefixes of https://tiswww.case.edu/php/chet/readline/readline.html).
+const atSign = `    if [[ "$cur" == *@* && "$COMP_WORDBREAKS" == *@* ]]; then
+        local i
+        for i in "${!COMPREPLY[@]}"; do
+            COMPREPLY[i]=${COMPREPLY[i]#"${cur%@*}"}
+        done
+    fi
+`
+
 // bashCompletion is cobra's script, made to keep a release together: bash takes the word tracer@1.4.0 apart at the @, as it does at = and :
 // (COMP_WORDBREAKS), of which cobra knows
 // (https://www.gnu.org/software/bash/manual/html_node/Bash-Variables.html#index-COMP_005fWORDBREAKS).
@@ -55,7 +65,7 @@ func bashCompletion(root *cobra.Command, w io.Writer) error {
 	text := script.String()
 	for _, change := range []struct{ old, with string }{
 		{"init_completion -n =:", "init_completion -n =:@"},
-		{`_handle_special_char "$cur" =` + "\n", `_handle_special_char "$cur" =` + "\n    __sluice_handle_special_char \"$cur\" @\n"},
+		{`_handle_special_char "$cur" =` + "\n", `_handle_special_char "$cur" =` + "\n" + atSign},
 	} {
 		if !strings.Contains(text, change.old) {
 			return fmt.Errorf("the completion of bash has no %q any more", change.old)
