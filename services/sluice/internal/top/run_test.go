@@ -23,8 +23,8 @@ func TestFeed(t *testing.T) {
 		var looks atomic.Int64
 		var broken atomic.Bool
 		var mu sync.Mutex
-		var measured []string
-		var sent []tea.Msg
+		var allMeasured []string
+		var allSent []tea.Msg
 		s := cli.TopScreen{
 			Heard: heard,
 			Look: func(context.Context) (board.Board, error) {
@@ -36,7 +36,7 @@ func TestFeed(t *testing.T) {
 			Errors: func(_ context.Context, id string, n int) ([]int, error) {
 				mu.Lock()
 				defer mu.Unlock()
-				if measured = append(measured, id); id == lanes().Rows[0].State.Release {
+				if allMeasured = append(allMeasured, id); id == lanes().Rows[0].State.Release {
 					return nil, errors.New("not to be read")
 				}
 				return make([]int, n), nil
@@ -49,10 +49,16 @@ func TestFeed(t *testing.T) {
 			feed(ctx, s, func(msg tea.Msg) {
 				mu.Lock()
 				defer mu.Unlock()
-				sent = append(sent, msg)
+				allSent = append(allSent, msg)
 			})
 		}()
+		seen := func() ([]string, []tea.Msg) {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(allMeasured), slices.Clone(allSent)
+		}
 		synctest.Wait()
+		measured, sent := seen()
 		if looks.Load() != 1 || len(measured) != 3 || len(sent) != 3 { // a board, and the errors of two of three that are watched
 			t.Fatalf("%d looks, measured %v, sent %v", looks.Load(), measured, sent)
 		}
@@ -64,17 +70,20 @@ func TestFeed(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(settled)
 		synctest.Wait()
+		measured, _ = seen()
 		if looks.Load() != 2 || len(measured) != 3 {
 			t.Errorf("%d looks, measured %v", looks.Load(), measured)
 		}
 		time.Sleep(2 * unheard)
 		synctest.Wait()
+		measured, _ = seen()
 		if n := looks.Load(); n < 3 || n > 4 || len(measured) < 6 {
 			t.Errorf("%d looks, measured %v", looks.Load(), measured)
 		}
 		broken.Store(true)
 		time.Sleep(2 * unheard)
 		synctest.Wait()
+		_, sent = seen()
 		if _, ok := sent[len(sent)-1].(failedMsg); !ok {
 			t.Errorf("%T", sent[len(sent)-1])
 		}
