@@ -116,6 +116,7 @@ func (a *app) request(v verb) *cobra.Command {
 		return codes(cmd, Failed, Refused, TimedOut)
 	case release.Cancel:
 		set.BoolVar(&q.wait, "wait", false, "until staging and the beta are put back")
+		return codes(cmd, Failed, Refused, TimedOut)
 	default:
 		set.BoolVar(&q.wait, "wait", false, "follow the release to its end; the exit code tells how that was")
 	}
