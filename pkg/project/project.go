@@ -31,6 +31,7 @@ type Project struct {
 	Lane    string      // as Safe allows; Name unless set
 	Version VersionRule // how a merge without a version gets one
 	Order   Order       // which of two releases is newer
+	Reasons bool        // people must say why they cancel, hold, expedite, roll back, pause or freeze
 	Needs   []Need      // each names another project, once
 	Publish *Action     // nil: the artifact is not published before promotion
 	Stages  []Stage     // what a release goes through, in order; at least one; names are unique
@@ -39,7 +40,6 @@ type Project struct {
 	Promote *Action         // nil: promotion is only recorded
 	Bake    *Bake           // nil: a promoted release is not watched
 	Limits  Limits
-	Reasons bool // people must say why they cancel, hold, expedite, roll back, pause or freeze
 }
 
 // The rules for reasons. They hold for the programs that people use: the broker stores a request without a reason all the same, and it

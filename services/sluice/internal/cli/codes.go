@@ -20,6 +20,7 @@ const (
 	Superseded  Code = 5 // --wait: a newer release took its place
 	Refused     Code = 6 // the merge or the request was refused, or came too late
 	TimedOut    Code = 7 // it is not decided yet; it goes on
+	Broken      Code = 8 // audit verify: something was removed or changed
 	Interrupted Code = 130
 )
 
@@ -40,6 +41,8 @@ func (c Code) String() string {
 		return "refused"
 	case TimedOut:
 		return "undecided"
+	case Broken:
+		return "broken"
 	case Interrupted:
 		return "interrupted"
 	}
@@ -55,13 +58,15 @@ func (c Code) means() string {
 		return "refused or too late"
 	case TimedOut:
 		return "not decided yet"
+	case Broken:
+		return "something was removed or changed"
 	}
 	return c.String()
 }
 
 // allCodes are the exit codes in order.
 func allCodes() []Code {
-	return []Code{Done, Wrong, Cancelled, Failed, Superseded, Refused, TimedOut, Interrupted}
+	return []Code{Done, Wrong, Cancelled, Failed, Superseded, Refused, TimedOut, Broken, Interrupted}
 }
 
 // codeError is an error with its exit code.
