@@ -332,7 +332,7 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	if !strings.HasPrefix(args[1], "sluice") || len(args) < 3 || args[2] == "tail" { // whose code is that of what it runs
 		return
 	}
-	if help := helpOf(ts, args[1], args[2]); !strings.Contains(" "+help, " "+args[0]+" ") {
+	if help := helpOf(ts, args[1], args[2:]); !strings.Contains(" "+help, " "+args[0]+" ") {
 		ts.Fatalf("exit code %d of %s is not in its help: %s", got, args[2], help)
 	}
 }
@@ -340,14 +340,19 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 // helps is the exit codes that each command documents, as far as they were asked for.
 var helps sync.Map //nolint:gochecknoglobals // all scripts ask for the same ones
 
-func helpOf(ts *testscript.TestScript, program, name string) string {
-	if known, ok := helps.Load(name); ok {
+func helpOf(ts *testscript.TestScript, program string, args []string) string {
+	words := []string{args[0]}
+	if len(args) > 1 && !strings.HasPrefix(args[1], "-") { // a command below it, or an argument
+		words = args[:2]
+	}
+	key := strings.Join(words, " ")
+	if known, ok := helps.Load(key); ok {
 		return known.(string)
 	}
-	help, err := command(ts, program, name, "--help").Output()
+	help, err := command(ts, program, append(words[:len(words):len(words)], "--help")...).Output()
 	ts.Check(err)
 	_, codes, _ := strings.Cut(string(help), "Exit codes: ")
-	helps.Store(name, codes)
+	helps.Store(key, codes)
 	return codes
 }
 

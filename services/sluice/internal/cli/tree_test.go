@@ -37,7 +37,9 @@ func all(root *cobra.Command) []*cobra.Command {
 }
 
 // silent are the commands that print no data: what they do goes on until they are stopped, or is for a shell, or for a person's eyes only.
-func silent() []string { return []string{"up", "init", "tail", "pin", "top", "completion"} }
+func silent() []string {
+	return []string{"up", "init", "tail", "pin", "top", "completion", "verify", "checkpoint"}
+}
 
 // Every command has examples that begin as it does, documents its exit codes, is in a group, and prints what it found in every format.
 func TestEveryCommand(t *testing.T) {
