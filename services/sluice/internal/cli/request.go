@@ -237,7 +237,7 @@ func (a *app) because(ctx context.Context, c *client, found find.Found, q *ask) 
 	}
 	reading, cancel := within(ctx)
 	now, err := c.journal.Now(reading)
-	cancel() // the reason may take long
+	cancel()        // the reason may take long
 	if err != nil { // it is only told
 		now = time.Now()
 	}
