@@ -115,7 +115,7 @@ func (c *ci) circleRoutes() {
 func circle(t *testing.T, role driver.Role, env string, rt http.RoundTripper) *Driver {
 	t.Helper()
 	return must(t)(CircleCI(project.CircleCI{
-		URL: origin, Project: "gh/acme/tracer", Branch: "main", Parameters: params(), Token: project.Token{Env: env},
+		URL: origin, Project: "gh/acme/tracer", Branch: "main", Parameters: drivertest.JobParams(), Token: project.Token{Env: env},
 	}, role, WithTransport(rt), withWaits(quick())))
 }
 
@@ -176,7 +176,7 @@ func (c *ci) githubRoutes() {
 func hub(t *testing.T, role driver.Role, env string, rt http.RoundTripper) *Driver {
 	t.Helper()
 	return must(t)(GitHub(project.GitHub{
-		URL: origin, Repo: "acme/tracer", Workflow: "deploy.yml", Ref: "main", Inputs: params(), Token: project.Token{Env: env},
+		URL: origin, Repo: "acme/tracer", Workflow: "deploy.yml", Ref: "main", Inputs: drivertest.JobParams(), Token: project.Token{Env: env},
 	}, role, WithTransport(rt), withWaits(quick())))
 }
 
@@ -244,7 +244,7 @@ func (c *ci) gitlabRoutes() {
 func lab(t *testing.T, role driver.Role, env string, rt http.RoundTripper) *Driver {
 	t.Helper()
 	return must(t)(GitLab(project.GitLab{
-		URL: origin, Project: "acme/tracer", Ref: "main", Variables: params(), Token: project.Token{Env: env},
+		URL: origin, Project: "acme/tracer", Ref: "main", Variables: drivertest.JobParams(), Token: project.Token{Env: env},
 	}, role, WithTransport(rt), withWaits(quick())))
 }
 
@@ -274,7 +274,7 @@ func (c *ci) hookRoutes() {
 func hook(t *testing.T, role driver.Role, env string, rt http.RoundTripper) *Driver {
 	t.Helper()
 	body := map[string]any{}
-	for name, value := range params() {
+	for name, value := range drivertest.JobParams() {
 		body[name] = value
 	}
 	return must(t)(HTTP(project.Request{
@@ -304,7 +304,7 @@ func TestConformance(t *testing.T) {
 					c := newCI()
 					var write func(*http.Request) bool
 					if name == "http" { // what is asked again and changes nothing is no write
-						write = func(r *http.Request) bool { return r.Method == http.MethodPost && c.would(sent(r)) }
+						write = func(r *http.Request) bool { return r.Method == http.MethodPost && c.job.Changes(sent(r)) }
 					}
 					return peer(role, c, open, write)
 				}})
