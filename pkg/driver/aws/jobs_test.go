@@ -23,7 +23,6 @@ const (
 	goodKey    = "AKIDGOOD"
 	goodSecret = "the-good-secret"
 	region     = "eu-central-1"
-	restore    = "restore"
 )
 
 // cloud is the services of AWS with one function, one state machine, one build project and one pipeline, each of which runs the same job. It
