@@ -24,7 +24,7 @@ import (
 type trusted struct {
 	betas, everybody *npmtest.Registry
 	front            *npmtest.Front // before everybody's
-	actions          *actions
+	actions          *hub
 	packed           []byte
 	publish          driver.Publisher
 	promote          driver.Driver
@@ -52,7 +52,7 @@ func newTrusted(t *testing.T) *trusted {
 			t.Fatal(err)
 		}
 	}
-	x.actions = newActions(t, "npm-trusted", "release.yml", []string{
+	x.actions = newHub(t, "npm-trusted", "release.yml", []string{
 		"PATH=" + home + string(filepath.ListSeparator) + os.Getenv("PATH"), "HOME=" + home,
 		"npm_config_userconfig=" + filepath.Join(home, "npmrc"), "npm_config_cache=" + filepath.Join(home, "cache"),
 	})
@@ -62,7 +62,7 @@ func newTrusted(t *testing.T) *trusted {
 		t.Fatal(err)
 	}
 	t.Setenv("NPM_TOKEN", x.betas.Token)
-	t.Setenv("GITHUB_TOKEN", actionsToken)
+	t.Setenv("GITHUB_TOKEN", hubToken)
 	p.Promote.GitHub.URL, p.Promote.GitHub.Interval = x.actions.server.URL, 20*time.Millisecond
 	open := func(a project.Action, role driver.Role) driver.Driver {
 		d, err := drivers.Open(p, a, role)

@@ -177,7 +177,13 @@ func TestPublishedPayloads(t *testing.T) {
 			config.GitLab, "Merge Request Hook", "gitlab/merge-request-event",
 			map[string]any{"object_attributes.action": "merge", "object_attributes.state": "merged"}, opened, "", nil,
 		},
-		"GitLab, succeeded": {config.GitLab, "Pipeline Hook", "gitlab/pipeline-event", nil, pipeline, "", nil},
+		"GitLab, succeeded for a merge request": {
+			config.GitLab, "Pipeline Hook", "gitlab/pipeline-event", nil, pipeline, "ran for a merge request", nil,
+		},
+		"GitLab, succeeded": {
+			config.GitLab, "Pipeline Hook", "gitlab/pipeline-event", map[string]any{"object_attributes.source": "push", "merge_request": nil}, pipeline,
+			"", nil,
+		},
 		"GitLab, failed": {
 			config.GitLab, "Pipeline Hook", "gitlab/pipeline-event", map[string]any{"object_attributes.status": "failed"}, pipeline,
 			"has not succeeded", nil,

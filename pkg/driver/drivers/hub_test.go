@@ -21,13 +21,13 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-const actionsToken = "token-of-actions"
+const hubToken = "token-of-actions"
 
-// actions is a GitHub with one repository and one workflow, an example's, which it really runs: the steps with `run`, one after the other, by
+// hub is a GitHub with one repository and one workflow, an example's, which it really runs: the steps with `run`, one after the other, by
 // bash as https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsrun says, in a folder that has
 // the example's files, where a checkout would put them. A step with `uses` is there on the test's machine. The API is as in
 // package trigger's tests, from https://docs.github.com/en/rest/actions.
-type actions struct {
+type hub struct {
 	t      *testing.T
 	server *httptest.Server
 	dir    string // the example
@@ -35,7 +35,7 @@ type actions struct {
 	flow   workflow
 
 	mu   sync.Mutex
-	runs []*actionsRun // oldest first
+	runs []*hubRun // oldest first
 	jobs sync.WaitGroup
 }
 
@@ -53,7 +53,7 @@ type workflow struct {
 	}
 }
 
-type actionsRun struct {
+type hubRun struct {
 	id      int
 	title   string
 	created time.Time
@@ -61,9 +61,9 @@ type actionsRun struct {
 	said    string
 }
 
-func newActions(t *testing.T, dir, file string, env []string) *actions {
+func newHub(t *testing.T, dir, file string, env []string) *hub {
 	t.Helper()
-	a := &actions{t: t, dir: filepath.Join(examples, dir), env: env}
+	a := &hub{t: t, dir: filepath.Join(examples, dir), env: env}
 	if err := yaml.Unmarshal([]byte(example(t, dir+"/.github/workflows/"+file)), &a.flow); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func newActions(t *testing.T, dir, file string, env []string) *actions {
 		told(w, http.StatusNotFound, map[string]any{"message": "Not Found"})
 	})
 	a.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer "+actionsToken {
+		if r.Header.Get("Authorization") != "Bearer "+hubToken {
 			told(w, http.StatusUnauthorized, map[string]any{"message": "Bad credentials"})
 			return
 		}
@@ -103,7 +103,7 @@ func told(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-func (a *actions) show(run *actionsRun) map[string]any {
+func (a *hub) show(run *hubRun) map[string]any {
 	out := map[string]any{
 		"id": run.id, "display_title": run.title, "status": "in_progress", "conclusion": nil, "event": "workflow_dispatch",
 		"html_url": fmt.Sprintf("%s/acme/tracer/actions/runs/%d", a.server.URL, run.id), "created_at": run.created,
@@ -116,7 +116,7 @@ func (a *actions) show(run *actionsRun) map[string]any {
 
 // dispatch begins a run, if its inputs are those that the workflow declares:
 // https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.
-func (a *actions) dispatch(w http.ResponseWriter, r *http.Request) {
+func (a *hub) dispatch(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var in struct {
 		Ref    string            `json:"ref"`
@@ -143,7 +143,7 @@ func (a *actions) dispatch(w http.ResponseWriter, r *http.Request) {
 	for name := range declared {
 		values["inputs."+name] = in.Inputs[name]
 	}
-	run := &actionsRun{id: len(a.runs) + 1, title: a.fill(a.flow.RunName, values), created: time.Now()}
+	run := &hubRun{id: len(a.runs) + 1, title: a.fill(a.flow.RunName, values), created: time.Now()}
 	a.runs = append(a.runs, run)
 	a.jobs.Go(func() {
 		said, end := a.work(values)
@@ -155,7 +155,7 @@ func (a *actions) dispatch(w http.ResponseWriter, r *http.Request) {
 }
 
 // fill puts values in the place of ${{ inputs.version }}; the examples have no other expressions than names.
-func (a *actions) fill(text string, values map[string]string) string {
+func (a *hub) fill(text string, values map[string]string) string {
 	return regexp.MustCompile(`\$\{\{([^}]*)\}\}`).ReplaceAllStringFunc(text, func(expression string) string {
 		name := strings.TrimSpace(strings.Trim(expression, "${}"))
 		value, ok := values[name]
@@ -167,7 +167,7 @@ func (a *actions) fill(text string, values map[string]string) string {
 }
 
 // work runs the workflow's jobs, each in a checkout of its own.
-func (a *actions) work(values map[string]string) (said, end string) {
+func (a *hub) work(values map[string]string) (said, end string) {
 	for _, name := range slices.Sorted(maps.Keys(a.flow.Jobs)) {
 		job, dir := a.flow.Jobs[name], a.t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS(a.dir)); err != nil {
@@ -193,9 +193,9 @@ func (a *actions) work(values map[string]string) (said, end string) {
 }
 
 // begun counts the runs, and said is what the last one printed.
-func (a *actions) begun() int { a.mu.Lock(); defer a.mu.Unlock(); return len(a.runs) }
+func (a *hub) begun() int { a.mu.Lock(); defer a.mu.Unlock(); return len(a.runs) }
 
-func (a *actions) said() string {
+func (a *hub) said() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.runs) == 0 {
