@@ -145,7 +145,7 @@ func (a *hub) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 	run := &hubRun{id: len(a.runs) + 1, title: a.fill(a.flow.RunName, values), created: time.Now()}
 	a.runs = append(a.runs, run)
-	a.jobs.Go(func() {
+	a.jobs.Go(func() { //nolint:contextcheck // a run goes on after the request that began it
 		said, end := a.work(values)
 		a.mu.Lock()
 		defer a.mu.Unlock()

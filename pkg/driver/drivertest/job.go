@@ -11,8 +11,9 @@ import (
 	"github.com/sluice-gate/sluice/pkg/driver"
 )
 
-// Job is a job of a CI, or a function of a cloud, that deploys as package trigger asks of jobs: it knows what it has deployed by version and
-// digest, refuses to go back, and takes back only what is there. Peers of drivers that trigger something run it. It is safe for concurrent use.
+// Job is a job of a CI, or a function of a cloud, that deploys as package trigger asks of jobs: it knows what it has deployed by version
+// and digest, refuses to go back, and takes back only what is there. Peers of drivers that trigger something run it. It is safe for
+// concurrent use.
 type Job struct {
 	mu       sync.Mutex
 	contents map[string]string // by digest: what it downloads
@@ -113,9 +114,11 @@ func (j *Job) State() State {
 	return s
 }
 
-// Peer is the job behind what triggers it: through makes a driver whose requests go that way, runs counts how often the job was begun, and wrong
-// makes a driver with wrong credentials.
-func (j *Job) Peer(through func(*testing.T, *Transport) driver.Driver, runs func() int, wrong func(*testing.T) (driver.Driver, string)) Peer {
+// Peer is the job behind what triggers it: through makes a driver whose requests go that way, runs counts how often the job was begun, and
+// wrong makes a driver with wrong credentials.
+func (j *Job) Peer(
+	through func(*testing.T, *Transport) driver.Driver, runs func() int, wrong func(*testing.T) (driver.Driver, string),
+) Peer {
 	return Peer{
 		Open:  func(t *testing.T) driver.Driver { t.Helper(); return through(t, &Transport{}) },
 		State: func(*testing.T) State { return j.State() },

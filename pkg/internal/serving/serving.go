@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Start runs a server until the test ends, and returns the port that it prints on its standard output, as {"port":1234}; what else it prints
-// there is its log. The server ends when its standard input does, and so never outlives the test's process, however that ends.
+// Start runs a server until the test ends, and returns the port that it prints on its standard output, as {"port":1234}; what else it
+// prints there is its log. The server ends when its standard input does, and so never outlives the test's process, however that ends.
 func Start(t testing.TB, what string, server *exec.Cmd) (port int) {
 	t.Helper()
 	var stderr bytes.Buffer

@@ -203,7 +203,7 @@ func redelivered(t *testing.T, kinds map[string]again, c *config.Config) {
 			if status != http.StatusOK || len(a.Releases) != 1 || a.Releases[0].Release != releases[project] || !a.Releases[0].Known || a.Delivery != id {
 				t.Errorf("%s, %s, after %s: %d %+v, want the known release %s", project, id, later.after, status, a, releases[project])
 			}
-			if log["delivery"] != id || log["known"] != true || log["release"] != releases[project] {
+			if known, ok := log["known"].(bool); !ok || !known || log["delivery"] != id || log["release"] != releases[project] {
 				t.Errorf("%s, %s: it logs %v", project, id, log)
 			}
 		}
