@@ -100,7 +100,7 @@ func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 // machine stops is not what it shows: TestManyProcesses and the others of this package are on a disk.
 func memory(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "sluice-files-")
+	dir, err := os.MkdirTemp("/dev/shm", "sluice-files-") //nolint:usetesting // a disk has the folder of t.TempDir
 	if err != nil {
 		return t.TempDir()
 	}

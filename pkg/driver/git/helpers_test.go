@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
-	"crypto/sha1" //nolint:gosec // what git's objects are named by
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"io"
