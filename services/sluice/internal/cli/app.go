@@ -35,6 +35,7 @@ const (
 	Superseded  Code = 5 // merge --wait: a newer release took its place
 	Refused     Code = 6 // the merge or the request was refused, or came too late
 	TimedOut    Code = 7 // it is not decided yet; it goes on
+	Broken      Code = 8 // audit verify: something was removed or changed
 	Interrupted Code = 130
 )
 
@@ -164,7 +165,8 @@ A <release> is named by its id, by the first 4 or more characters of it, as proj
 project alone: then it is the one that occupies staging, for retry the one that failed last, and for rollback the
 one that was promoted last.
 
-Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or too late, 7 not decided yet.`,
+Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or too late, 7 not decided yet,
+8 something was removed or changed (audit verify).`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -194,7 +196,7 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 		root.AddCommand(a.check())
 	}
 	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.status(), a.log())
-	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.version())
+	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.audit(), a.version())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
