@@ -176,7 +176,9 @@ func TestWhatNobodyTouchedHasNoBreak(t *testing.T) {
 }
 
 // without is a list without one message.
-func without(all []audit.Message, i int) []audit.Message { return slices.Delete(slices.Clone(all), i, i+1) }
+func without(all []audit.Message, i int) []audit.Message {
+	return slices.Delete(slices.Clone(all), i, i+1)
+}
 
 // copied is a copy with a change to one message.
 func copied(all []audit.Message, i int, change func(*audit.Message)) []audit.Message {

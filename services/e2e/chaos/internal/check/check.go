@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
@@ -78,6 +79,9 @@ func (j *judgement) judge() {
 	}
 	j.answered()
 	j.ended()
+	if _, b := audit.Journal(j.id, j.stored); b != nil {
+		j.bad("audit", "%s", b.What)
+	}
 }
 
 // retried is the event that begins a failed release anew.

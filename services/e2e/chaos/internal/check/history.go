@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -63,6 +64,7 @@ type told struct {
 	id       string
 	requests []release.Request
 	records  []record
+	stored   []audit.Message // the journal as it is
 }
 
 type record struct {
@@ -71,7 +73,7 @@ type record struct {
 	at               time.Time
 }
 
-// Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, linear for the order
+// Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, audit for a journal that a hash breaks off in, linear for the order
 // that clients saw, stream for what can not be read, lane for two releases in one lane.
 type Violation struct{ Name, Release, Text string }
 
@@ -110,6 +112,7 @@ func (h *History) Add(m Message) {
 		}
 		rec.State, rec.Cause, rec.Unknown = rec.State.Stamp(m.Seq, at), "", nil
 		t := h.release(s.Release)
+		t.stored = append(t.stored, audit.Message{Subject: m.Subject, Seq: m.Seq, At: m.At, Data: m.Data})
 		h.occupied(t, rec.State, m.Seq)
 		t.records = append(t.records, record{rec, m.Seq, at})
 	case topology.KindDead:
