@@ -4,7 +4,8 @@
 // # The chains
 //
 // Every record of a journal carries the hash of the record before it: of the subject, the stream sequence and the broker's timestamp that
-// it was stored with, and of every byte of it ([Of]). The first one carries a hash of its journal's subject, so that it can neither be left
+// it was stored with, and of every byte of it ([Of]); all replicas store the leader's timestamp (nats-server 2.15.2,
+// jetstream_batching.go and stream.go, StoreRawMsg). The first one carries a hash of its journal's subject, so that it can neither be left
 // out nor be moved to another release. Whoever appends has read the record before anyway, so this costs a hash and no message.
 //
 // That leaves the end of a journal: nothing follows the last record, and so nothing would tell that it is gone. So when a release has
