@@ -31,7 +31,8 @@
 // # Older records
 //
 // Records that were written before there were hashes, or by an instance of an older version during an upgrade, carry none. They are
-// counted and told of, and are no break: whoever could take the hash out of a record would change the record, which the next one tells.
+// counted and told of, and are no break: whoever takes the hash out of a record changes the record, which the next one tells. Nothing tells
+// of a change to a record that such a one follows.
 //
 // # Why on the stream SLUICE
 //
