@@ -1,5 +1,5 @@
-// Package audit is how it is proven that nothing was removed from the journals and nothing in them was changed. It is pure, but for ReadSigner: messages in,
-// a verdict out. Package journal stores and reads what it is about (Append, Link, Verify).
+// Package audit is how it is proven that nothing was removed from the journals and nothing in them was changed. It is pure, but for
+// ReadSigner: messages in, a verdict out. Package journal stores and reads what it is about (Append, Link, Verify).
 //
 // # The chains
 //

@@ -65,8 +65,7 @@ func Journal(id string, records []Message) (Told, *Break) {
 		case !before.is(r.Prev) && i == 0:
 			return bad(m.Seq, "the record is not the first of its journal: those before it were removed, or it was changed")
 		case !before.is(r.Prev):
-			return bad(m.Seq, "the record does not follow #%d, the one before it: one of the two was changed, or records between them were removed",
-				t.Last)
+			return bad(m.Seq, "the record does not follow #%d, the one before: one of the two was changed, or what was between them removed", t.Last)
 		}
 		t.Records, t.Last = t.Records+1, m.Seq
 		t.Linked = Links(r.Type, r.State.Phase)
@@ -75,8 +74,8 @@ func Journal(id string, records []Message) (Told, *Break) {
 	return t, nil
 }
 
-// Links tells whether a record of that type, with the release in that phase after it, gets a link in the chain of its project when it is the
-// last of its journal: the release has ended, and the record does not merely announce another one.
+// Links tells whether a record of that type, with the release in that phase after it, gets a link in the chain of its project when it
+// is the last of its journal: the release has ended, and the record does not merely announce another one.
 func Links(kind string, p release.Phase) bool {
 	return p.Ended() && kind != release.WasBegun{Work: release.RestoreBeta}.Name()
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -48,6 +49,17 @@ func (r *race) judge() verdict {
 	for seq, subject := range r.acked {
 		if subjects[seq] != subject {
 			v.violations = append(v.violations, fmt.Sprintf("%s was acknowledged as %d, where the stream has %q", subject, seq, subjects[seq]))
+		}
+	}
+	for n := range projects { // what two promoters linked while the cluster lost its leaders
+		name := fmt.Sprintf("race-%d", n)
+		if _, err := r.journal.Verify(r.t.Context(), name, audit.Expect{}); err != nil {
+			v.violations = append(v.violations, err.Error())
+		}
+	}
+	for id, t := range all {
+		if told, err := r.journal.VerifyRelease(r.t.Context(), id); err != nil || told.Records != len(t.records) || told.Unchained > 0 {
+			v.violations = append(v.violations, fmt.Sprintf("the journal of %s: %+v, %v", id, told, err))
 		}
 	}
 	return v

@@ -212,8 +212,8 @@ func (a *app) auditCheckpoint() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "checkpoint", Args: cobra.NoArgs,
 		Short: "Print the last signed checkpoint of each project's audit chain, to be kept elsewhere",
-		Long: `Prints a line of JSON for each project: project, index, hash, at, key, signature. Keep them where the broker's administrators can not
-change them; sluice audit verify --checkpoint proves that the chains still have what they had then. The promoter's log has the same lines.`,
+		Long: `Prints a line of JSON for each project: project, index, hash, at, key, signature. Keep them where the broker's administrators can
+not change them; sluice audit verify --checkpoint proves that the chains still have what they had then. The promoter's log has them, too.`,
 		Example: "  sluice audit checkpoint >> checkpoints.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := within(cmd.Context())

@@ -74,7 +74,8 @@ type record struct {
 }
 
 // Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, audit for a journal whose
-// hashes do not follow one another, linear for the order that clients saw, stream for what can not be read, lane for two releases in one lane.
+// hashes do not follow one another, linear for the order that clients saw, stream for what can not be read, lane for two releases in one
+// lane.
 type Violation struct{ Name, Release, Text string }
 
 func (v Violation) String() string {
