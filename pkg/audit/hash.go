@@ -48,7 +48,7 @@ func Of(m Message) Hash {
 	write(h, ofRecord, m.Subject)
 	number(h, m.Seq)
 	number(h, uint64(m.At.UnixNano()))
-	_, _ = h.Write(m.Data)             // a hash takes everything
+	_, _ = h.Write(m.Data) // a hash takes everything
 	return sum(h)
 }
 

@@ -86,7 +86,7 @@ func linkOnce(t *testing.T, b *bundle) {
 		}
 	}
 	v, err := b.j.Verify(b.ctx, b.project, audit.Expect{})
-	if err != nil || v.Links != releases || v.Releases != releases || v.Records != 7*releases || v.Unsigned != releases || v.Unlinked != 0 {
+	if err != nil || v.Links != releases || v.Releases != releases || v.Records != 7*releases || v.Unsigned != releases || v.Unlinked != 0 || v.Unchained != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
 	// A later record of an ended release is linked, too; the earlier one is not any more.
