@@ -187,12 +187,17 @@ func copied(all []audit.Message, i int, change func(*audit.Message)) []audit.Mes
 }
 
 // tampered tries every change of a list of messages, and calls try for each: every deletion, every pair exchanged, whole and by
-// content, every byte of every message changed, every field of every message changed, and every message stored twice.
+// content, every byte of every message changed, all that the broker says of it changed, and every message stored twice. With the race
+// detector, which makes this ten times slower, it changes every eleventh byte.
 func tampered(all []audit.Message, try func(what string, at int, all []audit.Message)) {
+	every := 1
+	if raceDetector {
+		every = 11
+	}
 	for i, m := range all {
 		try("removed", i, without(all, i))
 		try("twice", i, slices.Insert(slices.Clone(all), i, m))
-		for b := range m.Data {
+		for b := 0; b < len(m.Data); b += every {
 			try(fmt.Sprintf("byte %d", b), i, copied(all, i, func(m *audit.Message) { m.Data[b] ^= 0x01 }))
 		}
 		try("later", i, copied(all, i, func(m *audit.Message) { m.At = m.At.Add(1) }))

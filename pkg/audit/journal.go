@@ -65,7 +65,7 @@ func Journal(id string, records []Message) (Told, *Break) {
 		case !before.is(r.Prev) && i == 0:
 			return bad(m.Seq, "the record is not the first of its journal: those before it were removed, or it was changed")
 		case !before.is(r.Prev):
-			return bad(m.Seq, "the record does not follow #%d, the one before: one of the two was changed, or what was between them removed", t.Last)
+			return bad(m.Seq, "it does not follow #%d: one of the two records was changed, or records between them were removed", t.Last)
 		}
 		t.Records, t.Last = t.Records+1, m.Seq
 		t.Linked = Links(r.Type, r.State.Phase)
