@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 )
 
@@ -38,6 +37,7 @@ func (h *History) Judge() (Figures, []Violation) {
 		j.judge()
 	}
 	h.acknowledged()
+	h.audit()
 	h.forward()
 	h.outside(&f)
 	h.linear(&f)
@@ -79,9 +79,6 @@ func (j *judgement) judge() {
 	}
 	j.answered()
 	j.ended()
-	if _, b := audit.Journal(j.id, j.stored); b != nil {
-		j.bad("audit", "%s", b.What)
-	}
 }
 
 // retried is the event that begins a failed release anew.

@@ -50,6 +50,7 @@ type History struct {
 	releases map[string]*told
 	order    []string
 	subjects map[uint64]string
+	chains   map[string][]audit.Message // by project
 	stops    []stop
 	beats    map[string][]time.Time
 	refused  map[string]bool // merges, by the release that they named
@@ -73,8 +74,8 @@ type record struct {
 	at               time.Time
 }
 
-// Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, audit for a journal whose
-// hashes do not follow one another, linear for the order that clients saw, stream for what can not be read, lane for two releases in one
+// Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, audit for hashes
+// that do not follow one another, linear for the order that clients saw, stream for what can not be read, lane for two releases in one
 // lane.
 type Violation struct{ Name, Release, Text string }
 
@@ -90,10 +91,12 @@ func (h *History) say(name, id, format string, args ...any) {
 func (h *History) Add(m Message) {
 	if h.releases == nil {
 		h.releases, h.subjects = map[string]*told{}, map[uint64]string{}
+		h.chains = map[string][]audit.Message{}
 		h.refused, h.lanes, h.staging = map[string]bool{}, map[string]string{}, map[string]string{}
 	}
 	at := m.At.UTC()
 	h.last = at
+	raw := audit.Message{Subject: m.Subject, Seq: m.Seq, At: m.At, Data: m.Data}
 	s, err := topology.ParseStored(m.Subject)
 	if err != nil {
 		return // of a newer version
@@ -113,9 +116,11 @@ func (h *History) Add(m Message) {
 		}
 		rec.State, rec.Cause, rec.Unknown = rec.State.Stamp(m.Seq, at), "", nil
 		t := h.release(s.Release)
-		t.stored = append(t.stored, audit.Message{Subject: m.Subject, Seq: m.Seq, At: m.At, Data: m.Data})
+		t.stored = append(t.stored, raw)
 		h.occupied(t, rec.State, m.Seq)
 		t.records = append(t.records, record{rec, m.Seq, at})
+	case topology.KindAudit:
+		h.chains[s.Project] = append(h.chains[s.Project], raw)
 	case topology.KindDead:
 		if letter, err := releasepb.DecodeDeadLetter(m.Data); err == nil {
 			if merge, err := releasepb.DecodeMergeEvent(letter.Body); err == nil {
