@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -75,6 +76,8 @@ type Up struct {
 	Broker string                                        // the version of the broker that is embedded
 	// Check looks once at what the checks look at; nil: there is no such command.
 	Check func(ctx context.Context, project string, s Stretch) []Tried
+	// Tell is a journal record as CDEvents, to be written as JSON; nil: there is no such format.
+	Tell func(source string, r journal.Record) ([]any, error)
 }
 
 // UpConfig is what the flags of `sluice up` say.

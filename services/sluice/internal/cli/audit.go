@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-gate/sluice/pkg/cdevents"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -41,8 +41,11 @@ It reads every journal from there on, 4 MiB at a time, whatever is asked for; wi
 		Example: "  sluice audit --project tracer --since 7d\n  sluice audit --actor ana --since 2026-01-01 -o csv > ana.csv\n" +
 			"  sluice audit verify --checkpoint checkpoints.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !slices.Contains([]string{"table", "json", "csv", "cdevents"}, q.format) {
+			switch {
+			case !slices.Contains([]string{"table", "json", "csv", "cdevents"}, q.format):
 				return fmt.Errorf("-o %q: want table, json, csv or cdevents", q.format)
+			case q.format == "cdevents" && a.upper.Tell == nil:
+				return errors.New("-o cdevents: sluice has it, sluice-client has not: want table, json or csv")
 			}
 			return a.inquire(cmd.Context(), q)
 		},
@@ -127,7 +130,7 @@ func (a *app) auditor(out *bufio.Writer, q inquiry) (write func(journal.Transiti
 			}
 	case "cdevents":
 		lines := json.NewEncoder(out)
-		return func(t journal.Transition) error { return tellAll(lines, q.source, t) }, out.Flush
+		return func(t journal.Transition) error { return a.tellAll(lines, q.source, t.Record) }, out.Flush
 	}
 	return func(t journal.Transition) error {
 		_, err := io.WriteString(out, show.Transition(t, a.outStyle))
@@ -136,8 +139,8 @@ func (a *app) auditor(out *bufio.Writer, q inquiry) (write func(journal.Transiti
 }
 
 // tellAll writes the CDEvents of a record.
-func tellAll(lines *json.Encoder, source string, t journal.Transition) error {
-	events, err := cdevents.Of(strings.TrimSuffix(source, "/"), cdevents.Record{Record: t.Record.Record, Seq: t.Seq, At: t.At})
+func (a *app) tellAll(lines *json.Encoder, source string, r journal.Record) error {
+	events, err := a.upper.Tell(strings.TrimSuffix(source, "/"), r)
 	if err != nil {
 		return err
 	}
