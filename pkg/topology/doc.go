@@ -17,8 +17,8 @@
 // configUpdateCheckLocked), so Ensure refuses such a stream, and deleting it is a human's decision.
 //
 // DenyDelete is on: nobody needs to take single messages out of the middle. DenyPurge is off, because it can never be
-// switched off again and our janitor will have to purge: requests first, journal last, a release at a time. Until then
-// purging is kept from everybody by the accounts.
+// switched off again and our janitor will have to purge: requests first, journal last, a release at a time, and the audit chains
+// (sluice.audit.*) never. Until then purging is kept from everybody by the accounts; package audit is how it would be seen.
 //
 // The duplicate window is the smallest that the broker takes, 100 ms; zero would mean two minutes. Within it a message
 // with a Nats-Msg-Id seen before is acknowledged as a duplicate and not stored. Requests carry no Nats-Msg-Id: for them

@@ -8,7 +8,7 @@ import (
 
 // The streams.
 const (
-	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
+	StreamSluice   = "SLUICE"          // requests, stops, journals, audit chains, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
 	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents
@@ -78,6 +78,7 @@ const (
 	KindRequest   Kind = "request"   // sluice.<verb>.<release>[.<actor>]
 	KindStop      Kind = "stop"      // sluice.{pause,unpause,freeze,unfreeze}.<project or _all>[.<actor>]
 	KindProject   Kind = "project"   // sluice.project.<project>: what became of its releases
+	KindAudit     Kind = "audit"     // sluice.audit.<project>: the audit chain over the journals of its releases
 	KindRelease   Kind = "release"   // sluice.release.<release>: the journal
 	KindCommit    Kind = "commit"    // sluice.commit.<project>.<commit>
 	KindVersion   Kind = "version"   // sluice.version.<project>.<version>
@@ -101,7 +102,7 @@ type Subject struct {
 	Verb    string // request, stop
 	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
-	Project string // merge, commit, version, signal, alert, project, stop: there it may be AllProjects
+	Project string // merge, commit, version, signal, alert, project, audit, stop: there it may be AllProjects
 	Commit  string // commit
 	Version string // version, with its dots
 	Lane    string // lane
@@ -131,6 +132,11 @@ func Stop(verb, project, actor string) string {
 // Project is the subject of what became of a project's releases.
 func Project(project string) string {
 	return Subject{Kind: KindProject, Project: project}.String()
+}
+
+// Audit is the subject of a project's audit chain.
+func Audit(project string) string {
+	return Subject{Kind: KindAudit, Project: project}.String()
 }
 
 // Release is the subject of a release's journal.
@@ -258,7 +264,7 @@ func (s Subject) String() string {
 		tokens = append(tokens, token)
 	}
 	switch s.Kind {
-	case KindMerge, KindProject:
+	case KindMerge, KindProject, KindAudit:
 		add(s.Project, validName)
 	case KindStop:
 		if !slices.Contains(Stops(), s.Verb) {
@@ -349,7 +355,7 @@ func ParseSubject(s string) (Subject, error) {
 		most = 2
 		take(&out.Project, checkScope)
 		take(&out.Actor, CheckActor)
-	case out.Kind == KindMerge, out.Kind == KindProject:
+	case out.Kind == KindMerge, out.Kind == KindProject, out.Kind == KindAudit:
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)

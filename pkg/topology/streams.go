@@ -78,6 +78,7 @@ func base(name, description string, o Options, subjects ...string) jetstream.Str
 func sluice(o Options) jetstream.StreamConfig {
 	subjects := []string{
 		"sluice.merge.*", AllJournals, "sluice.commit.*.*", "sluice.version.*.*", AllLanes, "sluice.project.*", "sluice.dead.*.*",
+		AllAudits,
 	}
 	subjects = append(subjects, requestSubjects()...)
 	c := base(StreamSluice, "Sluice: merges, requests, journals", o, subjects...)

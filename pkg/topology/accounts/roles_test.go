@@ -66,8 +66,10 @@ func TestServicesCanDoTheirWork(t *testing.T) {
 			t.Errorf("%s: the broker refused something: %v", name, err)
 		}
 	}
-	if err := appendTo(b, b.as(t, accounts.Promoter), topology.Project("victim")); err != nil {
-		t.Errorf("the promoter can not change a project's record: %v", err)
+	for _, subject := range []string{topology.Project("victim"), topology.Audit("victim")} {
+		if err := appendTo(b, b.as(t, accounts.Promoter), subject); err != nil {
+			t.Errorf("the promoter can not append to %s: %v", subject, err)
+		}
 	}
 	u := b.as(t, accounts.Publisher)
 	if err := put(b, u, "sha256-c0ffee", artifact); err != nil {

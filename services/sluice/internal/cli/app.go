@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -35,6 +36,7 @@ const (
 	Superseded  Code = 5 // merge --wait: a newer release took its place
 	Refused     Code = 6 // the merge or the request was refused, or came too late
 	TimedOut    Code = 7 // it is not decided yet; it goes on
+	Broken      Code = 8 // audit verify: something was removed or changed
 	Interrupted Code = 130
 )
 
@@ -74,6 +76,8 @@ type Up struct {
 	Broker string                                        // the version of the broker that is embedded
 	// Check looks once at what the checks look at; nil: there is no such command.
 	Check func(ctx context.Context, project string, s Stretch) []Tried
+	// Tell is a journal record as CDEvents, to be written as JSON; nil: there is no such format.
+	Tell func(source string, r journal.Record) ([]any, error)
 }
 
 // UpConfig is what the flags of `sluice up` say.
@@ -164,7 +168,8 @@ A <release> is named by its id, by the first 4 or more characters of it, as proj
 project alone: then it is the one that occupies staging, for retry the one that failed last, and for rollback the
 one that was promoted last.
 
-Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or too late, 7 not decided yet.`,
+Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or too late, 7 not decided yet,
+8 something was removed or changed (audit verify).`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -194,7 +199,7 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 		root.AddCommand(a.check())
 	}
 	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.status(), a.log())
-	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.version())
+	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.audit(), a.version())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
