@@ -44,6 +44,7 @@
 //	    prometheus: { url: "https://prometheus.example", compare: { value: "…", baseline: "…", method: sequential, worse: higher } }
 //	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
 //	promote: { npm: { tag: latest } }
+//	reasons: required                        # people must say why they cancel, hold, expedite, roll back, pause or freeze; or optional
 //
 // An alert comes in through the gateway (deploy/gateway.example.yaml). One that fires fails the check, once it has for `for`
 // altogether, so that one that flaps after the deployment does not get away. One that began before the soak is not blamed on the release,

@@ -65,8 +65,8 @@ func kinds() []kind {
 func (k kind) fields() []string {
 	return map[kind][]string{
 		ofFile: {
-			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "windows", "promote",
-			"bake", "limits",
+			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "reasons", "windows",
+			"promote", "bake", "limits",
 		},
 		ofAction: append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
 		ofStage:  append(deployers(), "on_cancel"),

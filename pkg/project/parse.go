@@ -41,6 +41,7 @@ func (d *decoder) project(root ast.Node) *Project {
 		Lane:    s.text("lane", Safe),
 		Version: VersionRule(s.text("version", oneOf(FromArtifact, NextPatch))),
 		Order:   Order(s.text("order", oneOf(BySemver, ByMerge))),
+		Reasons: s.text("reasons", oneOf(reasonsOptional, reasonsRequired)) == reasonsRequired,
 		Needs:   d.needs(s, name),
 		Publish: d.action(s, "publish"),
 		Stages:  d.stages(s, delay),

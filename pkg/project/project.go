@@ -31,6 +31,7 @@ type Project struct {
 	Lane    string      // as Safe allows; Name unless set
 	Version VersionRule // how a merge without a version gets one
 	Order   Order       // which of two releases is newer
+	Reasons bool        // people must say why they cancel, hold, expedite, roll back, pause or freeze
 	Needs   []Need      // each names another project, once
 	Publish *Action     // nil: the artifact is not published before promotion
 	Stages  []Stage     // what a release goes through, in order; at least one; names are unique
@@ -40,6 +41,13 @@ type Project struct {
 	Bake    *Bake           // nil: a promoted release is not watched
 	Limits  Limits
 }
+
+// The rules for reasons. They hold for the programs that people use: the broker stores a request without a reason all the same, and it
+// counts.
+const (
+	reasonsOptional = "optional"
+	reasonsRequired = "required"
+)
 
 // VersionRule says where a version comes from when the merge event has none.
 type VersionRule string

@@ -308,6 +308,11 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, needs: [a@1.4.0]}`, parser},
 		{`{project: a, needs: [b@1.4.0, b@1.5.0]}`, parser},
 
+		{`{project: a, reasons: required}`, both},
+		{`{project: a, reasons: optional}`, both},
+		{`{project: a, reasons: true}`, none},
+		{`{project: a, reasons: always}`, none},
+
 		{`{project: a, approvals: 16}`, both},
 		{`{project: a, approvals: 17}`, none},
 		{`{project: a, approvals: -1}`, none},

@@ -14,13 +14,14 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/services/gateway"
 	"github.com/sluice-gate/sluice/services/sluice/internal/cli"
+	"github.com/sluice-gate/sluice/services/sluice/internal/top"
 	"github.com/sluice-gate/sluice/services/sluice/internal/up"
 	"github.com/sluice-gate/sluice/services/watcher"
 )
 
 // Main runs the command line with the arguments and streams of the process and returns its exit code.
 func Main() int {
-	return int(cli.Main(cli.Up{Broker: up.BrokerVersion, Run: run, Check: check, Tell: tell}))
+	return int(cli.Main(cli.Up{Broker: up.BrokerVersion, Run: run, Check: check, Tell: tell, Top: top.Run}))
 }
 
 func run(ctx context.Context, c cli.UpConfig) error {

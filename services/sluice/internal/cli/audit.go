@@ -130,7 +130,7 @@ func (a *app) auditor(out *bufio.Writer, q inquiry) (write func(journal.Transiti
 			}
 	case "cdevents":
 		lines := json.NewEncoder(out)
-		return func(t journal.Transition) error { return a.tellAll(lines, q.source, t.Record) }, out.Flush
+		return func(t journal.Transition) error { return a.tellEvents(lines, q.source, t.Record) }, out.Flush
 	}
 	return func(t journal.Transition) error {
 		_, err := io.WriteString(out, show.Transition(t, a.outStyle))
@@ -138,8 +138,8 @@ func (a *app) auditor(out *bufio.Writer, q inquiry) (write func(journal.Transiti
 	}, out.Flush
 }
 
-// tellAll writes the CDEvents of a record.
-func (a *app) tellAll(lines *json.Encoder, source string, r journal.Record) error {
+// tellEvents writes the CDEvents of a record.
+func (a *app) tellEvents(lines *json.Encoder, source string, r journal.Record) error {
 	events, err := a.upper.Tell(strings.TrimSuffix(source, "/"), r)
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ Records that were stored before there were hashes are told of, and are no break.
 	set.StringArrayVar(&q.keys, "key", nil, "a public `nkey` that may have signed; may be given several times (whoever signed)")
 	_ = cmd.RegisterFlagCompletionFunc("project", a.completeProjects) // there is such a flag
 	_ = cmd.RegisterFlagCompletionFunc("release", a.completeLive)
-	return cmd
+	return codes(cmd, Broken)
 }
 
 // expected reads what the auditor knows.
