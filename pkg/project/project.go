@@ -39,6 +39,7 @@ type Project struct {
 	Promote *Action         // nil: promotion is only recorded
 	Bake    *Bake           // nil: a promoted release is not watched
 	Limits  Limits
+	Notify  []Notify // who is told what becomes of its releases; names are unique
 }
 
 // VersionRule says where a version comes from when the merge event has none.
