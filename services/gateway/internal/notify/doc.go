@@ -56,7 +56,7 @@
 //
 // # Why not shoutrrr for all
 //
-// github.com/nicholas-fedor/shoutrrr (v0.9.1) knows many services, and any of them can be named by its address. But it knows no context, ends a
+// github.com/nicholas-fedor/shoutrrr (v0.13.2) knows many services, and any of them can be named by its address. But it knows no context, ends a
 // conversation with a mail server never, keeps no Retry-After, escapes nothing, and has no buttons. So Slack, Teams, Discord, webhooks and
 // mail are sent here, in few lines each, and it is kept for the rest, on a leash (see shoutrrr.go).
 package notify

@@ -28,10 +28,11 @@ type outside struct {
 	cfg    config.NotifyOut
 	log    *zap.Logger
 	client *http.Client
+	leash  chan struct{} // what shoutrrr does
 }
 
 func newOutside(cfg config.NotifyOut, log *zap.Logger) *outside {
-	return &outside{cfg: cfg, log: log, client: &http.Client{
+	return &outside{cfg: cfg, log: log, leash: make(chan struct{}, mostLeashed), client: &http.Client{
 		// A redirect would take the token along, and make a GET of it.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
