@@ -192,7 +192,7 @@ func (s section) tells(name string, unset []Tell) []Tell {
 	}
 	items := s.texts(name, oneOf(Tells()...))
 	if len(items) == 0 && s.clean(s.at(name)) {
-		s.fail(s.at(name), "must not be empty: %s", oneOf(Tells()...)("").Error())
+		s.fail(s.at(name), "must not be empty: say what is told, or remove it")
 	}
 	out := make([]Tell, len(items))
 	for i, item := range items {
