@@ -21,8 +21,9 @@ import (
 // recordWithin bounds storing what became of a message, also while the service stops.
 const recordWithin = 8 * time.Second
 
-// deliver sends a batch that is claimed, until bounded ends, and stores what became of it. It fails when that can not be stored.
-func (n *notifier) deliver(bounded, ctx context.Context, to project.Notify, subject string, b batch) error {
+// deliver sends a batch that is claimed, until bounded ends, and stores what became of it. It returns the outbox as it is then, and fails
+// when that can not be stored.
+func (n *notifier) deliver(bounded, ctx context.Context, to project.Notify, subject string, b batch) (*outbox, error) {
 	key := fmt.Sprintf("%s %d %d", subject, b.ID, len(b.Items)+b.More)
 	var err error
 	if _, sent := n.sent.Load(key); !sent {
@@ -51,24 +52,24 @@ func (n *notifier) deliver(bounded, ctx context.Context, to project.Notify, subj
 		why := fmt.Errorf("%s is not told, attempt %d: %w", to.Name, b.Attempts, err)
 		for _, i := range b.Items {
 			if err := n.bury(kept, i.Notice.Release, i.Seq, i.Notice, why, nil); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	if _, err := n.store.change(kept, subject, func(o *outbox) (bool, error) { o.taken(b.ID); return true, nil }); err != nil {
-		return fmt.Errorf("a message was sent, and that can not be stored: %w", err)
+	o, err := n.store.change(kept, subject, func(o *outbox) (bool, error) { o.taken(b.ID); return true, nil })
+	if err != nil {
+		return nil, fmt.Errorf("what became of a message can not be stored: %w", err)
 	}
 	n.sent.Delete(key)
-	return nil
+	return o, nil
 }
 
 // retry lets the batch be sent again.
-func (n *notifier) retry(ctx context.Context, subject string, b batch, due time.Time) error {
-	_, err := n.store.change(ctx, subject, func(o *outbox) (bool, error) {
+func (n *notifier) retry(ctx context.Context, subject string, b batch, due time.Time) (*outbox, error) {
+	return n.store.change(ctx, subject, func(o *outbox) (bool, error) {
 		o.again(b.ID, n.env.Instance, due)
 		return true, nil
 	})
-	return err
 }
 
 // message is what a batch is sent as. Its key is the same as long as it is the same message.

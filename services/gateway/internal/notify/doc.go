@@ -12,7 +12,8 @@
 // target: into a batch that waits there (a group, the quiet hours, a target that does not answer), and then the hint is done with; or into
 // a batch of its own, which the record then owns: its hint is put off until the batch is due, and drives it. So the alarms of groups
 // and quiet hours are hints that the broker keeps, at most a few for each target, and nothing waits in memory. Notices that join a batch
-// cost no alarm of their own. A target that has failed three times is let be: what comes for it waits in the batch that it did not take.
+// cost no alarm of their own. A target that has failed three times is let be: what comes for it waits in the batch that it did not take. So
+// does what comes when sixteen messages to one target are on their way: a burst becomes fewer messages.
 //
 // # Once
 //

@@ -228,5 +228,6 @@ func (n *notifier) step(
 	}
 	bounded, cancel := context.WithDeadline(ctx, began.Add(sendWithin))
 	defer cancel()
-	return 0, true, n.deliver(bounded, ctx, to, subject, claimed)
+	o, err := n.deliver(bounded, ctx, to, subject, claimed)
+	return 0, err == nil && o.owned(h.Seq) != nil, err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
-// Bounds of an outbox. The record of a full one has about 150 kB, of 256 that fit.
+// Bounds of an outbox. A full one has about 120 kB, of 240 that can be stored.
 const (
 	mostItems   = 50  // notices of a batch; of what comes then it is only known how much
 	mostBatches = 16  // on their way at once; then what comes joins one that waits
@@ -65,7 +65,8 @@ func (o *outbox) put(i item, due, now time.Time) error {
 		waits := b.Attempts == 0 && b.Due.After(now) && !b.Due.After(due)
 		return b.By == "" && (waits || b.Attempts >= gatherAfter)
 	})
-	if join < 0 && len(o.Batches) >= mostBatches {
+	large := len(o.Batches) > 0 && o.size() > mostBytes/2
+	if join < 0 && (large || len(o.Batches) >= mostBatches) {
 		if join = slices.IndexFunc(o.Batches, func(b batch) bool { return b.By == "" }); join < 0 {
 			return errFull
 		}
@@ -75,7 +76,7 @@ func (o *outbox) put(i item, due, now time.Time) error {
 		return nil
 	}
 	b := &o.Batches[join]
-	if len(b.Items) < mostItems && o.size() < mostBytes/2 {
+	if len(b.Items) < mostItems && !large {
 		b.Items = append(b.Items, i)
 		return nil
 	}

@@ -126,14 +126,14 @@ func TestRetries(t *testing.T) {
 		if n := asked.Load(); n != 6 { // after 0, 1, 3, 7, 15, 31 seconds
 			t.Errorf("asked %d times in a minute", n)
 		}
-		for i := range 20 {
+		for i := range 10 {
 			w.cancels("tracer", fmt.Sprintf("b%02d", i))
 		}
 		at(t, 1, "12:00")
 		if n := asked.Load(); n > 40 {
 			t.Errorf("asked %d times in two hours", n)
 		}
-		if n := len(e.heard("teams")); n != 21 {
+		if n := len(e.heard("teams")); n != 11 {
 			t.Errorf("the other target: %q", e.heard("teams"))
 		}
 		later := react.Later(10*time.Minute, "too many")
@@ -146,7 +146,7 @@ func TestRetries(t *testing.T) {
 		}
 		down.Store(nil)
 		at(t, 1, "12:20")
-		if got := e.heard("slack"); len(got) != 1 || len(e.got[len(e.got)-1].whys) != 21 {
+		if got := e.heard("slack"); len(got) != 1 || len(e.got[len(e.got)-1].whys) != 11 {
 			t.Errorf("%q", got)
 		}
 		if err := w.acknowledged(); err != nil {
