@@ -78,7 +78,9 @@ func TestActions(t *testing.T) {
 		return rec.Code
 	}
 	now := time.Now()
-	press := func(user, verb string) string { return pressing(user, notice.SlackAction+verb, s.Release, answers.URL+"/answer") }
+	press := func(user, verb string) string {
+		return pressing(user, notice.SlackAction+verb, s.Release, answers.URL+"/answer")
+	}
 
 	good := request(press("U1", "cancel"), now, signing)
 	again := good.Clone(t.Context())

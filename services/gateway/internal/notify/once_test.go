@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,8 +125,8 @@ func TestCost(t *testing.T) {
 		e := &ear{}
 		w.begin("gateway-0", config.NotifyOut{}, e)
 		time.Sleep(time.Minute)
-		requests := 0
-		sub, err := w.js.Conn().Subscribe("$JS.API.STREAM.MSG.GET.>", func(*nats.Msg) { requests++ })
+		var requests atomic.Int64
+		sub, err := w.js.Conn().Subscribe("$JS.API.STREAM.MSG.GET.>", func(*nats.Msg) { requests.Add(1) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,8 +138,8 @@ func TestCost(t *testing.T) {
 			w.cancels("silent", "why")
 			time.Sleep(time.Second)
 		}
-		if got := w.stored(topology.StreamEvidence, "sluice.notify.tracer.*"); got != 2*n || requests != 2*n {
-			t.Errorf("%d messages and %d requests for %d notifications", got, requests, n)
+		if got := w.stored(topology.StreamEvidence, "sluice.notify.tracer.*"); got != 2*n || requests.Load() != 2*n {
+			t.Errorf("%d messages and %d requests for %d notifications", got, requests.Load(), n)
 		}
 		if got := w.stored(topology.StreamEvidence, "sluice.notify.silent.*"); got != 0 {
 			t.Errorf("%d messages for nothing", got)

@@ -136,6 +136,28 @@ func TestBodies(t *testing.T) {
 	w.silent("hunter2", "token-of-the-webhook")
 }
 
+// reasons are those of all dead letters; each has its record and the notice.
+func (w *world) reasons() string {
+	w.Helper()
+	stream, err := w.js.Stream(w.Context(), topology.StreamSluice)
+	if err != nil {
+		w.Fatal(err)
+	}
+	reasons := ""
+	for seq := uint64(1); seq <= stream.CachedInfo().State.LastSeq; seq++ {
+		m, err := stream.GetMsg(w.Context(), seq)
+		if err != nil || !strings.HasPrefix(m.Subject, "sluice.dead.notify.") {
+			continue
+		}
+		letter, err := releasepb.DecodeDeadLetter(m.Data)
+		if err != nil || !strings.HasPrefix(letter.Subject, "sluice.release.") || letter.Seq == 0 || !strings.Contains(string(letter.Body), `"why":`) {
+			w.Errorf("%+v %v", letter, err)
+		}
+		reasons += letter.Reason + "\n"
+	}
+	return reasons
+}
+
 // silent looks that no secret is in a log, or anywhere on the broker.
 func (w *world) silent(secrets ...string) {
 	w.Helper()
@@ -210,22 +232,7 @@ func TestRefused(t *testing.T) {
 		}
 		return w.acknowledged()
 	})
-	stream, err := w.js.Stream(t.Context(), topology.StreamSluice)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reasons := ""
-	for seq := uint64(1); seq <= stream.CachedInfo().State.LastSeq; seq++ {
-		m, err := stream.GetMsg(t.Context(), seq)
-		if err != nil || !strings.HasPrefix(m.Subject, "sluice.dead.") {
-			continue
-		}
-		letter, err := releasepb.DecodeDeadLetter(m.Data)
-		if err != nil || letter.Subject != topology.Release(s.Release) || letter.Seq == 0 || !strings.Contains(string(letter.Body), "the reason") {
-			t.Errorf("%+v %v", letter, err)
-		}
-		reasons += letter.Reason + "\n"
-	}
+	reasons := w.reasons()
 	for _, want := range []string{
 		"never is not told, attempt 1: refused for what it is: Slack answers 400", "redirects is not told, attempt 2: Teams answers 302",
 		"nobody is not told, attempt 2: send to Discord: dial tcp", "the address of Slack must be a URL with https",
