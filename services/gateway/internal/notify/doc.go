@@ -17,12 +17,12 @@
 //
 // # Once
 //
-// Before a batch is sent it is claimed, for a minute, by name; a claim is a compare-and-set, so of two gateways one sends. The sender gives up
-// after twenty seconds, counted from before its claim; the rest is room for clocks that differ. Then what became of it is
+// Before a batch is sent it is claimed, for half a minute, by name; a claim is a compare-and-set, so of two gateways one sends. The sender gives up
+// after ten seconds, counted from before its claim; the rest is room for clocks that differ. Then what became of it is
 // stored. So:
 //
 //   - Who dies before the claim has done nothing: the hint comes again.
-//   - Who dies after the claim leaves it to whoever gets the hint when the minute is over, or to itself when it is back before that.
+//   - Who dies after the claim leaves it to whoever gets the hint when that time is over, or to itself when it is back before that.
 //   - Who dies after the target has answered, and before that is stored, has it sent twice. The other choice would be not at all. Webhooks get
 //     the same Idempotency-Key, mails the same Message-ID. A gateway that lives and can not store it remembers it, and does not send again.
 //   - A target that takes a message and whose answer is lost gets it twice, too.

@@ -23,9 +23,9 @@ import (
 
 const (
 	// sendWithin bounds one attempt to send a message, from before it is claimed.
-	sendWithin = 20 * time.Second
+	sendWithin = 10 * time.Second
 	// lease is how long a batch is its sender's alone. The rest of it is room for clocks that differ.
-	lease = time.Minute
+	lease = 30 * time.Second
 	// orphanAfter is how long after its time a batch is taken for one that nobody drives.
 	orphanAfter = 15 * time.Minute
 

@@ -173,7 +173,7 @@ func TestLate(t *testing.T) {
 	})
 }
 
-// TestClaims: what a gateway that died had claimed is sent by another when its minute is over, and at once by itself.
+// TestClaims: what a gateway that died had claimed is sent by another when its time is over, and at once by itself.
 func TestClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -195,7 +195,7 @@ func TestClaims(t *testing.T) {
 		w.cancels("tracer", "claimed")
 		w.begin("gateway-0", config.NotifyOut{}, e)
 		at(t, 1, "10:10")
-		want(t, e, "slack", "Sat 10:01:00 claimed")
+		want(t, e, "slack", "Sat 10:00:30 claimed")
 		want(t, e, "teams", "Sat 10:00:00 claimed")
 	})
 }
