@@ -124,6 +124,6 @@
 //
 // # Secrets
 //
-// A secret is named (token_env, token_file, url_env, password_env, env_from) and never written. A field that looks like a literal secret is refused
-// with that advice, and no error repeats a value that could be one.
+// A secret is named (token_env, token_file, url_env, password_env, env_from) and never written. A field that looks like a literal secret is
+// refused with that advice, and no error repeats a value that could be one.
 package project

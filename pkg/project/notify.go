@@ -267,7 +267,8 @@ func (d *decoder) email(s section) *Email {
 		d.fail(block.path, "has a password and no username")
 	}
 	if e.TLS == NoTLS && d.clean(block.at("host")) && !loopback(e.Host) {
-		d.fail(block.at("tls"), "must be starttls or implicit, so that what is told and the password stay secret; none is for this machine only")
+		d.fail(block.at("tls"),
+			"must be starttls or implicit, so that what is told and the password stay secret; none is for this machine only")
 	}
 	return e
 }

@@ -156,7 +156,8 @@ func Teams(m Message) ([]byte, error) {
 	}}})
 }
 
-// discordText is what the content of a message may have, in characters: https://docs.discord.com/developers/resources/webhook#execute-webhook
+// discordText is what the content of a message may have, in characters:
+// https://docs.discord.com/developers/resources/webhook#execute-webhook
 const discordText = 2000
 
 // discordEscape keeps markdown, mentions and links from being any: https://docs.discord.com/developers/reference#message-formatting

@@ -7,9 +7,9 @@
 // # Texts from outside
 //
 // A reason or an evidence is whatever somebody wrote: "<!channel>", markdown, ten megabytes. Every text is made one bounded line
-// ([releasepb.Line]) before it goes anywhere. Then it is made fit for where it goes, before a template sees it: Slack's three
-// characters of control and Discord's markdown are escaped, and nothing that they would look up, a channel or a group or a link, is; in cards of
-// Teams it stands in plain runs, which know no markdown. Mail, webhooks and what shoutrrr sends to get it as it is: plain text.
+// ([releasepb.Line]) before it goes anywhere. Then it is made fit for where it goes, before a template sees it: Slack's three characters of
+// control and Discord's markdown are escaped, and nothing that they would look up, a channel or a group or a link, is; in cards of Teams it
+// stands in plain runs, which know no markdown. Mail, webhooks and what shoutrrr sends to get it as it is: plain text.
 package notice
 
 import (
@@ -49,7 +49,8 @@ func Of(r Record, board string) (project.Notice, bool) {
 	n := project.Notice{
 		Event: event, Attention: r.Attention != "", Project: line(s.Project, maxShort), Release: line(s.Release, maxShort),
 		Version: line(s.Version, maxShort), Phase: string(s.Phase), Commit: line(s.Merge.Commit, maxShort),
-		Author: line(s.Merge.Actor, maxShort), Link: line(s.Merge.URL, maxShort), Who: line(said.By, maxShort), Why: line(said.Reason, maxWhy), At: r.At.UTC(),
+		Author: line(s.Merge.Actor, maxShort), Link: line(s.Merge.URL, maxShort), Who: line(said.By, maxShort),
+		Why: line(said.Reason, maxWhy), At: r.At.UTC(),
 	}
 	if !s.Phase.Ended() && !s.Phase.Out() {
 		n.Stage = line(s.StageName(), maxShort)
@@ -97,7 +98,8 @@ func happened(r Record) (event project.Tell, what string, said release.Said) {
 	case release.WasSuperseded:
 		return project.TellSuperseded, "is superseded by a newer release", release.Said{Reason: "superseded by " + e.Newer}
 	case release.WasRefused:
-		return project.TellRefused, fmt.Sprintf("is not changed by the %s of %s%s", e.Verb, cmp.Or(e.Said.By, "somebody"), because(e.Said.Reason)), e.Said
+		what = fmt.Sprintf("is not changed by the %s of %s%s", e.Verb, cmp.Or(e.Said.By, "somebody"), because(e.Said.Reason))
+		return project.TellRefused, what, e.Said
 	case nil: // a newer version wrote it
 	case release.WasMerged, release.WasBegun, release.WasQueued, release.WasResumed, release.WasExtended, release.WasExpedited,
 		release.WasApproved, release.WasPassed, release.WasRetried, release.WasRecalled:

@@ -17,19 +17,15 @@ import (
 
 const id = "0195573c-5000-7000-8000-000000000000"
 
-var (
-	now   = time.Date(2026, time.March, 2, 15, 0, 0, 0, time.UTC)
-	state = release.State{
-		Release: id, Project: "tracer", Version: "1.4.0", Beta: "1.4.0-beta.1", PhaseAt: now,
-		Merge:  release.Merge{Commit: "c0ffee", Actor: "ana", URL: "https://git.example.com/c0ffee"},
-		Policy: release.Policy{MaxHold: 168 * time.Hour, MaxPhase: time.Hour},
-	}
-)
+func now() time.Time { return time.Date(2026, time.March, 2, 15, 0, 0, 0, time.UTC) }
 
 // with is the state after an event.
 func with(phase release.Phase, change func(*release.State)) release.State {
-	s := state
-	s.Phase = phase
+	s := release.State{
+		Release: id, Project: "tracer", Version: "1.4.0", Beta: "1.4.0-beta.1", Phase: phase, PhaseAt: now(),
+		Merge:  release.Merge{Commit: "c0ffee", Actor: "ana", URL: "https://git.example.com/c0ffee"},
+		Policy: release.Policy{MaxHold: 168 * time.Hour, MaxPhase: time.Hour},
+	}
 	if change != nil {
 		change(&s)
 	}
@@ -38,25 +34,25 @@ func with(phase release.Phase, change func(*release.State)) release.State {
 
 // every is every event that something is told of, and some of which nothing is.
 func every() []Record {
-	berlin := release.Said{By: "ana", At: now, Reason: "login is broken"}
+	berlin := release.Said{By: "ana", At: now(), Reason: "login is broken"}
 	var out []Record
 	add := func(s release.State, e release.Event) {
 		out = append(out, Record{
-			Record: releasepb.Record{Event: e, Type: e.Name(), State: s}, At: now, Attention: release.Attention(e),
+			Record: releasepb.Record{Event: e, Type: e.Name(), State: s}, At: now(), Attention: release.Attention(e),
 		})
 	}
-	due := now.Add(2 * time.Hour)
+	due := now().Add(2 * time.Hour)
 	add(with(release.Merged, nil), release.WasMerged{})
 	add(with(release.Soaking, func(s *release.State) { s.Due = due }), release.WasSoaked{Due: due})
 	add(with(release.Soaking, func(s *release.State) {
-		s.Due, s.Policy.Approvals = now, 2
-		s.Postponed = &release.Postponement{Obstacle: release.Obstacle{Kind: release.ByApproval, Why: "0 of 2 approvals"}, Since: now}
+		s.Due, s.Policy.Approvals = now(), 2
+		s.Postponed = &release.Postponement{Obstacle: release.Obstacle{Kind: release.ByApproval, Why: "0 of 2 approvals"}, Since: now()}
 	}), release.WasPostponed{Obstacle: release.Obstacle{Kind: release.ByApproval, Why: "0 of 2 approvals"}})
-	closed := release.Obstacle{Kind: release.ByWindow, Why: "outside the windows", Until: now.Add(18 * time.Hour)}
-	add(with(release.Soaking, func(s *release.State) { s.Postponed = &release.Postponement{Obstacle: closed, Since: now} }), release.WasPostponed{Obstacle: closed})
-	unwatched := release.Holding{Said: release.Said{By: "sluice", At: now, Reason: "nobody watched it"}, System: true}
+	closed := release.Obstacle{Kind: release.ByWindow, Why: "outside the windows", Until: now().Add(18 * time.Hour)}
+	add(with(release.Soaking, func(s *release.State) { s.Postponed = &release.Postponement{Obstacle: closed, Since: now()} }), release.WasPostponed{Obstacle: closed})
+	unwatched := release.Holding{Said: release.Said{By: "sluice", At: now(), Reason: "nobody watched it"}, System: true}
 	add(with(release.Held, func(s *release.State) { s.Held = &unwatched }), release.WasHeld{Holding: unwatched})
-	held := release.Holding{Said: release.Said{By: "ben", At: now, Reason: "waiting for QA"}}
+	held := release.Holding{Said: release.Said{By: "ben", At: now(), Reason: "waiting for QA"}}
 	add(with(release.Held, func(s *release.State) { s.Held = &held }), release.WasHeld{Holding: held})
 	add(with(release.Cancelled, func(s *release.State) { s.Evidence = `{"check":"errors","count":5}` }),
 		release.WasCancelled{Said: release.Said{By: "watcher", Reason: "errors: 5, allowed are 0"}})
@@ -71,7 +67,7 @@ func every() []Record {
 	add(with(release.Superseded, nil), release.WasSuperseded{Newer: id})
 	add(with(release.Promoted, nil), release.WasRefused{Verb: release.Cancel, Said: release.Said{By: "ana", Reason: "too late: it is promoted"}})
 	out = append(out, Record{ // a newer version's
-		Record: releasepb.Record{Type: "melted", State: with(release.Held, nil)}, At: now, Attention: "melted: the reactor is hot",
+		Record: releasepb.Record{Type: "melted", State: with(release.Held, nil)}, At: now(), Attention: "melted: the reactor is hot",
 	})
 	return out
 }
@@ -140,7 +136,7 @@ func TestHostile(t *testing.T) {
 		strings.Repeat("<", 10<<20), strings.Repeat("`*_~", 1<<20), "{{.Commands}} $(id) `id`",
 	} {
 		s := with(release.Failed, func(s *release.State) { s.Merge.Actor, s.Merge.URL, s.Evidence, s.Version = text, text, text, text })
-		n, ok := Of(Record{Record: releasepb.Record{Event: release.WasFailed{Said: release.Said{By: text, Reason: text}}, State: s}, At: now, Attention: text}, "")
+		n, ok := Of(Record{Record: releasepb.Record{Event: release.WasFailed{Said: release.Said{By: text, Reason: text}}, State: s}, At: now(), Attention: text}, "")
 		if !ok {
 			t.Fatal("nothing is told")
 		}
@@ -168,7 +164,7 @@ func TestHostile(t *testing.T) {
 				}
 			}
 		}
-		mail, err := Mail(m, project.Email{From: "a@b.c", To: []string{"d@e.f"}}, now)
+		mail, err := Mail(m, project.Email{From: "a@b.c", To: []string{"d@e.f"}}, now())
 		head, _, found := strings.Cut(string(mail), "\r\n\r\n")
 		if err != nil || !found || strings.Contains(head, "\nBcc") || strings.Count(head, "Subject:") != 1 {
 			t.Errorf("%v: %.500s", err, mail)

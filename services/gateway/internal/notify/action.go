@@ -103,22 +103,29 @@ func (a *actions) serve(w http.ResponseWriter, r *http.Request) (status int, why
 	if err != nil {
 		return http.StatusBadRequest, "the body has no payload of Slack"
 	}
-	for _, one := range p.Actions {
-		verb, ours := strings.CutPrefix(one.ID, notice.SlackAction)
-		if p.Type != "block_actions" || !ours {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), actWithin)
-		defer cancel()
-		text, public, err := a.act(ctx, p.User.ID, release.Verb(verb), one.Value, signature)
-		if err != nil {
-			a.env.Log.Warn("what was pressed in Slack is not stored", zap.Error(err))
-			return http.StatusServiceUnavailable, "the broker does not answer: press again"
-		}
-		a.say(r.Context(), p.Answer, text, public)
-		return http.StatusOK, ""
+	verb, id := p.asks()
+	if verb == "" {
+		return http.StatusOK, "" // another button of the same app: a link, for one
 	}
-	return http.StatusOK, "" // another button of the same app: a link, for one
+	ctx, cancel := context.WithTimeout(r.Context(), actWithin)
+	defer cancel()
+	text, public, err := a.act(ctx, p.User.ID, verb, id, signature)
+	if err != nil {
+		a.env.Log.Warn("what was pressed in Slack is not stored", zap.Error(err))
+		return http.StatusServiceUnavailable, "the broker does not answer: press again"
+	}
+	a.say(r.Context(), p.Answer, text, public)
+	return http.StatusOK, ""
+}
+
+// asks is what a button of ours asks for, and of which release; nothing for another one.
+func (p press) asks() (verb release.Verb, id string) {
+	for _, one := range p.Actions {
+		if word, ours := strings.CutPrefix(one.ID, notice.SlackAction); ours && p.Type == "block_actions" {
+			return release.Verb(word), one.Value
+		}
+	}
+	return "", ""
 }
 
 // verify looks that Slack sent the body, not long ago, and returns the signature, by which it is known again:
@@ -143,13 +150,15 @@ func verify(secret string, header http.Header, body []byte, now time.Time) ([]by
 }
 
 // act stores the request, once for each time that a button was pressed, and returns what its person, or all, are told.
-func (a *actions) act(ctx context.Context, user string, verb release.Verb, id string, signature []byte) (text string, public bool, err error) {
+func (a *actions) act(
+	ctx context.Context, user string, verb release.Verb, id string, signature []byte,
+) (text string, public bool, err error) {
 	actor, known := a.cfg.Users[user]
 	switch {
 	case !known:
 		a.env.Log.Warn("somebody unknown pressed a button in Slack", zap.String("user", releasepb.Line(user, 32)))
 		return fmt.Sprintf("You may not do that: %s is not in the table of users of Sluice's gateway.", releasepb.Line(user, 32)), false, nil
-	case !slices.Contains(release.Verbs(), verb) || verb == release.Extend || topology.CheckRelease(id) != nil:
+	case !slices.Contains(release.Verbs(), verb) || verb == release.Extend || topology.Release(id) == "":
 		return "Nothing is done: this button is of another version of Sluice.", false, nil
 	}
 	e, err := a.env.Journal.Load(ctx, id)

@@ -39,7 +39,7 @@ func request(body string, at time.Time, secret string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, ActionsPath, strings.NewReader(body))
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(secret))
-	fmt.Fprintf(mac, "v0:%s:%s", stamp, body)
+	_, _ = fmt.Fprintf(mac, "v0:%s:%s", stamp, body)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("X-Slack-Request-Timestamp", stamp)
 	r.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))

@@ -17,14 +17,14 @@
 //
 // # Once
 //
-// Before a batch is sent it is claimed, for half a minute, by name; a claim is a compare-and-set, so of two gateways one sends. The sender gives up
-// after ten seconds, counted from before its claim; the rest is room for clocks that differ. Then what became of it is
-// stored. So:
+// Before a batch is sent it is claimed, for half a minute, by name; a claim is a compare-and-set, so of two gateways one sends. The sender
+// gives up after ten seconds, counted from before its claim; the rest is room for clocks that differ. Then what became of it is stored. So:
 //
 //   - Who dies before the claim has done nothing: the hint comes again.
 //   - Who dies after the claim leaves it to whoever gets the hint when that time is over, or to itself when it is back before that.
-//   - Who dies after the target has answered, and before that is stored, has it sent twice. The other choice would be not at all. Webhooks get
-//     the same Idempotency-Key, mails the same Message-ID. A gateway that lives and can not store it remembers it, and does not send again.
+//   - Who dies after the target has answered, and before that is stored, has it sent twice. The other choice would be not at all. Webhooks
+//     get the same Idempotency-Key, mails the same Message-ID. A gateway that lives and can not store it remembers it, and does not send
+//     again.
 //   - A target that takes a message and whose answer is lost gets it twice, too.
 //   - A hint whose acknowledgement is lost comes again and finds its record among those that were told: of the last 256 of a target. One
 //     that drives a batch has been put everywhere first, which the batch says (spread), so that it needs not be looked for there.
@@ -50,14 +50,14 @@
 //
 // # Cost
 //
-// A notification to one target that takes it at once: a request for the outbox, a message with the notice and the claim, a
-// request, and a message that it was told; TestCost counts them. A record of which nobody is told costs nothing but its hint; one that is told also
-// one read of the project file: it is the present one that counts, not the one that the release has pinned, so that a wrong
-// address can be mended.
+// A notification to one target that takes it at once: a request for the outbox, a message with the notice and the claim, a request, and a
+// message that it was told; TestCost counts them. A record of which nobody is told costs nothing but its hint; one that is told also one
+// read of the project file: it is the present one that counts, not the one that the release has pinned, so that a wrong address can be
+// mended.
 //
 // # Why not shoutrrr for all
 //
-// github.com/nicholas-fedor/shoutrrr (v0.13.2) knows many services, and any of them can be named by its address. But it knows no context, ends a
-// conversation with a mail server never, keeps no Retry-After, escapes nothing, and has no buttons. So Slack, Teams, Discord, webhooks and
-// mail are sent here, in few lines each, and it is kept for the rest, on a leash (see shoutrrr.go).
+// github.com/nicholas-fedor/shoutrrr (v0.13.2) knows many services, and any of them can be named by its address. But it knows no context,
+// ends a conversation with a mail server never, keeps no Retry-After, escapes nothing, and has no buttons. So Slack, Teams, Discord,
+// webhooks and mail are sent here, in few lines each, and it is kept for the rest, on a leash (see shoutrrr.go).
 package notify

@@ -121,7 +121,8 @@ func login(client *smtp.Client, e project.Email, password string) smtp.Auth {
 	return smtp.PlainAuth("", e.Username, password, e.Host) // refuses by itself to send the password in the open
 }
 
-// loginAuth is AUTH LOGIN, which is written down in no RFC: https://learn.microsoft.com/en-us/openspecs/exchange_server_protocols/ms-xlogin/
+// loginAuth is AUTH LOGIN, which is written down in no RFC:
+// https://learn.microsoft.com/en-us/openspecs/exchange_server_protocols/ms-xlogin/
 type loginAuth struct{ user, password string }
 
 func (a loginAuth) Start(server *smtp.ServerInfo) (string, []byte, error) {

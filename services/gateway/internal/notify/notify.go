@@ -36,6 +36,8 @@ const (
 	lateAfter = 15 * time.Minute
 	lateGroup = 10 * time.Second
 
+	mostLooks = 20 // at a project file that this version can not read
+
 	slotsEach = 4 // messages on their way to one target at the same time
 )
 
@@ -86,7 +88,7 @@ func (n *notifier) look(ctx context.Context, h react.Hint) error {
 	switch {
 	case errors.Is(err, catalog.ErrUnknownProject):
 		return nil // nobody says whom to tell
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong) && h.Delivered >= mostLooks: // an upgrade under way would be over by now
 		return n.bury(ctx, h.Subject.Release, h.Seq, what, fmt.Errorf("the project file is of another version of Sluice: %w", err), react.Refuse(err))
 	case err != nil:
 		return err

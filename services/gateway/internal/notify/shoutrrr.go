@@ -17,8 +17,8 @@ import (
 const mostLeashed = 8
 
 // shoutrrr sends by a service of the library of that name, v0.13.2. That knows no context, puts addresses into errors, and keeps of an
-// answer its status at most. So it gets no logger, an error is shown without any part of the address, nobody waits for it longer than ctx, and
-// while too many of its sends have not come back it gets no more.
+// answer its status at most. So it gets no logger, an error is shown without any part of the address, nobody waits for it longer than ctx,
+// and while too many of its sends have not come back it gets no more.
 func (o *outside) shoutrrr(ctx context.Context, h project.Hook, m notice.Message) error {
 	address, err := o.secret(h.URLEnv, h.URLFile)
 	if err != nil {
