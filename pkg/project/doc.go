@@ -101,6 +101,16 @@
 //	  freeze: [ { name: weekend, weekly: "Fri 16:00 - Mon 09:00" }, { name: new-year, from: 2026-12-20, to: 2027-01-04 } ]
 //	bake: { for: 30m, watch: [ … ] }         # production, after promotion: a check that fails rolls back
 //	limits: { phase: 1h, hold: 168h }        # how long a release may stay where it is before it fails
+//	notify:                                  # who is told, by the gateway
+//	  - slack: { url_env: SLACK_URL }        # or teams, discord, webhook, email; or shoutrrr: any service of its
+//	    on: [failed, held, attention]        # all that a person must know unless set; see [Tell]
+//	    group: 5m                            # what comes within is one message
+//	    zone: Europe/Berlin
+//	    quiet: [ "Mon-Fri 20:00-08:00", "Sat 00:00 - Mon 08:00" ]
+//	    urgent: [attention, rolled-back]     # told in quiet hours, too
+//	    template: "{{.Title}} {{.Board}}"    # of Go's text/template, about a [Notice]
+//	  - email: { host: smtp.example.com, from: sluice@example.com, to: [team@example.com], username: sluice, password_env: SMTP_SECRET }
+//	  - webhook: { url: "https://events.example.com/sluice", token_env: EVENTS_TOKEN }
 //
 // A file without `stages` has one, named staging, made of stage, watch, soak.delay and approvals. Package window says what the
 // ranges mean. A schedule that no week opens is refused.
@@ -115,6 +125,6 @@
 //
 // # Secrets
 //
-// A secret is named (token_env, token_file, env_from) and never written. A field that looks like a literal secret is refused
-// with that advice, and no error repeats a value that could be one.
+// A secret is named (token_env, token_file, url_env, password_env, env_from) and never written. A field that looks like a literal secret is
+// refused with that advice, and no error repeats a value that could be one.
 package project

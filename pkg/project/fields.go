@@ -49,6 +49,11 @@ const (
 	ofCloudWatch       kind = "cloudwatch"
 	ofCloudWatchLogs   kind = "cloudwatch_logs"
 	ofCloudWatchMetric kind = "a metric of cloudwatch"
+
+	ofNotify  kind = "notify"
+	ofHook    kind = "slack, teams, discord or shoutrrr"
+	ofEmail   kind = "email"
+	ofWebhook kind = "webhook"
 )
 
 func kinds() []kind {
@@ -58,6 +63,7 @@ func kinds() []kind {
 		ofGit, ofGitHubRelease,
 		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
 		ofPlugin, ofCloudWatch, ofCloudWatchLogs, ofCloudWatchMetric,
+		ofNotify, ofHook, ofEmail, ofWebhook,
 	}
 }
 
@@ -66,7 +72,7 @@ func (k kind) fields() []string {
 	return map[kind][]string{
 		ofFile: {
 			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "reasons", "windows",
-			"promote", "bake", "limits",
+			"promote", "bake", "limits", "notify",
 		},
 		ofAction: append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
 		ofStage:  append(deployers(), "on_cancel"),
@@ -111,6 +117,11 @@ func (k kind) fields() []string {
 		ofCloudWatch:       append(ofAWS(), "namespace", "metric", "dimensions", "stat", "expression", "metrics", "period", "delay", "over"),
 		ofCloudWatchLogs:   append(ofAWS(), "group", "filter", "query", "delay"),
 		ofCloudWatchMetric: {"namespace", "metric", "dimensions", "stat"},
+
+		ofNotify:  append(targets(), "name", "on", "group", "zone", "quiet", "urgent", "template"),
+		ofHook:    {"url_env", "url_file"},
+		ofEmail:   {"host", "port", "from", "to", "username", "password_env", "password_file", "tls"},
+		ofWebhook: {"url", "url_env", "url_file", "token_env", "token_file"},
 	}[k]
 }
 
@@ -131,11 +142,13 @@ func deployers() []string {
 func unknownField(k kind, name string) string {
 	allowed := "allowed: " + strings.Join(k.fields(), ", ")
 	switch {
-	case k == ofFile && name == "notify":
-		return "is not supported in this version: remove it; " + allowed
 	case k == ofNPM && strings.HasPrefix(name, "provenance"):
 		return "is made by npm publish in CI's own job, and nowhere else: let that job publish the beta and set mode: retag, or promote by " +
 			"triggering that job; " + allowed
+	case k == ofHook && (name == "url" || secretField.MatchString(name)):
+		return "secrets are never written here, and the whole address is one: name the variable with url_env, or the file with url_file"
+	case k == ofEmail && secretField.MatchString(name):
+		return "secrets are never written here: name the variable with password_env, or the file with password_file"
 	case (k == ofStage || k == ofStages) && name == "npm":
 		return "can not stage: install and start the package with exec; " + allowed
 	case (k == ofStage || k == ofStages) && name == "oci":

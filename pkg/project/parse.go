@@ -50,6 +50,7 @@ func (d *decoder) project(root ast.Node) *Project {
 		Promote: d.action(s, "promote"),
 		Bake:    d.bake(s),
 		Limits:  d.limits(s),
+		Notify:  d.notify(s),
 	}
 }
 

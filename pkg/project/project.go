@@ -40,6 +40,7 @@ type Project struct {
 	Promote *Action         // nil: promotion is only recorded
 	Bake    *Bake           // nil: a promoted release is not watched
 	Limits  Limits
+	Notify  []Notify // who is told what becomes of its releases; names are unique
 }
 
 // The rules for reasons. They hold for the programs that people use: the broker stores a request without a reason all the same, and it

@@ -11,7 +11,7 @@ const (
 	StreamSluice   = "SLUICE"          // requests, stops, journals, audit chains, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents, notifications
 )
 
 // The buckets, and the streams that hold them.
@@ -35,6 +35,7 @@ const (
 	ConsumerGatewayAWS       = "gateway-aws"       // SLUICE: journals, to be told to topics of SNS and queues of SQS
 	ConsumerGatewayCDEvents  = "gateway-cdevents"  // SLUICE: journals, to become CDEvents on the broker
 	ConsumerGatewaySink      = "gateway-sink"      // SLUICE: journals, to become CDEvents that are sent over HTTP
+	ConsumerGatewayNotify    = "gateway-notify"    // SLUICE: journals, to become notifications
 )
 
 // The verbs: what may be asked of a release. A verb is added here and in accounts/accounts.conf, nowhere else in this
@@ -88,6 +89,7 @@ const (
 	KindDue       Kind = "due"       // sluice.due.<release>
 	KindSignal    Kind = "signal"    // sluice.signal.<project>[.<release>]
 	KindAlert     Kind = "alert"     // sluice.alert.<project>.<fingerprint>
+	KindNotify    Kind = "notify"    // sluice.notify.<project>.<fingerprint>: what is on its way to whom a project notifies
 	KindHeartbeat Kind = "heartbeat" // sluice.heartbeat.<release>
 	KindMeasured  Kind = "measured"  // sluice.measured.<release>
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
@@ -102,11 +104,11 @@ type Subject struct {
 	Verb    string // request, stop
 	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
-	Project string // merge, commit, version, signal, alert, project, audit, stop: there it may be AllProjects
+	Project string // merge, commit, version, signal, alert, project, audit, notify, stop: there it may be AllProjects
 	Commit  string // commit
 	Version string // version, with its dots
 	Lane    string // lane
-	Print   string // alert: its fingerprint, by which its source knows it again
+	Print   string // alert, notify: its fingerprint, by which its source knows it again
 	What    string // dead: the kind of input that was refused, "merge" for one
 	Token   string // dead: which one
 }
@@ -177,6 +179,11 @@ func Signal(project, release string) string {
 // Alert is the subject of an alert of a project.
 func Alert(project, fingerprint string) string {
 	return Subject{Kind: KindAlert, Project: project, Print: fingerprint}.String()
+}
+
+// Notify is the subject of what is on its way to somebody whom a project notifies, or that a button was pressed, by a fingerprint.
+func Notify(project, fingerprint string) string {
+	return Subject{Kind: KindNotify, Project: project, Print: fingerprint}.String()
 }
 
 // Alerts matches the alerts of a project, to read by. It is "" for an unsafe name.
@@ -301,7 +308,7 @@ func (s Subject) String() string {
 		if s.Release != "" {
 			add(s.Release, validRelease)
 		}
-	case KindAlert:
+	case KindAlert, KindNotify:
 		add(s.Project, validName)
 		add(s.Print, validPrint)
 	default:
@@ -383,7 +390,7 @@ func ParseSubject(s string) (Subject, error) {
 		most = 2
 		take(&out.Project, CheckProject)
 		take(&out.Release, CheckRelease)
-	case out.Kind == KindAlert:
+	case out.Kind == KindAlert, out.Kind == KindNotify:
 		least, most = 2, 2
 		take(&out.Project, CheckProject)
 		take(&out.Print, CheckPrint)

@@ -130,6 +130,7 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Judged(id), "sluice.judged." + id},
 		{Templates(id), "sluice.templates." + id},
 		{CDEvents(id), "sluice.cdevents." + id},
+		{Notify("tracer", "0123abcd"), "sluice.notify.tracer.0123abcd"},
 		{Alert("tracer", "c6eadffa33fcdf37"), "sluice.alert.tracer.c6eadffa33fcdf37"},
 		{Alerts("tracer"), "sluice.alert.tracer.*"},
 		{Request(VerbApprove, id, "ana"), "sluice.approve." + id + ".ana"},

@@ -41,7 +41,7 @@ const (
 type Options struct {
 	Replicas    int           // 1 or 3; 0 keeps what is there, 1 for new streams
 	SignalAge   time.Duration // how long signals are kept; at least the longest soak with a signal check
-	EvidenceAge time.Duration // how long heartbeats, measurements, evidence, verdicts and alerts are kept
+	EvidenceAge time.Duration // how long heartbeats, measurements, evidence, verdicts, alerts and what was notified of are kept
 }
 
 func (o Options) filled() Options {
@@ -124,9 +124,9 @@ func signals(o Options) jetstream.StreamConfig {
 }
 
 func evidence(o Options) jetstream.StreamConfig {
-	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents", o,
+	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents, notifications", o,
 		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", "sluice.templates.*",
-		AllAlerts, "sluice.cdevents.*")
+		AllAlerts, "sluice.cdevents.*", "sluice.notify.*.*")
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.EvidenceAge
 	c.MaxMsgSize = MaxEvidence

@@ -304,7 +304,7 @@ func TestARefusedRequestIsHeardAtOnce(t *testing.T) {
 	}
 }
 
-// tellsOfReleases is what the gateway does to tell of releases as CDEvents: it takes records from its consumers, acknowledges them, and
+// tellsOfReleases is what the gateway does to tell of releases as CDEvents, and to notify: it takes records from its consumers, acknowledges them, and
 // publishes; people hear it.
 func tellsOfReleases(t *testing.T, b *testBundle) {
 	t.Helper()
@@ -313,7 +313,7 @@ func tellsOfReleases(t *testing.T, b *testBundle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, durable := range []string{topology.ConsumerGatewayCDEvents, topology.ConsumerGatewaySink} {
+	for _, durable := range []string{topology.ConsumerGatewayCDEvents, topology.ConsumerGatewaySink, topology.ConsumerGatewayNotify} {
 		consumer, err := u.js.Consumer(b.ctx, topology.StreamSluice, durable)
 		if err != nil {
 			t.Fatal(err)
@@ -329,7 +329,9 @@ func tellsOfReleases(t *testing.T, b *testBundle) {
 			t.Errorf("gateway: %s: %v", durable, err)
 		}
 	}
-	for _, subject := range []string{topology.CDEvents(release2), topology.Dead("cdevents", "1")} {
+	for _, subject := range []string{
+		topology.CDEvents(release2), topology.Dead("cdevents", "1"), topology.Notify("tracer", "0123abcd"), topology.Dead("notify", "1"),
+	} {
 		if ack, err := u.js.Publish(b.ctx, subject, []byte("{}")); err != nil || ack.Sequence == 0 {
 			t.Errorf("gateway: %s: %v %v", subject, ack, err)
 		}
