@@ -17,6 +17,7 @@ package judge
 import (
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/compare"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -26,6 +27,7 @@ type Rule struct {
 	InARow bool      // a success begins the count anew
 	Of     int       // failures are counted among so many looks, the last ones; 0: among all
 	Began  time.Time // when the soak or the bake began
+	Came   time.Time // since when what is watched may have been running: [Stretch.Came]; never after Began
 	From   time.Time // what was measured before this, in the check's grace, does not count
 	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
@@ -33,15 +35,23 @@ type Rule struct {
 	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
 	Alert  *project.Alert
 	NoData project.NoData // what it means that there is nothing to judge; empty is to hold
+	Idle   time.Duration  // of a comparison of counters: when nothing could be compared for longer there is no data
+	Apart  time.Duration  // of a comparison of numbers: looks that are closer see, in part, the same; the later one does not count
 
 	condition *condition // of a value; nil: the source says whether it is well
+	interval  time.Duration
 }
 
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
 func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{
 		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, Began: from.Truncate(precision), From: Counting(c, from),
-		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c),
+		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c), Idle: max(idle, leastIdle*c.Interval),
+		interval: c.Interval,
+	}
+	r.Came = r.Began
+	if r.Compare != nil {
+		r.Apart = r.Compare.Window()
 	}
 	if c.Signal != nil {
 		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
@@ -83,6 +93,8 @@ type Tally struct {
 	Failed   bool // for good
 	// Inconclusive says why what is measured now says nothing about the release; empty: it does.
 	Inconclusive string
+	// Lacking says why a comparison has no data, though its source answers, and what has none is not watched; empty: it has some.
+	Lacking string
 
 	compared *comparison
 	window   []Measurement // the last looks, where failures are counted among them
@@ -105,6 +117,8 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 	case r.Compare == nil:
 	case m.Baseline != nil && m.Value != nil:
 		return r.numbers(t, m)
+	case r.Compare.Previous && (m.Value != nil || m.Counters != nil && m.Counters.Base == (compare.Count{})):
+		return r.alone(t)
 	case m.Counters != nil:
 		return r.compare(t, m)
 	}

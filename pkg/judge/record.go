@@ -42,7 +42,7 @@ func (t Tally) Needs() bool { return t.Count > 0 || t.compared != nil || t.numbe
 // interval is not part of it, so what was looked at every ten seconds can be judged as if it had been looked at every minute.
 // Fields that are unset do not count, so that the sources of old checks stay the same when there are new fields.
 func Source(c project.Check) string {
-	c.Name, c.Interval, c.Failures, c.Grace, c.Of, c.Warns, c.RequireHuman = "", 0, 0, 0, 0, false, false
+	c.Name, c.Interval, c.Failures, c.Grace, c.Of, c.Warns, c.RequireHuman, c.Link = "", 0, 0, 0, 0, false, false, ""
 	if c.Alert != nil {
 		c.Alert = &project.Alert{} // all alerts of a project are stored
 	}

@@ -78,7 +78,7 @@ func (k kind) fields() []string {
 		ofCheck: {
 			"name", "signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert",
 			"interval", "failures", "of", "grace",
-			"condition", "no_data", "severity", "require_human",
+			"condition", "no_data", "severity", "require_human", "link",
 		},
 		ofSignal:     {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
 		ofHTTP:       {"url", "status", "token_env", "token_file", "timeout"},

@@ -124,6 +124,9 @@ func (c *Check) fillIn(lasts time.Duration) {
 		setUnset(&c.Failures, 1)
 		return
 	}
+	if c.Compares() && c.Metric.Prometheus.Compare.Numbers() {
+		setUnset(&c.Interval, apart(lasts))
+	}
 	setUnset(&c.Interval, DefaultProbeInterval)
 	setUnset(&c.Timeout, DefaultProbeTimeout)
 	if c.Metric != nil {
@@ -134,6 +137,14 @@ func (c *Check) fillIn(lasts time.Duration) {
 		}
 	}
 	setUnset(&c.Failures, DefaultFailures)
+}
+
+// apart is how often numbers are compared unless the file says. A server of Prometheus measures anew every minute unless it is told
+// otherwise (scrape_interval: https://prometheus.io/docs/prometheus/latest/configuration/configuration/), and who takes one number for
+// six is wrong about chance. What is short is looked at sixty times.
+func apart(lasts time.Duration) time.Duration {
+	const looks = 60
+	return max(min(time.Minute, lasts/looks), DefaultProbeInterval)
 }
 
 func setUnset[T comparable](field *T, value T) {
@@ -263,6 +274,12 @@ func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 			short(m.Prometheus.Compare.After), short(c.Interval), during.field, short(during.Duration))
 		return
 	}
+	if most, need := numbersIn(c, during.Duration); most < need {
+		d.fail(path, "can not fail during the %s: it compares a number every %s, so at most %d of them, and can not be sure of anything "+
+			"with less than %d; look more often, over a shorter range, or lower grace",
+			during.name, short(c.spacing()), most, need)
+		return
+	}
 	if c.Alert != nil && c.Grace+c.Alert.For >= during.Duration {
 		d.fail(path+".alert.for", "is too long for the %s: with grace it takes %s, %s is %s",
 			during.name, short(c.Grace+c.Alert.For), during.field, short(during.Duration))
@@ -272,4 +289,23 @@ func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 		d.fail(path, "can not fail during the %s: grace and %d failures every %s take %s, %s is %s; lower interval or failures",
 			during.name, c.Failures, short(c.Interval), short(first), during.field, short(during.Duration))
 	}
+}
+
+// spacing is how far apart the numbers of a comparison are that count.
+func (c Check) spacing() time.Duration {
+	return max(c.Interval, c.Metric.Prometheus.Compare.Window())
+}
+
+// numbersIn is how many numbers a check can compare in a time, at most, before it is judged, and how many it needs to see anything, however
+// large the difference is: five by ranks, and seven sequentially, at one false alarm in a hundred soaks (package compare). None are needed
+// where none are compared.
+func numbersIn(c Check, lasts time.Duration) (most, need int) {
+	if !c.Compares() || !c.Metric.Prometheus.Compare.Numbers() {
+		return 0, 0
+	}
+	need = 7
+	if c.Metric.Prometheus.Compare.Method == MannWhitney {
+		need = 5
+	}
+	return int((lasts-c.Grace-1)/c.spacing()) + 1, need
 }

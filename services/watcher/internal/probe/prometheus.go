@@ -43,6 +43,9 @@ func (p prometheus) counters(ctx context.Context) (Seen, error) {
 		of               *compare.Count
 		errors, requests string
 	}{{&mine, c.Errors, c.Requests}, {&base, c.BaselineErrors, c.BaselineRequests}} {
+		if side.requests == "" { // the baseline is what was measured of the release before
+			continue
+		}
 		requests, err := p.counter(ctx, side.requests)
 		if err != nil {
 			return Seen{}, err
@@ -64,6 +67,9 @@ func (p prometheus) pair(ctx context.Context) (Seen, error) {
 	mine, err := p.finite(ctx, p.from.Compare.Value)
 	if err != nil {
 		return Seen{}, err
+	}
+	if p.from.Compare.Previous {
+		return Seen{OK: true, Value: &mine}, nil
 	}
 	base, err := p.finite(ctx, p.from.Compare.Baseline)
 	if err != nil {

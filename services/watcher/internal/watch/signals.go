@@ -23,11 +23,13 @@ type hearing struct {
 	checks  []*check
 	from    []cursor
 	news    judge.News
-	gap     gap
+	gap     judge.Gap
 	changed bool      // the table has what is not stored yet
 	began   time.Time // by the local clock, as kept is: when the table was stored
 	kept    time.Time
 	earlier []template.Soak // of the release's stretches before this one
+	mine    template.Soak   // of this one, as it was stored last
+	read    time.Time       // by the broker, when all was read last; zero: it never was
 }
 
 // cursor is one subject that is read.
@@ -36,7 +38,9 @@ type cursor struct {
 	seq              uint64 // of the last one that was read; 0: none since the time from
 	noted            uint64 // of the last one that is stored among what was measured, by whomever
 	from             time.Time
-	baseline         bool // these are production's
+	stored           time.Time // by the broker, when the last one that was read was
+	doubted          time.Time // by the local clock, since when it seems not to be there any more
+	baseline         bool      // these are production's
 }
 
 // heard is a message and the cursor that it came from.
@@ -59,12 +63,13 @@ func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 		}
 		for _, m := range msgs {
 			r.hear(m)
-			m.at.seq = m.Seq
+			m.at.seq, m.at.stored = m.Seq, m.At
 			if r.verdict != nil {
 				return false, nil
 			}
 		}
 		if all {
+			h.read, _ = r.clock.now()
 			return true, nil
 		}
 		read += max(1, len(msgs))
@@ -83,6 +88,10 @@ func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err er
 		if err != nil {
 			return nil, false, err
 		}
+		if s.Rewound {
+			return nil, false, r.rewound(at)
+		}
+		at.doubted = time.Time{}
 		if s.Stored >= topology.SignalsPerSubject && !at.baseline && len(s.All) > 0 {
 			h.lost(s.All[0].At, fmt.Sprintf("more signals came to %s than are kept (%d) before they were read",
 				topology.Signal(at.project, at.release), topology.SignalsPerSubject))

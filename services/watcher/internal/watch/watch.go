@@ -200,6 +200,11 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 			return again, nil
 		}
 	}
+	if due {
+		if err := r.stillThere(ctx); err != nil {
+			return 0, err
+		}
+	}
 	all, err := r.readSignals(ctx)
 	if all && err == nil {
 		all, err = r.readAlerts(ctx)
@@ -215,7 +220,7 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	case r.verdict != nil:
 		return r.interval(), r.condemn(ctx)
 	}
-	if err := r.holdForGap(ctx); err != nil {
+	if err := r.answerGap(ctx); err != nil {
 		return 0, err
 	}
 	switch {
