@@ -46,12 +46,12 @@ type Rule struct {
 func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{
 		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, Began: from.Truncate(precision), From: Counting(c, from),
-		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c), Idle: max(idle, leastIdle*c.Interval),
+		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c),
 		interval: c.Interval,
 	}
 	r.Came = r.Began
 	if r.Compare != nil {
-		r.Apart = r.Compare.Window()
+		r.Idle, r.Apart = max(idle, leastIdle*c.Interval), r.Compare.Window()
 	}
 	if c.Signal != nil {
 		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly

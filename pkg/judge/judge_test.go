@@ -145,6 +145,7 @@ func TestRules(t *testing.T) {
 		"signal": {project.Check{Signal: &project.Signal{Max: 5}, Failures: 1}, judge.Rule{Limit: 6, Began: noon(), From: noon()}},
 		"none":   {project.Check{Exec: &project.Exec{}}, judge.Rule{Limit: 1, InARow: true, Began: noon(), From: noon()}},
 	} {
+		c.want.Came = noon()
 		if got := judge.RuleOf(c.check, noon()); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}

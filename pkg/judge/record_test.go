@@ -241,7 +241,7 @@ func TestExcuses(t *testing.T) {
 
 // How a check is judged is not what it measures. Whoever adds a field to a check says here which of both it is.
 func TestSource(t *testing.T) {
-	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Of": true, "Warns": true, "RequireHuman": true}
+	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Of": true, "Warns": true, "RequireHuman": true, "Link": true}
 	measured := map[string]bool{"Signal": true, "HTTP": true, "Exec": true, "Metric": true, "Alert": true, "Timeout": true}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[project.Check]()) {
 		if judged[f.Name] == measured[f.Name] {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
