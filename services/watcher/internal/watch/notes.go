@@ -145,6 +145,9 @@ func (r *watch) store(ctx context.Context) error {
 		d.notes.batches = slices.Delete(d.notes.batches, 0, min(1, len(d.notes.batches)))
 	}
 	d.notes.named, d.notes.urgent = true, false
+	if d.hears != nil {
+		d.hears.fresh = 0
+	}
 	return nil
 }
 
@@ -180,8 +183,13 @@ func (d *duty) message(b batch, instance string) releasepb.Measured {
 
 // storeLast stores what was measured, as well as it can, when nothing is judged any more.
 func (r *watch) storeLast(ctx context.Context) {
-	if r.on == nil || len(r.on.notes.batches) == 0 {
+	if r.on == nil {
 		return
+	}
+	if behind := r.on.hears.behind(r.on.notes.stored, true); len(r.on.notes.batches) == 0 && !behind {
+		return
+	} else if behind {
+		r.on.notes.named = false
 	}
 	if err := r.store(ctx); err != nil {
 		r.log.Warn("could not store what was measured last", zap.Error(err))

@@ -30,6 +30,7 @@ type hearing struct {
 	earlier []template.Soak // of the release's stretches before this one
 	mine    template.Soak   // of this one, as it was stored last
 	read    time.Time       // by the broker, when all was read last; zero: it never was
+	fresh   int             // messages that were read, which no stored message says
 }
 
 // cursor is one subject that is read.
@@ -64,6 +65,7 @@ func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 		for _, m := range msgs {
 			r.hear(m)
 			m.at.seq, m.at.stored = m.Seq, m.At
+			h.fresh++
 			if r.verdict != nil {
 				return false, nil
 			}
@@ -112,6 +114,23 @@ func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err er
 		msgs = msgs[:i]
 	}
 	return msgs, end == ^uint64(0), nil
+}
+
+// How much may be read before that is stored: who takes over can not read more than the stream keeps, and takes it from there.
+const (
+	mostFresh = topology.SignalsPerSubject / 5
+	mostStale = topology.DefaultSignalAge / 4
+)
+
+// behind tells whether what is stored of how far was read is too far behind; last: nobody may come after this.
+func (h *hearing) behind(stored time.Time, last bool) bool {
+	switch {
+	case h == nil:
+		return false
+	case last:
+		return h.fresh > 0 || time.Since(stored) >= time.Hour
+	}
+	return h.fresh >= mostFresh || time.Since(stored) >= mostStale
 }
 
 // counted is how far the signals of the project, and of the release, are read.

@@ -211,6 +211,9 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	}
 	news := r.collect()
 	r.warn(ctx)
+	if due && r.on.hears.behind(r.on.notes.stored, false) {
+		r.on.notes.named = false // one message, if only to say that
+	}
 	if err == nil && r.verdict == nil && r.on.notes.due(due, r.interval()) {
 		err = r.store(ctx)
 	}
