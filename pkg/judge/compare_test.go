@@ -81,15 +81,15 @@ func TestComparisonWhenAnInstanceGoes(t *testing.T) {
 	for name, c := range map[string]struct{ before, after judge.Counters }{
 		"of staging": {
 			judge.Counters{Mine: compare.Count{Events: 90_000, Exposure: 1_000_000}, Base: compare.Count{Events: 10_000, Exposure: 1_000_000}},
-			judge.Counters{Mine: compare.Count{Events: 80_000, Exposure: 900_000}, Base: compare.Count{Events: 10_050, Exposure: 1_005_000}},
+			judge.Counters{Mine: compare.Count{Events: 80_000, Exposure: 900_000}, Base: compare.Count{Events: 10_060, Exposure: 1_006_000}},
 		},
 		"of production": {
 			judge.Counters{Mine: compare.Count{Events: 10_000, Exposure: 1_000_000}, Base: compare.Count{Events: 100, Exposure: 1_000_000}},
-			judge.Counters{Mine: compare.Count{Events: 10_050, Exposure: 1_005_000}, Base: compare.Count{Events: 90, Exposure: 900_000}},
+			judge.Counters{Mine: compare.Count{Events: 10_060, Exposure: 1_006_000}, Base: compare.Count{Events: 90, Exposure: 900_000}},
 		},
 		"the errors of production alone": { // a series of errors goes stale, the requests go on
 			judge.Counters{Mine: compare.Count{Events: 10_000, Exposure: 1_000_000}, Base: compare.Count{Events: 100, Exposure: 1_000_000}},
-			judge.Counters{Mine: compare.Count{Events: 10_050, Exposure: 1_005_000}, Base: compare.Count{Exposure: 1_005_000}},
+			judge.Counters{Mine: compare.Count{Events: 10_060, Exposure: 1_006_000}, Base: compare.Count{Exposure: 1_006_000}},
 		},
 	} {
 		per := compare.Count{Events: 1, Exposure: 100}
