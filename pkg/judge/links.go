@@ -40,7 +40,8 @@ func LinksOf(c project.Check, s release.State) Links {
 
 // link is an address that can be told; empty for any other text.
 func link(text string) string {
-	if len(text) > maxLink || text != releasepb.Line(text, maxLink) || !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://") {
+	web := strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://")
+	if !web || len(text) > maxLink || text != releasepb.Line(text, maxLink) {
 		return ""
 	}
 	return text

@@ -129,7 +129,7 @@ func TestNumbersThatOverlap(t *testing.T) {
 		r := judge.RuleOf(project.Check{Metric: &project.Metric{Prometheus: &project.Prometheus{Compare: &c}}}, came)
 		n := 0
 		for soak := range soaks {
-			random := rand.New(rand.NewPCG(7, uint64(soak))) //nolint:gosec // drawn again by the same seed
+			random := rand.New(rand.NewPCG(7, uint64(soak)))
 			var tally judge.Tally
 			var sums [2][looks + window + 1]float64
 			for i := range looks + window {

@@ -8,8 +8,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
 
-// Past is what a check measured in the soak of an earlier release, in the same stage, or in its bake: the baseline of one that compares with
-// the release before. What is compared stands side by side, look by look, so long after the beginning of either: a deployment makes the
+// Past is what a check measured in the soak of an earlier release, in the same stage, or in its bake: the baseline of one that compares
+// with the release before. What is compared stands side by side, look by look, so long after the beginning of either: a deployment makes the
 // same errors at the same time each time. So a look is stored with its baseline, like one of a comparison with production, and judging it
 // again needs nothing of the other release. A nil one has nothing.
 type Past struct {
@@ -108,8 +108,8 @@ func (p *Past) Beside(m Measurement, from time.Time, every time.Duration) Measur
 const noEarlier = "no earlier release was measured by this check in this stage, so there is nothing to compare with: " +
 	"expedite it with force, or set no_data: ignore for the first one"
 
-// alone is the tally after a look that has no baseline, of a check that compares with the release before. If there is none, that is no data:
-// the project's policy says what that means. If there was one whose soak was shorter, what it came to until then stands.
+// alone is the tally after a look that has no baseline, of a check that compares with the release before. If there is none, that is no
+// data: the project's policy says what that means. If there was one whose soak was shorter, what it came to until then stands.
 func (r Rule) alone(t Tally) Tally {
 	t.Measured++
 	if t.numbers != nil || t.compared != nil {

@@ -274,7 +274,7 @@ func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 			short(m.Prometheus.Compare.After), short(c.Interval), during.field, short(during.Duration))
 		return
 	}
-	if most, need := numbersIn(c, during.Duration); most < need {
+	if most, need := numbersIn(&c, during.Duration); most < need {
 		d.fail(path, "can not fail during the %s: it compares a number every %s, so at most %d of them, and can not be sure of anything "+
 			"with less than %d; look more often, over a shorter range, or lower grace",
 			during.name, short(c.spacing()), most, need)
@@ -292,14 +292,14 @@ func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 }
 
 // spacing is how far apart the numbers of a comparison are that count.
-func (c Check) spacing() time.Duration {
+func (c *Check) spacing() time.Duration {
 	return max(c.Interval, c.Metric.Prometheus.Compare.Window())
 }
 
 // numbersIn is how many numbers a check can compare in a time, at most, before it is judged, and how many it needs to see anything, however
 // large the difference is: five by ranks, and seven sequentially, at one false alarm in a hundred soaks (package compare). None are needed
 // where none are compared.
-func numbersIn(c Check, lasts time.Duration) (most, need int) {
+func numbersIn(c *Check, lasts time.Duration) (most, need int) {
 	if !c.Compares() || !c.Metric.Prometheus.Compare.Numbers() {
 		return 0, 0
 	}

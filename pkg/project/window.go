@@ -2,6 +2,8 @@ package project
 
 import (
 	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,22 +32,22 @@ func promDuration(text string) time.Duration {
 	units := map[string]time.Duration{
 		"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour, "d": day, "w": 7 * day, "y": 365 * day,
 	}
+	const digits = "0123456789"
 	var sum time.Duration
-	for len(text) > 0 {
-		i := 0
-		n := time.Duration(0)
-		for ; i < len(text) && text[i] >= '0' && text[i] <= '9' && n < MaxDelay; i++ {
-			n = 10*n + time.Duration(text[i]-'0')
+	for rest := text; rest != ""; {
+		after := strings.TrimLeft(rest, digits)
+		number := rest[:len(rest)-len(after)]
+		end := strings.IndexAny(after, digits)
+		if end < 0 {
+			end = len(after)
 		}
-		digits := i
-		for ; i < len(text) && (text[i] < '0' || text[i] > '9'); i++ {
-		}
-		unit := units[text[digits:i]]
-		if digits == 0 || unit == 0 || n > MaxDelay/unit {
+		unit := units[after[:end]]
+		n, err := strconv.Atoi(number)
+		if err != nil || unit == 0 || n > int(MaxDelay/unit) {
 			return 0
 		}
-		sum += n * unit
-		text = text[i:]
+		sum += unit * time.Duration(n) //nolint:durationcheck // a number of units
+		rest = after[end:]
 	}
 	return sum
 }

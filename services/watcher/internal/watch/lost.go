@@ -114,7 +114,7 @@ func (r *watch) resumeSignals(ctx context.Context, last journal.Measured, all []
 			h.from[i].noted = seq
 		}
 		return nil
-	case counted && !stream.Since.After(last.At) && !slices.ContainsFunc(append(all, last), func(m journal.Measured) bool { return m.Lost > 0 }):
+	case counted && !stream.Since.After(last.At) && last.Lost == 0 && !slices.ContainsFunc(all, dropped):
 		return r.goOn(ctx, last, all)
 	case gone:
 		h.lost(stream.Since, stream.Why)
@@ -158,6 +158,9 @@ func (r *watch) stillKept(ctx context.Context, last journal.Measured) (full, cou
 	}
 	return full, counted, nil
 }
+
+// dropped tells whether looks were not stored.
+func dropped(m journal.Measured) bool { return m.Lost > 0 }
 
 // goOn counts on after what was counted, by what was stored of it. Of the errors' templates that is the table as it was stored last.
 func (r *watch) goOn(ctx context.Context, last journal.Measured, all []journal.Measured) error {
