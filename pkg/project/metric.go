@@ -199,8 +199,8 @@ const thePrevious = "previous"
 
 func (d *decoder) compare(s section) *Compare {
 	counters, ofNumbers := []string{"errors", "requests", "baseline_errors", "baseline_requests"}, []string{"value", "baseline"}
-	const what = "a comparison is of four counters, errors and requests of staging and of the baseline, or of two numbers, value and baseline" +
-		"; baseline: previous stands for all of the baseline"
+	const what = "a comparison is of four counters, errors and requests of staging and of the baseline, or of two numbers, " +
+		"value and baseline; baseline: previous stands for all of the baseline"
 	baseline := s.text("baseline", checkQuery)
 	previous := baseline == thePrevious
 	if previous {

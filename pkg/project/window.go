@@ -43,10 +43,13 @@ func promDuration(text string) time.Duration {
 		}
 		unit := units[after[:end]]
 		n, err := strconv.Atoi(number)
-		if err != nil || unit == 0 || n > int(MaxDelay/unit) {
+		switch {
+		case err != nil || unit == 0:
 			return 0
+		case n > int(MaxDelay/unit):
+			return MaxDelay
 		}
-		sum += unit * time.Duration(n) //nolint:durationcheck // a number of units
+		sum += unit * time.Duration(n)
 		rest = after[end:]
 	}
 	return sum

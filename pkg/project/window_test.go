@@ -16,7 +16,7 @@ func TestWindow(t *testing.T) {
 		`max_over_time(rate(a[1m])[1h30m:10s])`:        90 * time.Minute,
 		`a{code=~"[45].."}`:                            0,
 		`a[99999999999999999999h]`:                     0,
-		`a[1y]`:                                        0,
+		`a[1y]`:                                        30 * 24 * time.Hour,
 		`a[1w2d]`:                                      9 * 24 * time.Hour,
 		`a[5]`:                                         0,
 		`a[m]`:                                         0,
