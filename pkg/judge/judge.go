@@ -32,6 +32,8 @@ type Rule struct {
 	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
+	// Score, unless it is nil, does so, too: what is measured are many numbers.
+	Score *project.Score
 	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
 	Alert  *project.Alert
 	NoData project.NoData // what it means that there is nothing to judge; empty is to hold
@@ -52,6 +54,9 @@ func RuleOf(c project.Check, from time.Time) Rule {
 	r.Came = r.Began
 	if r.Compare != nil {
 		r.Idle, r.Apart = max(idle, leastIdle*c.Interval), r.Compare.Window()
+	}
+	if r.Score = scoring(c); r.Score != nil {
+		r.Apart = r.Score.Window()
 	}
 	if c.Signal != nil {
 		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
@@ -77,6 +82,7 @@ type Measurement struct {
 	Value    *float64  // the number that was read
 	Baseline *float64  // of a comparison of numbers: what the value is compared with
 	Counters *Counters // of a comparison, which decides by itself whether it is well
+	Many     []float64 // of a score, likewise: of each metric the number and the baseline's; NaN for none
 	Alert    *Notice   // of an alert, likewise; nil: that is how late it is
 }
 
@@ -99,6 +105,7 @@ type Tally struct {
 	compared *comparison
 	window   []Measurement // the last looks, where failures are counted among them
 	numbers  *numbers
+	scores   *scores
 	alerts   *alerts
 }
 
@@ -114,6 +121,8 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		return t
 	}
 	switch {
+	case r.Score != nil && m.Many != nil:
+		return r.score(t, m)
 	case r.Compare == nil:
 	case m.Baseline != nil && m.Value != nil:
 		return r.numbers(t, m)

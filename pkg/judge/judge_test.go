@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func TestWhatATallySays(t *testing.T) {
 				t.Fatalf("sample %d is no failure that counts: %+v of %+v", i, s, tally)
 			}
 		}
-		if tally.Count > 0 && (tally.Samples[0] != tally.First || tally.Samples[len(tally.Samples)-1].At != tally.Last.At) {
+		if tally.Count > 0 && (!reflect.DeepEqual(tally.Samples[0], tally.First) || tally.Samples[len(tally.Samples)-1].At != tally.Last.At) {
 			t.Fatalf("the first and the last are not among the samples: %+v", tally)
 		}
 	})

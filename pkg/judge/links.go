@@ -2,6 +2,7 @@ package judge
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -68,6 +69,9 @@ func LinksIn(evidence string) []string {
 func BaselineOf(c project.Check, previous string) string {
 	const most = 300
 	text := ""
+	if s := scoring(c); s != nil && len(s.Metrics) > 0 {
+		return fmt.Sprintf("%d queries, as %s", len(s.Metrics), releasepb.Line(mask.Text(s.Metrics[0].Baseline), most))
+	}
 	switch p := comparing(c); {
 	case c.Signal != nil && c.Signal.Baseline != "":
 		text = "the signals of project " + c.Signal.Baseline

@@ -74,8 +74,13 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 	return t
 }
 
-// asksAt is when a test of ranks asks.
-func (r Rule) asksAt() time.Time { return r.Began.Add(r.Compare.After) }
+// asksAt is when a test of ranks, or a score, asks.
+func (r Rule) asksAt() time.Time {
+	if r.Score != nil {
+		return r.Began.Add(r.Score.After)
+	}
+	return r.Began.Add(r.Compare.After)
+}
 
 func (r Rule) notYet() string {
 	return fmt.Sprintf("it is judged once, at %s UTC", r.asksAt().UTC().Format(time.DateTime))

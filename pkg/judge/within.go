@@ -15,16 +15,23 @@ const (
 )
 
 // Within is the rule for a soak or a bake of that length, which a merge may have made shorter than the project's, of which so many percent
-// must be watched. What was not watched may be the end: so a test of ranks, which asks once, asks a tenth of the time before the part
+// must be watched. What was not watched may be the end: so a test of ranks, or a score, which asks once, asks a tenth of the time before the part
 // that may be missing, at the latest.
 func (r Rule) Within(lasts time.Duration, coverage int) Rule {
-	if r.Compare == nil || lasts <= 0 {
+	if lasts <= 0 {
 		return r
 	}
-	r.Idle = max(leastIdle*r.interval, min(idle, lasts/idleShare))
+	if r.Compare != nil {
+		r.Idle = max(leastIdle*r.interval, min(idle, lasts/idleShare))
+	}
 	const tenth, all = 10, 100
 	latest := lasts / all * time.Duration(max(coverage-tenth, tenth))
-	if r.Compare.After > latest {
+	if r.Score != nil && r.Score.After > latest {
+		sooner := *r.Score
+		sooner.After = latest
+		r.Score = &sooner
+	}
+	if r.Compare != nil && r.Compare.After > latest {
 		sooner := *r.Compare
 		sooner.After = latest
 		r.Compare = &sooner

@@ -31,6 +31,7 @@ type Prometheus struct {
 	Range   time.Duration // over which Take takes a number, but not from before the soak or bake; 0: the query's value now
 	Take    Take
 	Compare *Compare
+	Score   *Score
 	Token   Token
 }
 
@@ -119,10 +120,12 @@ func (c *Compare) fillIn(lasts time.Duration) {
 	setUnset(&c.Method, Sequential)
 	setUnset(&c.Worse, HigherIsWorse)
 	if c.Method == MannWhitney {
-		const fifths = 4
-		setUnset(&c.After, lasts*fifths/5)
+		setUnset(&c.After, onceAfter(lasts))
 	}
 }
+
+// onceAfter is when what is asked once is asked, of a time.
+func onceAfter(lasts time.Duration) time.Duration { return lasts * 4 / 5 }
 
 // metric reads the checks that read a number.
 func (d *decoder) metric(s section, c *Check) {
@@ -144,7 +147,10 @@ func (d *decoder) metric(s section, c *Check) {
 		if compare, ok := block.child("compare", ofCompare); ok {
 			m.Prometheus.Compare = d.compare(compare)
 		}
-		block.exactlyOne("query", "compare")
+		if score, ok := block.child("score", ofScore); ok {
+			m.Prometheus.Score = d.score(score)
+		}
+		block.exactlyOne("query", "compare", "score")
 		d.ranged(block, m.Prometheus)
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
@@ -164,15 +170,17 @@ func (d *decoder) metric(s section, c *Check) {
 			d.fail(s.at(name), "has a meaning only for a command that is a plugin: set exec.nagios, or remove it")
 		case none && has:
 			d.fail(s.at(name), "has a meaning only for a number, such as of prometheus or json: remove it")
-		case name == "condition" && c.Compares() && has:
-			d.fail(s.at(name), "has no meaning beside compare, which asks whether the baseline does better: remove it")
+		case name == "condition" && c.weighs() && has:
+			d.fail(s.at(name), "has no meaning beside compare or score, which ask whether the baseline does better: remove it")
 		}
 	}
 	switch {
 	case none:
+	case c.Scores() && s.has("failures"):
+		d.fail(s.at("failures"), "has no meaning for a score, which is asked once: set score.pass instead")
 	case c.Compares() && s.has("failures"):
 		d.fail(s.at("failures"), "has no meaning for a comparison, which weighs all there is: set compare.false_alarms instead")
-	case !c.Compares() && m.Logs == nil && m.Plugin == nil:
+	case !c.weighs() && m.Logs == nil && m.Plugin == nil:
 		s.require("condition", "what the number must be, as in condition: value < 0.01")
 	}
 }
@@ -186,8 +194,8 @@ func (d *decoder) ranged(s section, p *Prometheus) {
 	}
 	for _, name := range []string{"range", "take"} {
 		switch {
-		case s.has(name) && p.Compare != nil:
-			d.fail(s.at(name), "has no meaning beside compare, which counts all that there is: remove it")
+		case s.has(name) && (p.Compare != nil || p.Score != nil):
+			d.fail(s.at(name), "has no meaning beside compare or score, which weigh all that there is: remove it")
 		case s.has(name) && !s.has("range"):
 			d.fail(s.at(name), "says which number of a range is taken, and there is none: set range, or remove it")
 		}

@@ -78,11 +78,34 @@ func (p prometheus) pair(ctx context.Context) (Seen, error) {
 	return Seen{OK: true, Value: &mine, Baseline: &base}, nil
 }
 
+// many are the numbers of a score. One that is not there is left out; when none of staging's is, there is nothing to see.
+func (p prometheus) many(ctx context.Context) (Seen, error) {
+	seen := Seen{OK: true}
+	there := false
+	for _, m := range p.from.Score.Metrics {
+		for side, query := range []string{m.Value, m.Baseline} {
+			n, err := p.finite(ctx, query)
+			if none := new(noData); errors.As(err, &none) && none.empty {
+				n, err = math.NaN(), nil
+			}
+			if err != nil {
+				return Seen{}, err
+			}
+			there = there || side == 0 && !math.IsNaN(n)
+			seen.Many = append(seen.Many, n)
+		}
+	}
+	if !there {
+		return Seen{}, &noData{why: fmt.Sprintf("none of %d metrics has a number", len(p.from.Score.Metrics)), empty: true}
+	}
+	return seen, nil
+}
+
 // finite is a number that is one: a quantile of nothing is NaN.
 func (p prometheus) finite(ctx context.Context, query string) (float64, error) {
 	n, err := p.ask(ctx, query)
 	if err == nil && (math.IsNaN(n) || math.IsInf(n, 0)) {
-		return 0, &noData{why: fmt.Sprintf("%s: the number is %v", named(query), n)}
+		return 0, &noData{why: fmt.Sprintf("%s: the number is %v", named(query), n), empty: true}
 	}
 	return n, err
 }
