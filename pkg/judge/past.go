@@ -10,8 +10,8 @@ import (
 
 // Past is what a check measured in the soak of an earlier release, in the same stage, or in its bake: the baseline of one that compares
 // with the release before. What is compared stands side by side, look by look, so long after the beginning of either: a deployment
-// makes the same errors at the same time each time. So a look is stored with its baseline, like one of a comparison with production, and judging it
-// again needs nothing of the other release. A nil one has nothing.
+// makes the same errors at the same time each time. So a look is stored with its baseline, like one of a comparison with production, and
+// judging it again needs nothing of the other release. A nil one has nothing.
 type Past struct {
 	Release string // in words, for people
 	looks   []pastLook

@@ -15,8 +15,8 @@ const (
 )
 
 // Within is the rule for a soak or a bake of that length, which a merge may have made shorter than the project's, of which so many percent
-// must be watched. What was not watched may be the end: so a test of ranks, or a score, which asks once, asks a tenth of the time before the part
-// that may be missing, at the latest.
+// must be watched. What was not watched may be the end: so a test of ranks, or a score, which asks once, asks a tenth of the time before
+// the part that may be missing, at the latest.
 func (r Rule) Within(lasts time.Duration, coverage int) Rule {
 	if lasts <= 0 {
 		return r

@@ -48,13 +48,13 @@
 //	  - name: canary                         # several numbers, once, together, as Kayenta does
 //	    prometheus:
 //	      url: "https://prometheus.example"
-//	      score: { pass: 95, marginal: 75, groups: [ { name: latency, weight: 60, metrics: [ { name: p95, value: "…", baseline: "…" } ] }, … ] }
+//	      score: { pass: 95, marginal: 75, groups: [ { name: speed, weight: 60, metrics: [ { name: p95, value: "…", baseline: "…" } ] } ] }
 //	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
 //	promote: { npm: { tag: latest } }
 //
 // An alert comes in through the gateway (deploy/gateway.example.yaml). One that fires fails the check, once it has for `for`
-// altogether, so that one that flaps after the deployment does not get away. One that began before the release was deployed is not blamed on
-// it, and neither is one that came twice in the hour before; the check is then inconclusive, and `sluice status` says so. One that
+// altogether, so that one that flaps after the deployment does not get away. One that began before the release was deployed is not blamed
+// on it, and neither is one that came twice in the hour before; the check is then inconclusive, and `sluice status` says so. One that
 // was resolved and fires anew counts. Silence is taken for well unless `heartbeat` is set: then the source must have been heard of
 // within that time, by an alert or by the one that always fires (Prometheus' Watchdog, sent anew every minute), and otherwise there are
 // no data, which holds the release.

@@ -196,10 +196,7 @@ func rows(in *pb.Looks) ([]Look, error) {
 			}
 			l.OK, l.Value, l.Baseline, values = true, &values[0], &values[1], values[2:]
 		case letterMany:
-			n := 0
-			if len(values) > 0 && values[0] >= 0 && values[0] < float64(len(values)) {
-				n = int(values[0])
-			}
+			n := counted(values)
 			if n == 0 {
 				return nil, fmt.Errorf("look %d has no numbers", i)
 			}
@@ -224,6 +221,14 @@ func rows(in *pb.Looks) ([]Look, error) {
 		out[i] = l
 	}
 	return out, nil
+}
+
+// counted is how many numbers follow the first, which says that; 0: they are not there.
+func counted(values []float64) int {
+	if len(values) > 0 && values[0] >= 1 && values[0] < float64(len(values)) {
+		return int(values[0])
+	}
+	return 0
 }
 
 // lackOf is what a look lacks whose letter is that; empty: it is none of these letters.

@@ -50,7 +50,8 @@ func Asks(c project.Check) string {
 		}
 	case c.Scores():
 		s := m.Prometheus.Score
-		what = fmt.Sprintf("Prometheus at %s: %d numbers and their baselines, as %s", maskURL(m.Prometheus.URL), len(s.Metrics), named(s.Metrics[0].Value))
+		what = fmt.Sprintf("Prometheus at %s: %d numbers and their baselines, as %s",
+			maskURL(m.Prometheus.URL), len(s.Metrics), named(s.Metrics[0].Value))
 		wants = fmt.Sprintf("a score of %g of 100", s.Pass)
 	case m.Prometheus != nil:
 		what = "Prometheus at " + maskURL(m.Prometheus.URL) + ": " + named(m.Prometheus.Query)
