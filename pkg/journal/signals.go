@@ -33,7 +33,7 @@ const (
 )
 
 // Signals are the next signals of a project, as [Journal.NextSignal] has them: at most a thousand, and about a MiB. None is not an error.
-// Where Stored reaches [topology.SignalsPerSubject] the stream may have dropped the oldest before they were read.
+// Where Stored reaches [SignalStream.PerSubject] the stream may have dropped the oldest before they were read.
 //
 // How far there is to read the leader says, so what a replica that lags behind does not have yet is More, and never nothing.
 func (j *Journal) Signals(ctx context.Context, project, release string, after uint64, since time.Time) (Signals, error) {
@@ -87,6 +87,9 @@ func (j *Journal) Signals(ctx context.Context, project, release string, after ui
 // a sequence must take the worst for true.
 func (j *Journal) keptOf(ctx context.Context, subject string) (int, error) {
 	var info struct {
+		Config struct {
+			PerSubject int `json:"max_msgs_per_subject"`
+		} `json:"config"`
 		State struct {
 			Subjects map[string]int `json:"subjects"`
 		} `json:"state"`
@@ -97,7 +100,7 @@ func (j *Journal) keptOf(ctx context.Context, subject string) (int, error) {
 	if err := j.call(ctx, "STREAM.INFO."+topology.StreamSignals, request, &info); err != nil {
 		return 0, fmt.Errorf("how many messages %s has: %w", subject, err)
 	}
-	if n := info.State.Subjects[subject]; n >= topology.SignalsPerSubject {
+	if n := info.State.Subjects[subject]; n >= info.Config.PerSubject {
 		return n, nil
 	}
 	return 1, nil
@@ -105,9 +108,11 @@ func (j *Journal) keptOf(ctx context.Context, subject string) (int, error) {
 
 // SignalStream is what is known of the stream of signals as a whole.
 type SignalStream struct {
-	Last  uint64    // sequence of its newest message
-	Since time.Time // what came before may have been dropped, for another reason than its subject's number (see [Journal.Signals])
-	Why   string    // the reason
+	Last uint64 // sequence of its newest message
+	// PerSubject is how many of a subject are kept: where so many are unread, some may have been dropped.
+	PerSubject int
+	Since      time.Time // what came before may have been dropped, for another reason than its subject's number (see [Journal.Signals])
+	Why        string    // the reason
 }
 
 // SignalStream asks the leader for the state of the stream of signals. now is the broker's time.
@@ -115,8 +120,9 @@ func (j *Journal) SignalStream(ctx context.Context, now time.Time) (SignalStream
 	var info struct {
 		Created time.Time `json:"created"`
 		Config  struct {
-			MaxBytes int64         `json:"max_bytes"`
-			MaxAge   time.Duration `json:"max_age"`
+			MaxBytes   int64         `json:"max_bytes"`
+			MaxAge     time.Duration `json:"max_age"`
+			PerSubject int           `json:"max_msgs_per_subject"`
 		} `json:"config"`
 		State struct {
 			Bytes int64     `json:"bytes"`
@@ -127,7 +133,9 @@ func (j *Journal) SignalStream(ctx context.Context, now time.Time) (SignalStream
 	if err := j.call(ctx, "STREAM.INFO."+topology.StreamSignals, nil, &info); err != nil {
 		return SignalStream{}, fmt.Errorf("how full the stream of signals is: %w", err)
 	}
-	out := SignalStream{Last: info.State.Last, Since: info.Created, Why: "the stream of signals was made anew"}
+	out := SignalStream{
+		Last: info.State.Last, PerSubject: info.Config.PerSubject, Since: info.Created, Why: "the stream of signals was made anew",
+	}
 	if age := info.Config.MaxAge; age > 0 && now.Add(-age).After(out.Since) {
 		out.Since, out.Why = now.Add(-age), fmt.Sprintf("signals are kept for %s", age)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/judge"
-	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 // What may be lost of the stream of signals, besides the oldest of a subject that is full (nextSignals).
@@ -55,6 +54,7 @@ func (r *watch) stillThere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.most = stream.PerSubject
 	for i := range h.from {
 		at := &h.from[i]
 		stored, err := time.Time{}, journal.ErrNone
@@ -94,6 +94,7 @@ func (r *watch) resumeSignals(ctx context.Context, last journal.Measured, all []
 	if err != nil {
 		return err
 	}
+	h.most = stream.PerSubject
 	gone := stream.Since.After(r.on.stretch.From)
 	if last.Signals == [2]uint64{} {
 		if gone && stream.Since.After(last.At) {
@@ -151,7 +152,7 @@ func (r *watch) stillKept(ctx context.Context, last journal.Measured) (full, cou
 		if err != nil {
 			return false, false, err
 		}
-		if kept.Stored >= topology.SignalsPerSubject {
+		if kept.Stored >= r.on.hears.most {
 			full = true
 			counted = counted && kept.All[0].Seq <= seq
 		}

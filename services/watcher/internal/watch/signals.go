@@ -30,6 +30,7 @@ type hearing struct {
 	earlier []template.Soak // of the release's stretches before this one
 	mine    template.Soak   // of this one, as it was stored last
 	read    time.Time       // by the broker, when all was read last; zero: it never was
+	most    int             // messages of a subject that the stream keeps
 	fresh   int             // messages that were read, which no stored message says
 }
 
@@ -94,9 +95,9 @@ func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err er
 			return nil, false, r.rewound(at)
 		}
 		at.doubted = time.Time{}
-		if s.Stored >= topology.SignalsPerSubject && !at.baseline && len(s.All) > 0 {
+		if s.Stored >= h.most && !at.baseline && len(s.All) > 0 {
 			h.lost(s.All[0].At, fmt.Sprintf("more signals came to %s than are kept (%d) before they were read",
-				topology.Signal(at.project, at.release), topology.SignalsPerSubject))
+				topology.Signal(at.project, at.release), h.most))
 		}
 		for _, m := range s.All {
 			msgs = append(msgs, heard{m, at})
@@ -116,10 +117,11 @@ func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err er
 	return msgs, end == ^uint64(0), nil
 }
 
-// How much may be read before that is stored: who takes over can not read more than the stream keeps, and takes it from there.
+// How long may be read before that is stored, and a part of what a subject keeps: who takes over can not read more than the stream keeps,
+// and takes it from there.
 const (
-	mostFresh = topology.SignalsPerSubject / 5
 	mostStale = topology.DefaultSignalAge / 4
+	freshPart = 5
 )
 
 // behind tells whether what is stored of how far was read is too far behind; last: nobody may come after this.
@@ -130,7 +132,7 @@ func (h *hearing) behind(stored time.Time, last bool) bool {
 	case last:
 		return h.fresh > 0 || time.Since(stored) >= time.Hour
 	}
-	return h.fresh >= mostFresh || time.Since(stored) >= mostStale
+	return h.fresh >= h.most/freshPart || time.Since(stored) >= mostStale
 }
 
 // counted is how far the signals of the project, and of the release, are read.

@@ -24,7 +24,7 @@ const signalsKnownFrom = topology.DefaultSignalAge
 
 // listen makes ready to read the signals of a stretch, if a check asks for them.
 func (r *watch) listen(ctx context.Context, d *duty) error {
-	h := &hearing{news: judge.News{From: d.stretch.From}, began: time.Now(), kept: time.Now()}
+	h := &hearing{news: judge.News{From: d.stretch.From}, began: time.Now(), kept: time.Now(), most: topology.LeastSignalsPerSubject}
 	s := r.entry.State
 	newOnly := false
 	h.from = []cursor{{project: s.Project, from: d.stretch.From}, {project: s.Project, release: r.id, from: d.stretch.From}}
