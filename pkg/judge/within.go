@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
@@ -25,7 +26,7 @@ func (r Rule) Within(lasts time.Duration, coverage int) Rule {
 		r.Idle = max(leastIdle*r.interval, min(idle, lasts/idleShare))
 	}
 	const tenth, all = 10, 100
-	latest := lasts / all * time.Duration(max(coverage-tenth, tenth))
+	latest := lasts / all * time.Duration(max(cmp.Or(coverage, release.DefaultCoverage)-tenth, tenth))
 	if r.Score != nil && r.Score.After > latest {
 		sooner := *r.Score
 		sooner.After = latest
