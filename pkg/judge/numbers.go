@@ -20,7 +20,9 @@ type numbers struct {
 	base   []float64
 	per    int // how many looks a pair is the mean of
 	open   [2]float64
-	opened int // looks in open, which is their sum
+	opened int       // looks in open, which is their sum
+	looks  int       // in mine and base together with open
+	next   time.Time // a look before that is too close to the last one
 	judged bool
 }
 
@@ -34,6 +36,10 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 	if n.judged {
 		return t
 	}
+	if m.At.Before(n.next) { // it sees, in part, what the look before saw: it is stored, and weighs nothing
+		return t
+	}
+	t.Lacking = ""
 	mine, base := *m.Value, *m.Baseline
 	if r.Compare.Worse == project.LowerIsWorse {
 		mine, base = base, mine
@@ -41,19 +47,24 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 	worse, said := false, ""
 	if r.Compare.Method == project.MannWhitney {
 		n = n.add(mine, base)
-		if n.judged = !m.At.Before(r.asksAt()); n.judged {
-			worse, said, t.Inconclusive = r.ranks(n)
-		} else {
+		switch due := !m.At.Before(r.asksAt()); {
+		case !due:
 			t.Inconclusive = r.notYet()
+		case n.looks < compare.LeastRanks: // whatever they were, it could not see a difference: that is no question yet
+			t.Inconclusive = fmt.Sprintf("%d numbers are too few to say anything: it is judged with %d", n.looks, compare.LeastRanks)
+		default:
+			n.judged = true
+			worse, said, t.Inconclusive = r.ranks(n)
 		}
 	} else {
 		mean, err := n.mean.Add(mine, base)
 		if err != nil { // numbers that can not be: they say nothing
 			return t
 		}
-		n.mean = mean
+		n.mean, t.Inconclusive = mean, ""
 		worse, said = mean.Worse(r.Compare.FalseAlarms), r.saidMean(mean)
 	}
+	n.next = m.At.Add(r.Apart)
 	t.numbers = &n
 	t.Measured++
 	if m.OK, m.Said = !worse, said; m.OK {
@@ -63,21 +74,13 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 	return t
 }
 
-// Within is the rule for a soak or a bake of that length, which a merge may have made shorter than the project's: a test of ranks asks
-// before it is over.
-func (r Rule) Within(lasts time.Duration) Rule {
-	if r.Compare == nil || r.Compare.After < lasts {
-		return r
+// asksAt is when a test of ranks, or a score, asks.
+func (r Rule) asksAt() time.Time {
+	if r.Score != nil {
+		return r.Began.Add(r.Score.After)
 	}
-	const tenths = 9
-	shorter := *r.Compare
-	shorter.After = lasts * tenths / 10
-	r.Compare = &shorter
-	return r
+	return r.Began.Add(r.Compare.After)
 }
-
-// asksAt is when a test of ranks asks.
-func (r Rule) asksAt() time.Time { return r.Began.Add(r.Compare.After) }
 
 func (r Rule) notYet() string {
 	return fmt.Sprintf("it is judged once, at %s UTC", r.asksAt().UTC().Format(time.DateTime))
@@ -85,7 +88,7 @@ func (r Rule) notYet() string {
 
 // add keeps one more pair. The slices are of this tally alone: nobody changes what was kept.
 func (n numbers) add(mine, base float64) numbers {
-	n.open[0], n.open[1], n.opened = n.open[0]+mine, n.open[1]+base, n.opened+1
+	n.open[0], n.open[1], n.opened, n.looks = n.open[0]+mine, n.open[1]+base, n.opened+1, n.looks+1
 	if n.opened < n.per {
 		return n
 	}

@@ -35,6 +35,9 @@ const (
 
 	ofPrometheus    kind = "prometheus"
 	ofCompare       kind = "compare"
+	ofScore         kind = "score"
+	ofScoreGroup    kind = "a group of score"
+	ofScoredMetric  kind = "a metric of score"
 	ofJSON          kind = "json"
 	ofAlert         kind = "alert"
 	ofGit           kind = "git"
@@ -60,6 +63,7 @@ func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
 		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON, ofAlert,
+		ofScore, ofScoreGroup, ofScoredMetric,
 		ofGit, ofGitHubRelease,
 		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
 		ofPlugin, ofCloudWatch, ofCloudWatchLogs, ofCloudWatchMetric,
@@ -84,7 +88,7 @@ func (k kind) fields() []string {
 		ofCheck: {
 			"name", "signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert",
 			"interval", "failures", "of", "grace",
-			"condition", "no_data", "severity", "require_human",
+			"condition", "no_data", "severity", "require_human", "link",
 		},
 		ofSignal:     {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
 		ofHTTP:       {"url", "status", "token_env", "token_file", "timeout"},
@@ -98,11 +102,14 @@ func (k kind) fields() []string {
 		ofCircleCI:   {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
 		ofGitHub:     {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
 		ofGitLab:     {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
-		ofPrometheus: {"url", "query", "range", "take", "compare", "token_env", "token_file", "timeout"},
+		ofPrometheus: {"url", "query", "range", "take", "compare", "score", "token_env", "token_file", "timeout"},
 		ofCompare: {
 			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after",
 			"tolerated", "false_alarms",
 		},
+		ofScore:         {"pass", "marginal", "after", "groups"},
+		ofScoreGroup:    {"name", "weight", "metrics"},
+		ofScoredMetric:  {"name", "value", "baseline", "worse", "tolerated", "critical", "must_have_data", "missing"},
 		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
 		ofAlert:         {"match", "source", "for", "heartbeat"},
 		ofGit:           {"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"},

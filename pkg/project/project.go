@@ -223,8 +223,9 @@ type Check struct {
 	Of       int           // they are counted among so many looks, the last ones; 0: in a row
 	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
 
-	Warns        bool // severity: warn. A failure is told, and nothing follows from it, nor from having no data
-	RequireHuman bool // a failure holds the release for a person to decide, in the place of cancelling it; not for a bake
+	Warns        bool   // severity: warn. A failure is told, and nothing follows from it, nor from having no data
+	Link         string // where to look when it fails, a dashboard or a runbook; empty: nowhere
+	RequireHuman bool   // a failure holds the release for a person to decide, in the place of cancelling it; not for a bake
 }
 
 // The severities of a check.

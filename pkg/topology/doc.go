@@ -56,7 +56,7 @@
 //
 // # SLUICE_SIGNALS and SLUICE_EVIDENCE
 //
-// Signals are bounded in every way: 24 hours, 10,000 a subject, 256 MiB. What was dropped before the watcher had read it is a
+// Signals are bounded in every way: 24 hours, 100,000 a subject, 256 MiB. What was dropped before the watcher had read it is a
 // gap. On one replica they persist asynchronously: the
 // broker acknowledges before the disk has them, and a crash may lose the tail, which is a gap in the coverage. They are on
 // disk and not in memory so that a restart does not lose what a running count depends on. The broker refuses asynchronous

@@ -16,9 +16,13 @@ const (
 	MaxProject  = 256 << 10 // a project file
 )
 
-// SignalsPerSubject bounds what one flooding app keeps: the newest of its subject. What is dropped before the watcher read it is a gap
-// in what it has seen, and it says so.
-const SignalsPerSubject = 10_000
+// SignalsPerSubject bounds what one flooding app keeps: the newest of its subject, two seconds of 50,000 a second. What is dropped before
+// the watcher read it is a gap in what it has seen, and it says so. The watcher asks the stream how many it keeps, which may be fewer, but
+// not fewer than it reads at once.
+const (
+	SignalsPerSubject      = 100_000
+	LeastSignalsPerSubject = 1_000
+)
 
 // Defaults of [Options].
 const (
