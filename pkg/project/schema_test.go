@@ -9,50 +9,13 @@ import (
 
 // The schema and the parser say the same of each of these. Where the parser knows more than a schema can say, the case says so.
 func TestSchemaAgrees(t *testing.T) {
-	const (
-		both   = "both accept"
-		none   = "both refuse"
-		parser = "only the parser refuses"
-
-		comparison = "compare: {errors: a, requests: b, baseline_errors: c, baseline_requests: d, tolerated: 1.5, false_alarms: 0.001}"
-	)
-	schema := compile(t)
-	for _, c := range []struct{ src, want string }{
+	const comparison = "compare: {errors: a, requests: b, baseline_errors: c, baseline_requests: d, tolerated: 1.5, false_alarms: 0.001}"
+	agree(t, []agreement{
 		{`{}`, none},
 		{`{project: a, lane: b, version: next-patch}`, both},
 		{`{project: A}`, none},
 		{`{project: -a}`, none},
 		{`{project: 1}`, none},
-		{`{project: a, notify: []}`, both},
-		{`{project: a, notify: {}}`, none},
-		{`{project: a, notify: [{slack: {url_env: A}, on: [failed], group: 5m, quiet: [Sat], urgent: [failed], template: "{{.Title}}"}]}`, both},
-		{`{project: a, notify: [{teams: {url_file: /a}}, {discord: {url_env: A}}, {shoutrrr: {url_env: A}}]}`, both},
-		{`{project: a, notify: [{slack: {}}]}`, none},
-		{`{project: a, notify: [{slack: {url: "https://a.example"}}]}`, none},
-		{`{project: a, notify: [{slack: {url_env: A, url_file: /a}}]}`, none},
-		{`{project: a, notify: [{slack: {url_env: A}, teams: {url_env: A}}]}`, none},
-		{`{project: a, notify: [{on: [failed]}]}`, none},
-		{`{project: a, notify: [{slack: {url_env: A}, on: []}]}`, none},
-		{`{project: a, notify: [{slack: {url_env: A}, on: [fail]}]}`, none},
-		{`{project: a, notify: [{slack: {url_env: A}, urgent: [failed]}]}`, none},
-		{`{project: a, notify: [{slack: {url_env: A}, group: 2d}]}`, parser},
-		{`{project: a, notify: [{slack: {url_env: A}, zone: Mars}]}`, parser},
-		{`{project: a, notify: [{slack: {url_env: A}, quiet: ["Mon-Sun 00:00-24:00"]}]}`, parser},
-		{`{project: a, notify: [{slack: {url_env: A}, template: "{{.Titel}}"}]}`, parser},
-		{`{project: a, notify: [{slack: {url_env: A}, template: " "}]}`, none},
-		{`{project: a, notify: [{slack: {url_env: A}, name: x}, {slack: {url_env: A}, name: x}]}`, parser},
-		{`{project: a, notify: [{email: {host: h.example, port: 25, from: a@b.c, to: [d@e.f], username: u, password_env: P, tls: implicit}}]}`, both},
-		{`{project: a, notify: [{email: {host: h.example, from: a@b.c, to: []}}]}`, none},
-		{`{project: a, notify: [{email: {host: h.example, from: "A <a@b.c>", to: [d@e.f]}}]}`, none},
-		{`{project: a, notify: [{email: {host: h.example, from: a@b.c, to: [d@e.f], username: u}}]}`, none},
-		{`{project: a, notify: [{email: {host: h.example, from: a@b.c, to: [d@e.f], password_env: P}}]}`, none},
-		{`{project: a, notify: [{email: {host: h.example, from: a@b.c, to: [d@e.f], tls: none}}]}`, parser},
-		{`{project: a, notify: [{email: {host: localhost, from: a@b.c, to: [d@e.f], tls: none}}]}`, both},
-		{`{project: a, notify: [{webhook: {url: "https://a.example/x", token_env: T}}]}`, both},
-		{`{project: a, notify: [{webhook: {url_env: A, token_file: /t}}]}`, both},
-		{`{project: a, notify: [{webhook: {url: "https://a.example/x", url_env: A}}]}`, none},
-		{`{project: a, notify: [{webhook: {url_env: A, token_env: T, token_file: /t}}]}`, none},
-		{`{project: a, notify: [{webhook: {url: "http://a.example/x"}}]}`, parser},
 		{`{project: a, version: command}`, none},
 		{`{project: a, lane: }`, none},
 
@@ -444,7 +407,22 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, watch: [{name: a, signal: {}}, {name: a, signal: {}}]}`, parser},
 		{`{project: a, watch: [{name: a, signal: {}, grace: 2h}]}`, parser},
 		{`{project: a, watch: [` + strings.Repeat(`{name: a, signal: {}},`, 33) + `]}`, none},
-	} {
+	})
+}
+
+// agreement is a project file, and who is to accept it.
+type agreement struct{ src, want string }
+
+const (
+	both   = "both accept"
+	none   = "both refuse"
+	parser = "only the parser refuses"
+)
+
+func agree(t *testing.T, cases []agreement) {
+	t.Helper()
+	schema := compile(t)
+	for _, c := range cases {
 		_, err := project.Parse("sluice.yaml", []byte(c.src))
 		byParser, bySchema := err == nil, schema.accepts(t, []byte(c.src))
 		if byParser != (c.want == both) || bySchema != (c.want != none) {
