@@ -32,6 +32,7 @@ type terminal struct {
 //	term run CMD ARG…  starts it
 //	term type TEXT…    types that; \t, \r and \x03 are keys
 //	term sees REGEXP   waits until it has printed that, since what was seen last
+//	term tab REGEXP    the same, and presses the tabulator until then: a completion gives up after two seconds on a busy machine
 //	term ends [CODE]   waits until it ends, with that exit code
 func term(ts *testscript.TestScript, _ bool, args []string) {
 	w := worldOf(ts)
@@ -44,11 +45,13 @@ func term(ts *testscript.TestScript, _ bool, args []string) {
 		_, err = w.terminal.ptmx.WriteString(keys)
 		ts.Check(err)
 	case "sees":
-		w.terminal.sees(ts, regexp.MustCompile(args[1]))
+		w.terminal.sees(ts, regexp.MustCompile(args[1]), "")
+	case "tab":
+		w.terminal.sees(ts, regexp.MustCompile(args[1]), "\t")
 	case "ends":
 		w.terminal.ends(ts, append(args[1:], "0")[0])
 	default:
-		ts.Fatalf("term %s: run, type, sees or ends?", args[0])
+		ts.Fatalf("term %s: run, type, sees, tab or ends?", args[0])
 	}
 }
 
@@ -97,9 +100,17 @@ func (t *terminal) text() string {
 	return t.printed.String()[t.seen:]
 }
 
-func (t *terminal) sees(ts *testscript.TestScript, want *regexp.Regexp) {
+// sees waits until it has printed something, and presses a key until then.
+func (t *terminal) sees(ts *testscript.TestScript, want *regexp.Regexp, key string) {
+	const answered = 3 * time.Second // the key was
 	late := time.After(patience)
+	var pressed time.Time
 	for again := time.NewTicker(10 * time.Millisecond); ; {
+		if key != "" && time.Since(pressed) > answered {
+			pressed = time.Now()
+			_, err := t.ptmx.WriteString(key)
+			ts.Check(err)
+		}
 		if at := want.FindStringIndex(t.text()); at != nil {
 			again.Stop()
 			t.mu.Lock()

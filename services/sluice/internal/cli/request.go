@@ -235,7 +235,9 @@ func (a *app) because(ctx context.Context, c *client, found find.Found, q *ask) 
 	if s.Release == "" {
 		s.Release = found.ID
 	}
-	now, err := c.journal.Now(ctx)
+	reading, cancel := within(ctx)
+	now, err := c.journal.Now(reading)
+	cancel()        // the reason may take long
 	if err != nil { // it is only told
 		now = time.Now()
 	}

@@ -23,7 +23,7 @@ each check came to, and the exact commands that stop it or speed it up now, by s
 		ValidArgsFunction: a.completeAny,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.lookAt(cmd.Context(), args[0], func(ctx context.Context, c *client, found find.Found) error {
-				return a.tellAll(ctx, c, found.ID, &out)
+				return a.tellStory(ctx, c, found.ID, &out)
 			})
 		},
 	}
@@ -31,8 +31,8 @@ each check came to, and the exact commands that stop it or speed it up now, by s
 	return codes(cmd, TimedOut)
 }
 
-// tellAll prints all that is known of a release. Evidence that can not be read is no reason not to tell the rest.
-func (a *app) tellAll(ctx context.Context, c *client, id string, out *format) error {
+// tellStory prints all that is known of a release. Evidence that can not be read is no reason not to tell the rest.
+func (a *app) tellStory(ctx context.Context, c *client, id string, out *format) error {
 	records, err := c.journal.Records(ctx, id, 0)
 	if err != nil {
 		return err

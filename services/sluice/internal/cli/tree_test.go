@@ -73,6 +73,28 @@ func TestEveryCommand(t *testing.T) {
 	}
 }
 
+// Every command is run by some script, over the real binary.
+func TestEveryCommandIsRun(t *testing.T) {
+	scripts, err := filepath.Glob("../../testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run strings.Builder
+	for _, path := range scripts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run.WriteString(strings.NewReplacer("\nstart ", "\nexec sluice up ", "\nwatch ", "\nexec sluice status ").Replace(string(text)))
+	}
+	for _, c := range all(full().root()) {
+		if words := strings.TrimPrefix(c.CommandPath(), "sluice "); !regexp.MustCompile(
+			`(?m)^(! )?(exec|code \d+|term run) sluice(-client)?( --\S+ \S+)* ` + words + `\b`).MatchString(run.String()) {
+			t.Errorf("no script runs %s", c.CommandPath())
+		}
+	}
+}
+
 // Every example can be run: its commands and flags are there.
 func TestExamples(t *testing.T) {
 	for _, c := range append(all(full().root()), full().root()) {

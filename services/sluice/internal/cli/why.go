@@ -36,7 +36,9 @@ func (a *app) why(ctx context.Context, c *client, verb, will, given string, proj
 	if given != "" || !accountable(verb) {
 		return given, nil
 	}
-	by, err := c.requiring(ctx, projects)
+	reading, cancel := within(ctx)
+	by, err := c.requiring(reading, projects)
+	cancel() // the answer may take long
 	if err != nil {
 		return "", err
 	}
