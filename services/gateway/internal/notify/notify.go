@@ -198,11 +198,9 @@ func (n *notifier) step(
 		news := false
 		o.Target = to.Name
 		if put {
-			if !o.knows(h.Seq) {
-				if err := o.put(item{h.Seq, what}, due(to, what, now), now); err != nil {
-					return false, err
-				}
-				news = true
+			var err error
+			if news, err = o.put(item{h.Seq, what}, due(to, what, now), now); err != nil {
+				return false, err
 			}
 			o.adopt(h.Seq, now)
 		}
