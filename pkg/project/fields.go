@@ -146,6 +146,9 @@ func unknownField(k kind, name string) string {
 		return "secrets are never written here, and the whole address is one: name the variable with url_env, or the file with url_file"
 	case k == ofEmail && secretField.MatchString(name):
 		return "secrets are never written here: name the variable with password_env, or the file with password_file"
+	case k == ofNPM && strings.HasPrefix(name, "provenance"):
+		return "is made by npm publish in CI's own job, and nowhere else: let that job publish the beta and set mode: retag, or promote by " +
+			"triggering that job; " + allowed
 	case (k == ofStage || k == ofStages) && name == "npm":
 		return "can not stage: install and start the package with exec; " + allowed
 	case (k == ofStage || k == ofStages) && name == "oci":
