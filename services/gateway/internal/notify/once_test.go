@@ -262,6 +262,30 @@ func TestCanNotStore(t *testing.T) {
 	})
 }
 
+// TestPanics: what panics for one target is told to the others, and is tried again.
+func TestPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", "  - slack: { url_env: S }\n  - teams: { url_env: T }\n")
+		var once sync.Once
+		e := &ear{answer: func(to string, _ notice.Message) error {
+			if to == "slack" {
+				once.Do(func() { panic("a bug") })
+			}
+			return nil
+		}}
+		w.begin("gateway-0", config.NotifyOut{}, e)
+		w.cancels("tracer", "why")
+		time.Sleep(time.Hour)
+		if slack, teams := e.heard("slack"), e.heard("teams"); len(slack) != 1 || len(teams) != 1 {
+			t.Errorf("%q %q", slack, teams)
+		}
+		if err := w.acknowledged(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestNobodyJoinsWhatIsSent: what comes while a batch is being sent is not in that message, and is not lost with it.
 func TestNobodyJoinsWhatIsSent(t *testing.T) {
 	now := time.Now()
