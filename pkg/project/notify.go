@@ -107,6 +107,7 @@ func DefaultUrgent() []Tell { return []Tell{TellAttention, TellRolledBack} }
 const (
 	maxNotify     = 16
 	maxRecipients = 32
+	maxMailbox    = 320 // bytes of an address
 	minGroup      = time.Second
 	maxGroup      = 24 * time.Hour
 )
@@ -284,7 +285,7 @@ func checkHost(host string) error {
 
 func checkMailbox(text string) error {
 	a, err := mail.ParseAddress(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") || a.Address != text {
+	if err != nil || len(text) > maxMailbox || strings.ContainsAny(text, "\r\n") || a.Address != text {
 		return fmt.Errorf("%s is not a plain address, such as team@example.com", quote(text))
 	}
 	return nil

@@ -1,13 +1,18 @@
 package gateway_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,8 +26,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology/accounts"
 )
 
-// cancelled appends to a journal that somebody cancelled a release.
-func (w *world) cancelled(why string) {
+// cancelled appends to a journal that somebody cancelled a release, and returns which.
+func (w *world) cancelled(why string) (id string) {
 	w.Helper()
 	s := release.State{Release: uuid.Must(uuid.NewV7()).String(), Project: "told", Version: "1.4.0", Phase: release.Cancelled}
 	data, err := releasepb.EncodeRecord(releasepb.Record{Event: release.WasCancelled{Said: release.Said{By: "ana", Reason: why}}, State: s})
@@ -31,6 +36,60 @@ func (w *world) cancelled(why string) {
 	}
 	if err != nil {
 		w.Fatal(err)
+	}
+	return s.Release
+}
+
+// says adds to the gateway's file.
+func (w *world) says(text string) {
+	w.Helper()
+	src, err := os.ReadFile(w.file)
+	if err == nil {
+		err = os.WriteFile(w.file, append(src, text...), 0o600)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// TestButtonInSlack: what is pressed in Slack reaches the broker through a gateway with the rights that it has in production, once, and under
+// the name of who pressed it.
+func TestButtonInSlack(t *testing.T) {
+	w := setup(t)
+	t.Setenv("TEST_SIGNING_SECRET", "8f742231b10e8888abcd99yyyzzz85a5")
+	w.says("notify: { slack: { secret_env: TEST_SIGNING_SECRET, users: { U024BE7LH: ana } } }\n")
+	address := strings.TrimSuffix(w.gateway("gateway-0"), "/hooks/github")
+	id := w.cancelled("why")
+	body := "payload=" + url.QueryEscape(`{"type":"block_actions","user":{"id":"U024BE7LH"},"actions":[{"action_id":"sluice:retry","value":"`+id+`"}]}`)
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte("8f742231b10e8888abcd99yyyzzz85a5"))
+	_, _ = mac.Write([]byte("v0:" + stamp + ":" + body))
+	press := func(signature string) int {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodPost, address+"/slack/actions", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Slack-Request-Timestamp", stamp)
+		req.Header.Set("X-Slack-Signature", signature)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	signature := "v0=" + hex.EncodeToString(mac.Sum(nil))
+	for _, want := range []int{http.StatusOK, http.StatusOK} {
+		if got := press(signature); got != want {
+			t.Errorf("%d", got)
+		}
+	}
+	if got := press("v0=" + strings.Repeat("0", 64)); got != http.StatusUnauthorized {
+		t.Errorf("%d", got)
+	}
+	if n := w.stored("sluice.retry." + id + ".ana"); n != 1 || w.stored("sluice.retry.*.*") != 1 {
+		t.Errorf("%d requests are stored", n)
 	}
 }
 
@@ -69,13 +128,7 @@ func TestNotifiesThroughAKill(t *testing.T) {
 	if _, _, err := w.catalog.Apply(t.Context(), "told.yaml", []byte(project)); err != nil {
 		t.Fatal(err)
 	}
-	src, err := os.ReadFile(w.file)
-	if err == nil {
-		err = os.WriteFile(w.file, append(src, "notify: { secrets: [TEST_TARGET_TOKEN] }\n"...), 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.says("notify: { secrets: [TEST_TARGET_TOKEN] }\n")
 	process := exec.Command(os.Args[0], "--server", w.broker.URL(), "--user", accounts.Gateway, "--password-env",
 		accounts.PasswordEnv(accounts.Gateway), "--config", w.file, "--listen", "127.0.0.1:0", "--instance", "gateway-0")
 	process.Env = append(os.Environ(), asProcess+"=1")

@@ -89,7 +89,8 @@ func (n *notifier) look(ctx context.Context, h react.Hint) error {
 	case errors.Is(err, catalog.ErrUnknownProject):
 		return nil // nobody says whom to tell
 	case errors.As(err, &wrong) && h.Delivered >= mostLooks: // an upgrade under way would be over by now
-		return n.bury(ctx, h.Subject.Release, h.Seq, what, fmt.Errorf("the project file is of another version of Sluice: %w", err), react.Refuse(err))
+		why := fmt.Errorf("the project file is of another version of Sluice: %w", err)
+		return n.bury(ctx, h.Subject.Release, h.Seq, what, why, react.Refuse(err))
 	case err != nil:
 		return err
 	}
@@ -165,24 +166,35 @@ func (n *notifier) known(ctx context.Context, h react.Hint, p *project.Project) 
 // one puts the notice into one outbox, and drives what it owns there. It returns how long that has to wait; 0: nothing is left.
 func (n *notifier) one(
 	ctx context.Context, h react.Hint, to project.Notify, subject string, what project.Notice, put bool,
-) (time.Duration, error) {
+) (wait time.Duration, err error) {
+	for left := true; left && wait == 0 && err == nil; {
+		wait, left, err = n.turn(ctx, h, to, subject, what, put)
+	}
+	return wait, err
+}
+
+// turn is a step, with one of the target's slots if there is a free one. A panic is an error: one target must not take the others down.
+func (n *notifier) turn(
+	ctx context.Context, h react.Hint, to project.Notify, subject string, what project.Notice, put bool,
+) (wait time.Duration, left bool, err error) {
 	slots, _ := n.slots.LoadOrStore(subject, make(chan struct{}, slotsEach))
 	slot := slots.(chan struct{}) //nolint:forcetypeassert // nothing else is stored
-	for {
-		free := false
-		select {
-		case slot <- struct{}{}:
-			free = true
-		default: // it is put there all the same
-		}
-		wait, left, err := n.step(ctx, h, to, subject, what, put, free)
+	free := false
+	select {
+	case slot <- struct{}{}:
+		free = true
+	default: // it is put there all the same
+	}
+	defer func() {
 		if free {
 			<-slot
 		}
-		if err != nil || !left || wait > 0 {
-			return wait, err
+		if p := recover(); p != nil {
+			n.env.Log.Error("a notification panicked", zap.String("cause", h.Cause()), zap.Any("panic", p), zap.Stack("stack"))
+			err = fmt.Errorf("panic: %v", p)
 		}
-	}
+	}()
+	return n.step(ctx, h, to, subject, what, put, free)
 }
 
 // step puts the notice into the outbox, unless it is there, and sends the next batch that the record drives, if its time has come. left
@@ -198,11 +210,9 @@ func (n *notifier) step(
 		news := false
 		o.Target = to.Name
 		if put {
-			if !o.knows(h.Seq) {
-				if err := o.put(item{h.Seq, what}, due(to, what, now), now); err != nil {
-					return false, err
-				}
-				news = true
+			var err error
+			if news, err = o.put(item{h.Seq, what}, due(to, what, now), now); err != nil {
+				return false, err
 			}
 			o.adopt(h.Seq, now)
 		}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,8 +17,10 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/react"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/notice"
 )
 
 // TestOnce: two gateways, which stop and start again in the middle, and targets that fail now and then: each target gets each event once.
@@ -158,6 +161,152 @@ func TestCost(t *testing.T) {
 	})
 }
 
+// hint is the last record as the broker delivers it.
+func (w *world) hint(delivered uint64) react.Hint {
+	w.Helper()
+	stream, err := w.js.Stream(w.Context(), topology.StreamSluice)
+	if err != nil {
+		w.Fatal(err)
+	}
+	m, err := stream.GetMsg(w.Context(), stream.CachedInfo().State.LastSeq)
+	if err != nil {
+		w.Fatal(err)
+	}
+	subject, err := topology.ParseSubject(m.Subject)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return react.Hint{
+		Subject: subject, Raw: m.Subject, Stream: topology.StreamSluice, Seq: m.Sequence, At: m.Time, Header: m.Header, Data: m.Data,
+		Delivered: delivered,
+	}
+}
+
+// TestAgain: a hint that comes again, to whomever, tells nothing twice: neither where it was told, nor where that has been forgotten since,
+// while it waits for another target.
+func TestAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", "  - slack: { url_env: S }\n  - { teams: { url_env: T }, group: 1h }\n")
+		e := &ear{}
+		var all []*notifier
+		for _, instance := range []string{"gateway-0", "gateway-1"} {
+			env := w.open(instance, w.js)
+			all = append(all, &notifier{env: env, cfg: config.NotifyOut{Attempts: 9}, send: e, store: &store{keeper: env.Journal}})
+		}
+		w.cancels("tracer", "why")
+		var later *react.LaterError
+		for delivered := range uint64(3) {
+			for _, n := range all {
+				if err := n.look(t.Context(), w.hint(delivered+1)); !errors.As(err, &later) || later.In > time.Hour || later.In < 59*time.Minute {
+					t.Errorf("%v", err)
+				}
+			}
+		}
+		_, err := all[0].store.change(t.Context(), subjectOf("tracer", "slack"), func(o *outbox) (bool, error) { o.Told = nil; return true, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range all {
+			if err := n.look(t.Context(), w.hint(7)); !errors.As(err, &later) {
+				t.Errorf("%v", err)
+			}
+		}
+		if got := e.heard("slack"); len(got) != 1 {
+			t.Errorf("%q", got)
+		}
+		time.Sleep(2 * time.Hour)
+		if err := all[0].look(t.Context(), w.hint(8)); err != nil {
+			t.Errorf("%v", err)
+		}
+		if slack, teams := e.heard("slack"), e.heard("teams"); len(slack) != 1 || len(teams) != 1 {
+			t.Errorf("%q %q", slack, teams)
+		}
+	})
+}
+
+// forgetful can not store what comes after a message was sent.
+type forgetful struct {
+	keeper
+	broken atomic.Bool
+}
+
+func (f *forgetful) Keep(ctx context.Context, subject string, data []byte, last uint64) error {
+	if f.broken.Load() {
+		return errors.New("the disk is full")
+	}
+	return f.keeper.Keep(ctx, subject, data, last)
+}
+
+// TestCanNotStore: a gateway that lives, and can not store that it has sent a message, does not send it again.
+func TestCanNotStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", "  - slack: { url_env: S }\n")
+		f := &forgetful{keeper: w.env.Journal}
+		e := &ear{answer: func(string, notice.Message) error { f.broken.Store(true); return nil }}
+		n := &notifier{env: w.env, cfg: config.NotifyOut{Attempts: 9}, send: e, store: &store{keeper: f}}
+		w.cancels("tracer", "why")
+		for delivered := range uint64(2) {
+			if err := n.look(t.Context(), w.hint(delivered+1)); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+				t.Errorf("%v", err)
+			}
+		}
+		f.broken.Store(false)
+		if err := n.look(t.Context(), w.hint(3)); err != nil {
+			t.Errorf("%v", err)
+		}
+		if got := e.heard("slack"); len(got) != 1 {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// TestPanics: what panics for one target is told to the others, and is tried again.
+func TestPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", "  - slack: { url_env: S }\n  - teams: { url_env: T }\n")
+		var once sync.Once
+		e := &ear{answer: func(to string, _ notice.Message) error {
+			if to == "slack" {
+				once.Do(func() { panic("a bug") })
+			}
+			return nil
+		}}
+		w.begin("gateway-0", config.NotifyOut{}, e)
+		w.cancels("tracer", "why")
+		time.Sleep(time.Hour)
+		if slack, teams := e.heard("slack"), e.heard("teams"); len(slack) != 1 || len(teams) != 1 {
+			t.Errorf("%q %q", slack, teams)
+		}
+		if err := w.acknowledged(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNobodyJoinsWhatIsSent: what comes while a batch is being sent is not in that message, and is not lost with it.
+func TestNobodyJoinsWhatIsSent(t *testing.T) {
+	now := time.Now()
+	o := &outbox{}
+	for seq, attempts := range []int{0, gatherAfter} {
+		if _, err := o.put(item{Seq: uint64(10 * seq)}, now.Add(time.Hour), now); err != nil {
+			t.Fatal(err)
+		}
+		o.Batches[seq].Attempts = attempts
+		o.Batches[seq].claim("me", now)
+	}
+	if _, err := o.put(item{Seq: 99}, now.Add(2*time.Hour), now); err != nil || len(o.Batches) != 3 {
+		t.Errorf("%+v %v", o, err)
+	}
+	o.taken(0)
+	o.taken(10)
+	if len(o.Batches) != 1 || o.Batches[0].Items[0].Seq != 99 || !o.knows(0) || !o.knows(10) {
+		t.Errorf("%+v", o)
+	}
+}
+
 // TestOutboxIsBounded: whatever comes, an outbox fits into a message, and nothing is forgotten without being counted.
 func TestOutboxIsBounded(t *testing.T) {
 	now := time.Now()
@@ -168,7 +317,7 @@ func TestOutboxIsBounded(t *testing.T) {
 	for name, due := range map[string]time.Duration{"waits": time.Hour, "at once": 0} {
 		o, put := &outbox{}, 0
 		for i := range 2000 {
-			err := o.put(item{Seq: uint64(i + 1), Notice: n}, now.Add(due), now)
+			_, err := o.put(item{Seq: uint64(i + 1), Notice: n}, now.Add(due), now)
 			if errors.Is(err, errFull) {
 				break
 			}

@@ -56,10 +56,10 @@ func (o *outbox) knows(seq uint64) bool {
 }
 
 // put takes a notice that is to be sent at due. It joins a batch that leaves no later than that, and has not left, or one whose
-// target does not answer; otherwise it is a batch of its own.
-func (o *outbox) put(i item, due, now time.Time) error {
+// target does not answer; otherwise it is a batch of its own. It tells whether that is news.
+func (o *outbox) put(i item, due, now time.Time) (news bool, err error) {
 	if o.knows(i.Seq) {
-		return nil
+		return false, nil
 	}
 	join := slices.IndexFunc(o.Batches, func(b batch) bool {
 		waits := b.Attempts == 0 && b.Due.After(now) && !b.Due.After(due)
@@ -68,21 +68,21 @@ func (o *outbox) put(i item, due, now time.Time) error {
 	large := len(o.Batches) > 0 && o.size() > mostBytes/2
 	if join < 0 && (large || len(o.Batches) >= mostBatches) {
 		if join = slices.IndexFunc(o.Batches, func(b batch) bool { return b.By == "" }); join < 0 {
-			return errFull
+			return false, errFull
 		}
 	}
 	if join < 0 {
 		o.Batches = append(o.Batches, batch{ID: i.Seq, Owner: i.Seq, Due: due, Items: []item{i}})
-		return nil
+		return true, nil
 	}
 	b := &o.Batches[join]
 	if len(b.Items) < mostItems && !large {
 		b.Items = append(b.Items, i)
-		return nil
+		return true, nil
 	}
 	b.More++
 	o.tell(i.Seq)
-	return nil
+	return true, nil
 }
 
 func (o *outbox) size() int {

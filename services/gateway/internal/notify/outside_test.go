@@ -209,7 +209,7 @@ func TestRefused(t *testing.T) {
 	t.Setenv("NO_URL", "hunter2hunter2")
 	t.Setenv("PLAIN_HTTP", "http://example.com/hunter2hunter2")
 	t.Setenv("SHOUT", "telegram://hunter2hunter2@telegram?chats=hunter2hunter2")
-	t.Setenv("UNKNOWN", "hunter2hunter2://hunter2hunter2")
+	t.Setenv("SHOUT_NOBODY", "generic+http://"+closed.Addr().String()+"/hunter2hunter2")
 	t.Setenv("HIDDEN", r.URL+"/stolen")
 	w.applies("tracer", `
   - { slack: { url_env: NEVER }, name: never }
@@ -218,16 +218,17 @@ func TestRefused(t *testing.T) {
   - { slack: { url_env: NO_URL }, name: no-url }
   - { slack: { url_env: PLAIN_HTTP }, name: plain-http }
   - { shoutrrr: { url_env: SHOUT }, name: shout }
+  - { shoutrrr: { url_env: SHOUT_NOBODY }, name: shout-nobody }
   - { slack: { url_env: MISSING }, name: missing }
   - { slack: { url_env: HIDDEN }, name: hidden }
   - { email: { host: 127.0.0.1, port: 1, tls: none, from: a@b.c, to: [d@e.f] }, name: mail }
 `)
 	w.begin("gateway-0", config.NotifyOut{
-		Attempts: 2, Secrets: []string{"NEVER", "REDIRECTS", "NOBODY", "NO_URL", "PLAIN_HTTP", "SHOUT", "MISSING"},
+		Attempts: 2, Secrets: []string{"NEVER", "REDIRECTS", "NOBODY", "NO_URL", "PLAIN_HTTP", "SHOUT", "SHOUT_NOBODY", "MISSING"},
 	}, nil)
 	s := w.fails("tracer", "the reason")
 	w.eventually("all is kept", func() error {
-		if n := w.stored(topology.StreamSluice, "sluice.dead.notify."+s.Release); n != 9 {
+		if n := w.stored(topology.StreamSluice, "sluice.dead.notify."+s.Release); n != 10 {
 			return fmt.Errorf("%d", n)
 		}
 		return w.acknowledged()
@@ -237,7 +238,7 @@ func TestRefused(t *testing.T) {
 		"never is not told, attempt 1: refused for what it is: Slack answers 400", "redirects is not told, attempt 2: Teams answers 302",
 		"nobody is not told, attempt 2: send to Discord: dial tcp", "the address of Slack must be a URL with https",
 		`the environment variable "MISSING"`, "does not let project files name the variable HIDDEN: add it to notify.secrets",
-		"mail is not told, attempt 2: send to the mail server 127.0.0.1: dial tcp", "shout is not told, attempt 2: ",
+		"mail is not told, attempt 2: send to the mail server 127.0.0.1: dial tcp", "shout is not told, attempt 2: ", "shout-nobody is not told, attempt 2: send by shoutrrr to generic: ",
 	} {
 		if !strings.Contains(reasons, want) {
 			t.Errorf("no reason is %q:\n%s", want, reasons)

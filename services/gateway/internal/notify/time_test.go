@@ -183,7 +183,7 @@ func TestClaims(t *testing.T) {
 		for _, one := range []struct{ target, by string }{{"slack", "dead"}, {"teams", "gateway-0"}} {
 			// as it is stored by one that dies right after its claim
 			_, err := (&store{keeper: w.env.Journal}).change(t.Context(), subjectOf("tracer", one.target), func(o *outbox) (bool, error) {
-				err := o.put(item{Seq: nextSeq(t, w)}, time.Now(), time.Now())
+				_, err := o.put(item{Seq: nextSeq(t, w)}, time.Now(), time.Now())
 				o.Batches[0].Items[0].Notice.Why = "claimed"
 				o.Batches[0].claim(one.by, time.Now())
 				return true, err
@@ -219,7 +219,7 @@ func TestOrphans(t *testing.T) {
 		w.begin("gateway-0", config.NotifyOut{}, e)
 		at(t, 1, "10:00")
 		_, err := (&store{keeper: w.env.Journal}).change(t.Context(), subjectOf("tracer", "slack"), func(o *outbox) (bool, error) {
-			err := o.put(item{Seq: 1 << 40}, time.Now(), time.Now())
+			_, err := o.put(item{Seq: 1 << 40}, time.Now(), time.Now())
 			o.Batches[0].Items[0].Notice.Why = "lost"
 			return true, err
 		})
