@@ -33,10 +33,9 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 	if t.numbers != nil {
 		n = *t.numbers
 	}
-	if n.judged {
-		return t
-	}
-	if m.At.Before(n.next) { // it sees, in part, what the look before saw: it is stored, and weighs nothing
+	fresh := !m.At.Before(n.next) // or it sees, in part, what the look before saw: then it is stored, and weighs nothing
+	ranks := r.Compare.Method == project.MannWhitney
+	if n.judged || !fresh && !(ranks && r.asks(m.At, n.looks)) {
 		return t
 	}
 	t.Lacking = ""
@@ -45,16 +44,14 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 		mine, base = base, mine
 	}
 	worse, said := false, ""
-	if r.Compare.Method == project.MannWhitney {
-		n = n.add(mine, base)
-		switch due := !m.At.Before(r.asksAt()); {
-		case !due:
-			t.Inconclusive = r.notYet()
-		case n.looks < compare.LeastRanks: // whatever they were, it could not see a difference: that is no question yet
-			t.Inconclusive = fmt.Sprintf("%d numbers are too few to say anything: it is judged with %d", n.looks, compare.LeastRanks)
-		default:
-			n.judged = true
+	if ranks {
+		if fresh {
+			n = n.add(mine, base)
+		}
+		if n.judged = r.asks(m.At, n.looks); n.judged {
 			worse, said, t.Inconclusive = r.ranks(n)
+		} else {
+			t.Inconclusive = r.notYet(m.At, n.looks)
 		}
 	} else {
 		mean, err := n.mean.Add(mine, base)
@@ -62,16 +59,27 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 			return t
 		}
 		n.mean, t.Inconclusive = mean, ""
+		if mean.N < compare.LeastPairs {
+			t.Inconclusive = fmt.Sprintf("%d numbers are too few to say anything", mean.N)
+		}
 		worse, said = mean.Worse(r.Compare.FalseAlarms), r.saidMean(mean)
 	}
-	n.next = m.At.Add(r.Apart)
+	if fresh {
+		n.next = m.At.Add(r.Apart)
+		t.Measured++
+	}
 	t.numbers = &n
-	t.Measured++
 	if m.OK, m.Said = !worse, said; m.OK {
 		return t
 	}
 	t.Count, t.First, t.Last, t.Samples, t.Failed, t.Inconclusive = 1, m, m, []Measurement{m}, true, ""
 	return t
+}
+
+// asks tells whether a test of ranks, or a score, is asked: once its time has come, and there are so many looks that it could see a
+// difference. With fewer it is no question yet, whatever they were.
+func (r Rule) asks(at time.Time, looks int) bool {
+	return !at.Before(r.asksAt()) && looks >= compare.LeastRanks
 }
 
 // asksAt is when a test of ranks, or a score, asks.
@@ -82,7 +90,10 @@ func (r Rule) asksAt() time.Time {
 	return r.Began.Add(r.Compare.After)
 }
 
-func (r Rule) notYet() string {
+func (r Rule) notYet(at time.Time, looks int) string {
+	if !at.Before(r.asksAt()) {
+		return fmt.Sprintf("%d numbers are too few to say anything: it is judged with %d", looks, compare.LeastRanks)
+	}
 	return fmt.Sprintf("it is judged once, at %s UTC", r.asksAt().UTC().Format(time.DateTime))
 }
 

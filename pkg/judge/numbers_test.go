@@ -82,16 +82,16 @@ func TestRanksAskOnce(t *testing.T) {
 	if tally = look(tally, 10*time.Minute, 2, 1); tally.Failed || !strings.Contains(tally.Inconclusive, "too few") {
 		t.Errorf("%+v", tally)
 	}
-	for _, mine := range []float64{0.7, 0.8, 1.1} {
+	for _, mine := range []float64{0.7, 0.8, 1.1, 1.2, 0.9} {
 		tally = look(tally, 11*time.Minute, mine, 2-mine)
 	}
 	if tally.Failed || tally.Inconclusive != "" {
-		t.Errorf("five numbers each: %+v", tally)
+		t.Errorf("seven numbers each: %+v", tally)
 	}
 	for range 1000 {
 		tally = look(tally, 11*time.Minute, 2, 1)
 	}
-	if tally.Failed || tally.Measured != 5 {
+	if tally.Failed || tally.Measured != 7 {
 		t.Errorf("it was asked again: %+v", tally)
 	}
 }

@@ -115,7 +115,7 @@ func TestNothingToCompareWith(t *testing.T) {
 	r := compared(project.Compare{Previous: true, Method: project.Sequential}, project.HoldOnNoData)
 	pair := alone
 	pair.Baseline = &one
-	if got := fold(r, []judge.Measurement{pair, alone}); got.Inconclusive != "" || got.Lacking != "" {
+	if got := fold(r, []judge.Measurement{pair, pair, pair, pair, pair, alone}); got.Inconclusive != "" || got.Lacking != "" {
 		t.Errorf("%+v", got)
 	}
 }

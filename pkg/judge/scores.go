@@ -25,29 +25,20 @@ func (r Rule) score(t Tally, m Measurement) Tally {
 	if t.scores != nil {
 		n = *t.scores
 	}
-	if n.judged || len(m.Many) != len(n.values) || m.At.Before(n.next) {
+	fresh := !m.At.Before(n.next)
+	if n.judged || len(m.Many) != len(n.values) || !fresh && !r.asks(m.At, n.looks) {
 		return t
 	}
-	n.looks++
-	n.next = m.At.Add(r.Apart)
-	values := make([][]float64, len(n.values))
-	for i, v := range m.Many {
-		if values[i] = appended(n.values[i], v); len(values[i]) >= mostNumbers {
-			values[i] = everySecond(values[i])
-		}
+	if fresh {
+		n = n.add(m.Many)
+		n.next = m.At.Add(r.Apart)
+		t.Measured++
 	}
-	n.values = values
 	t.scores = &n
-	t.Measured++
-	switch due := !m.At.Before(r.asksAt()); {
-	case !due:
-		t.Inconclusive = r.notYet()
-		return t
-	case n.looks < compare.LeastRanks:
-		t.Inconclusive = fmt.Sprintf("%d looks are too few to say anything: it is judged with %d", n.looks, compare.LeastRanks)
+	if n.judged = r.asks(m.At, n.looks); !n.judged {
+		t.Inconclusive = r.notYet(m.At, n.looks)
 		return t
 	}
-	n.judged = true
 	verdict, said := r.scored(n)
 	switch verdict {
 	case compare.Passes:
@@ -59,6 +50,18 @@ func (r Rule) score(t Tally, m Measurement) Tally {
 		t.Count, t.First, t.Last, t.Samples, t.Failed, t.Inconclusive = 1, m, m, []Measurement{m}, true, ""
 	}
 	return t
+}
+
+// add keeps the numbers of one more look. The slices are of this tally alone.
+func (n scores) add(many []float64) scores {
+	values := make([][]float64, len(n.values))
+	for i, v := range many {
+		if values[i] = appended(n.values[i], v); len(values[i]) >= mostNumbers {
+			values[i] = everySecond(values[i])
+		}
+	}
+	n.values, n.looks = values, n.looks+1
+	return n
 }
 
 // everySecond keeps every second number, on both sides alike. They are not averaged: some may be missing.

@@ -62,12 +62,13 @@ func TestScores(t *testing.T) {
 		"by weight":            {scoredBy(func(s *project.Score) { s.Weights = map[string]float64{"latency": 100} }), scores(2, 2, 1, 1), judge.Fail, "a score of 0 of 100"},
 		"tolerated":            {scoredBy(func(s *project.Score) { s.Metrics[0].Tolerated = 3 }), scores(2, 1, 1, 1), judge.Pass, ""},
 		"not yet":              {scoredBy(nil), scores(2, 2, 2, 2)[:90], judge.Inconclusive, "it is judged once, at 2026-03-02 16:36:00 UTC"},
-		"too few, as of then":  {scoredBy(nil), scores(2, 2, 2, 2)[117:], judge.Inconclusive, "3 looks are too few"},
+		"too few, as of then":  {scoredBy(nil), scores(2, 2, 2, 2)[117:], judge.Inconclusive, "3 numbers are too few"},
 		"few, but enough":      {scoredBy(nil), scores(2, 2, 2, 0.5)[112:], judge.Fail, "a score of 0"},
 		"of other metrics":     {scoredBy(nil), scores(1, 1), judge.Inconclusive, ""},
 		"as short as it gets":  {scoredBy(nil).Within(time.Hour, 90), scores(2, 2, 2, 0.5)[:50], judge.Fail, "a score of 0"},
 		"longer than is kept":  {scoredBy(func(s *project.Score) { s.After = time.Minute }), scores(1, 1, 1, 1), judge.Pass, ""},
 		"windows that overlap": {scoredBy(func(s *project.Score) { s.Metrics[3].Value = "rate(a[30m])" }), scores(2, 2, 2, 0.5), judge.Inconclusive, "it is judged once"},
+		"windows, but enough":  {scoredBy(func(s *project.Score) { s.Metrics[3].Value = "rate(a[15m])" }), scores(4, 4, 4, 0.1)[:97], judge.Fail, "a score of 0"},
 	} {
 		tally := fold(c.rule, c.looks)
 		v := judge.Verdict{Check: "canary", Rule: c.rule, Tally: tally}
@@ -112,4 +113,18 @@ func bits(values []float64) []uint64 {
 		out = append(out, math.Float64bits(v))
 	}
 	return out
+}
+
+// What is asked once is asked when its time has come, also at a look that is too close to the one before to count itself.
+func TestRanksAreAskedOnTime(t *testing.T) {
+	c := project.Compare{Value: "rate(a[15m])", Baseline: "b", Method: project.MannWhitney, After: 96 * time.Minute}
+	r := judge.RuleOf(project.Check{Metric: &project.Metric{Prometheus: &project.Prometheus{Compare: &c}}}, came)
+	var tally judge.Tally
+	for i := range 97 {
+		mine, base := 200+float64(i%3), 100+float64(i%3)
+		tally = r.Add(tally, judge.Measurement{At: came.Add(time.Duration(i) * time.Minute), OK: true, Value: &mine, Baseline: &base})
+	}
+	if !tally.Failed || !tally.Last.At.Equal(came.Add(96*time.Minute)) || !strings.Contains(tally.Last.Said, "of 7 numbers each") {
+		t.Errorf("%+v", tally)
+	}
 }

@@ -314,17 +314,15 @@ func (c *Check) spacing() time.Duration {
 }
 
 // numbersIn is how many numbers a check can compare in a time, at most, before it is judged, and how many it needs to see anything, however
-// large the difference is: five by ranks, and seven sequentially, at one false alarm in a hundred soaks (package compare). None are needed
+// large the difference is: by ranks, and sequentially at one false alarm in a hundred soaks (package compare). None are needed
 // where none are compared.
 func numbersIn(c *Check, lasts time.Duration) (most, need int) {
 	need = 7
 	switch {
-	case c.Scores():
-		need = 5
+	case c.Scores() || c.Compares() && c.Metric.Prometheus.Compare.Method == MannWhitney:
+		lasts = onceAfter(lasts) // what comes after that may be missing
 	case !c.Compares() || !c.Metric.Prometheus.Compare.Numbers():
 		return 0, 0
-	case c.Metric.Prometheus.Compare.Method == MannWhitney:
-		need = 5
 	}
 	return int((lasts-c.Grace-1)/c.spacing()) + 1, need
 }

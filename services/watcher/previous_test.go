@@ -2,6 +2,7 @@ package watcher_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,16 +26,18 @@ func wobble(at time.Duration) float64 {
 	return 0.9 + 0.2*float64(n>>40)/(1<<24)
 }
 
-// previously is a world whose staging has a latency and errors, times as much as normal.
-func previously(w *world) (times *float64) {
-	normal, began := 1.0, time.Now()
+// previously is a world whose staging has a latency and errors, so many percent of what is normal.
+func previously(w *world) (percent *atomic.Int64) {
+	began := time.Now()
+	percent = new(atomic.Int64)
+	percent.Store(100)
 	w.staging.numbers = func(query string) (float64, bool) {
-		d := time.Since(began)
+		d, normal := time.Since(began), float64(percent.Load())/100
 		return map[string]float64{
 			"latency": normal * 200 * wobble(d), "e": normal * float64(int(d.Seconds()/20)), "r": 10 * d.Seconds(),
 		}[query], true
 	}
-	return &normal
+	return percent
 }
 
 // read is what is stored of the release, as `sluice backtest` reads it.
@@ -55,7 +58,7 @@ func (s *soaking) read() (evidence.Release, *project.Project) {
 // to look, and judging again what was stored comes to the same, without the other release.
 func TestTheReleaseBeforeIsABaseline(t *testing.T) {
 	bubble(t, func(w *world) {
-		times := previously(w)
+		percent := previously(w)
 		w.start("a")
 		ignoring := strings.ReplaceAll(sincePrevious, "interval: 10s", "interval: 10s\n    no_data: ignore")
 		first := w.promoted("tracer", "1.2.0", time.Hour, ignoring)
@@ -76,7 +79,7 @@ func TestTheReleaseBeforeIsABaseline(t *testing.T) {
 			t.Errorf("the second: %+v", d)
 		}
 
-		*times = 1.3
+		percent.Store(130)
 		third := w.soak("tracer", 2*time.Hour, sincePrevious)
 		sleep(5 * time.Minute)
 		w.kill("a")

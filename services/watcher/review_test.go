@@ -1,6 +1,7 @@
 package watcher_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,10 +91,11 @@ const comparedErrors = `watch:
 // Staging that nobody uses has not been compared with anything: nobody vouches for it.
 func TestStagingWithoutTraffic(t *testing.T) {
 	bubble(t, func(w *world) {
-		began, traffic := time.Now(), 0.0
+		began := time.Now()
+		var traffic atomic.Int64 // requests a second
 		w.staging.numbers = func(query string) (float64, bool) {
 			n := time.Since(began).Seconds()
-			return map[string]float64{"e": 0, "r": 7 + traffic*n, "be": n / 10, "br": 10 * n}[query], true
+			return map[string]float64{"e": 0, "r": 7 + float64(traffic.Load())*n, "be": n / 10, "br": 10 * n}[query], true
 		}
 		w.start("w")
 		s := w.soak("tracer", 2*time.Hour, comparedErrors)
@@ -101,7 +103,7 @@ func TestStagingWithoutTraffic(t *testing.T) {
 		if p := s.watched(time.Hour); p > 15 {
 			t.Errorf("watched for %.1f%%, and nothing was compared", p)
 		}
-		traffic = 1
+		traffic.Store(1)
 		sleep(time.Hour)
 		if p := s.watched(2 * time.Hour); p < 48 || p > 60 {
 			t.Errorf("watched for %.1f%%, and half of it was compared", p)
