@@ -50,6 +50,7 @@ func (d *decoder) project(root ast.Node) *Project {
 		Promote: d.action(s, "promote"),
 		Bake:    d.bake(s),
 		Limits:  d.limits(s),
+		Notify:  d.notify(s),
 	}
 }
 
@@ -283,6 +284,7 @@ func (d *decoder) check(s section) Check {
 
 		Warns:        s.text("severity", oneOf(severityError, severityWarn)) == severityWarn,
 		RequireHuman: s.flag("require_human"),
+		Link:         s.text("link", checkURL),
 	}
 	if c.RequireHuman && c.Warns {
 		d.fail(s.at("require_human"), "has no meaning for a check that only warns: remove it, or severity: warn")

@@ -53,6 +53,13 @@
 //	  sink: { url: "https://events.example.com", token_env: CDEVENTS_TOKEN, attempts: 1000 }
 //	  since: 2026-03-02T15:00:00Z           # what happened before is not told
 //
+//	notify:                                 # those are told whom project files name under notify
+//	  secrets: [SLACK_URL]                  # the variables that project files may name
+//	  dashboard: https://sluice.example.com
+//	  slack:                                # messages to Slack have buttons, which come to /slack/actions
+//	    secret_env: SLACK_SIGNING_SECRET
+//	    users: { U024BE7LH: ana }
+//
 // A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
 // any field of the body, as in {body.release.tag_name}.
 package config
@@ -77,6 +84,7 @@ type Config struct {
 	CDEvents *CDEventsOut // nil: releases are not told of as CDEvents
 	Queues   []Queue
 	Sinks    []AWSSink
+	Notify   *NotifyOut // nil: nobody is notified, whatever project files say
 }
 
 // Source is who sends a webhook.
@@ -198,7 +206,7 @@ func Parse(name string, src []byte) (*Config, error) {
 
 func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{}
-	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks")
+	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks", "notify")
 	if !ok {
 		return c
 	}
@@ -208,8 +216,9 @@ func (d *decoder) config(root ast.Node) *Config {
 	for i, item := range s.list("sinks", maxHooks) {
 		c.Sinks = append(c.Sinks, d.sink(index("sinks", i), item))
 	}
+	c.Notify = s.notify()
 	items := s.list("hooks", maxHooks)
-	if c.CDEvents = s.cdevents(); !s.has("cdevents") && len(c.Queues)+len(c.Sinks) == 0 {
+	if c.CDEvents = s.cdevents(); !s.has("cdevents") && !s.has("notify") && len(c.Queues)+len(c.Sinks) == 0 {
 		s.needItems("hooks", "at least one")
 	}
 	paths := map[string]string{}

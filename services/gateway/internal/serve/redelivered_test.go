@@ -44,7 +44,7 @@ func kindsOfHooks(t *testing.T) map[string]again {
 	merges := func(fields string) string {
 		return "    merges:\n      - { " + fields + ", artifact: a.bin, version: 1.4.0 }\n"
 	}
-	circle := published(t, "published/circleci_workflow_completed")
+	circle := published(t, "circleci_workflow_completed")
 	cdevent := func(id string, at time.Time) []byte {
 		stamp := at.UTC().Format(time.RFC3339)
 		return []byte(`{"specversion":"1.0","id":"` + id + `","source":"/ci","type":"dev.cdevents.artifact.published.0.3.0","datacontenttype":"application/json",` +

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/term"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -41,6 +42,8 @@ type Up struct {
 	Broker string                                        // the version of the broker that is embedded
 	// Check looks once at what the checks look at; nil: there is no such command.
 	Check func(ctx context.Context, project string, s Stretch) []Tried
+	// Tell is a journal record as CDEvents, to be written as JSON; nil: there is no such format.
+	Tell func(source string, r journal.Record) ([]any, error)
 	// Top shows the live view of a terminal, until it is left or ctx ends; nil: there is no such command.
 	Top func(ctx context.Context, s TopScreen) error
 }
@@ -170,7 +173,7 @@ JSON Schemas in deploy/schemas.`,
 		root.AddCommand(a.top())
 	}
 	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.projects(), a.status(), a.show(), a.log())
-	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.version(), a.completion())
+	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.audit(), a.version(), a.completion())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples, and completes what bash would take apart

@@ -308,7 +308,8 @@ func called(f find.Found) string {
 	return strings.TrimSpace(show.Title(f.Entry.State) + " " + f.ID)
 }
 
-// actor is who asks: as told, or the NATS user, which is what a broker with users lets one say, or the user of this machine.
+// actor is who asks: as told, or the user that the broker knows, whose name is what a broker with users lets one say, or the user of
+// this machine.
 func (c *client) actor(told string) (string, error) {
 	if told != "" {
 		if err := topology.CheckActor(told); err != nil {
@@ -321,6 +322,6 @@ func (c *client) actor(told string) (string, error) {
 			return r
 		}
 		return '-'
-	}, cmp.Or(c.user, os.Getenv("USER"), "somebody"))
+	}, cmp.Or(c.known(), os.Getenv("USER"), "somebody"))
 	return who[:min(len(who), 64)], nil
 }

@@ -36,6 +36,7 @@ func outputs() map[string][]any {
 		"check":    {[]Tried{}},
 		"doctor":   {[]doctor.JSONFinding{}},
 		"apply":    {[]show.ApplyJSON{}},
+		"audit":    {show.Audited{}},
 		"merge":    {show.MergeJSON{}},
 		"request":  {show.AnswerJSON{}},
 		"stop":     {show.StopJSON{}},
