@@ -53,6 +53,13 @@
 //	  sink: { url: "https://events.example.com", token_env: CDEVENTS_TOKEN, attempts: 1000 }
 //	  since: 2026-03-02T15:00:00Z           # what happened before is not told
 //
+//	dashboard:                              # for people, in a browser, and the same for programs as JSON
+//	  listen: 127.0.0.1:8082                # this machine only, without asking who it is; or, with tokens or oidc, any address
+//	  url: https://sluice.example.com       # where people reach it then
+//	  tokens:
+//	    - { name: ana, role: operator, token_env: ANA_TOKEN }  # viewer, operator or admin
+//	  oidc: { issuer: "https://id.example.com", client_id: sluice, client_secret_env: OIDC_SECRET, operators: [release-team] }
+//
 // A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
 // any field of the body, as in {body.release.tag_name}.
 package config
@@ -77,6 +84,8 @@ type Config struct {
 	CDEvents *CDEventsOut // nil: releases are not told of as CDEvents
 	Queues   []Queue
 	Sinks    []AWSSink
+
+	Dashboard *Dashboard // nil: there is none
 }
 
 // Source is who sends a webhook.
@@ -198,7 +207,7 @@ func Parse(name string, src []byte) (*Config, error) {
 
 func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{}
-	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks")
+	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks", "dashboard")
 	if !ok {
 		return c
 	}
@@ -208,8 +217,9 @@ func (d *decoder) config(root ast.Node) *Config {
 	for i, item := range s.list("sinks", maxHooks) {
 		c.Sinks = append(c.Sinks, d.sink(index("sinks", i), item))
 	}
+	c.Dashboard = s.dashboard()
 	items := s.list("hooks", maxHooks)
-	if c.CDEvents = s.cdevents(); !s.has("cdevents") && len(c.Queues)+len(c.Sinks) == 0 {
+	if c.CDEvents = s.cdevents(); !s.has("cdevents") && !s.has("dashboard") && len(c.Queues)+len(c.Sinks) == 0 {
 		s.needItems("hooks", "at least one")
 	}
 	paths := map[string]string{}
