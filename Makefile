@@ -55,22 +55,19 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 	go run ./services/e2e/chaos -for $(CHAOS_FOR)
 
 # What is run without the race detector, too, beside all of services/e2e: large, or about programs that it does not reach into.
-FAST := TestChaos TestClocksDecideNothing TestRace TestAThousandSoaks TestProtocol TestFalseAlarms TestConformance TestAFloodIsRead \
-	TestWhatTheStreamDropped
+FAST := -run='^(TestChaos|TestClocksDecideNothing|TestRace|TestAThousandSoaks|TestProtocol|TestFalseAlarms|TestConformance|TestAFloodIsRead|TestWhatTheStreamDropped)'
+
+# One package after the other: two rows of them fill two cores.
+ALONE := go test -count=1 -timeout=15m -p=1
 
 # What is begun first, so that it does not run alone in the end.
 LONGEST := ./services/sluice ./pkg/driver/npm ./services/e2e
 
-empty :=
-space := $(empty) $(empty)
-
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests, most with the race detector
-	.ci/race -timeout=15m $(LONGEST) work
-	go test -count=1 -timeout=15m ./services/e2e & other=$$!; failed=0; \
-	go test -count=1 -timeout=15m -p=1 -run='^($(subst $(space),|,$(FAST)))' ./services/e2e/chaos ./services/promoter \
-		./pkg/driver/aws ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive || failed=1; \
-	wait $$other || failed=1; exit $$failed
+	.ci/race -p=3 -timeout=15m $(LONGEST) work
+	{ $(ALONE) ./services/e2e && $(ALONE) $(FAST) ./pkg/driver/aws ./services/e2e/watchsim ./services/watcher ./pkg/release/exhaustive; } & \
+	other=$$!; failed=0; $(ALONE) $(FAST) ./services/e2e/chaos ./services/promoter || failed=1; wait $$other && exit $$failed
 
 .PHONY: model
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory

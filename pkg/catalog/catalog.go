@@ -20,6 +20,7 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/project"
@@ -39,6 +40,7 @@ type Catalog struct {
 	projects  jetstream.KeyValue
 	artifacts jetstream.ObjectStore
 	parsed    sync.Map // revision key -> *project.Project; by content address, so never stale
+	pinning   singleflight.Group
 }
 
 // Open binds to the buckets.
@@ -163,22 +165,33 @@ func (c *Catalog) Pin(ctx context.Context, name string) (digest string, err erro
 	if err != nil {
 		return "", fmt.Errorf("artifact %q: %w", name, err)
 	}
+	_, err, _ = c.pinning.Do(digest, func() (any, error) { return nil, c.keep(ctx, name, info) })
+	return digest, err
+}
+
+// keep copies what is handed in under name to its pinned name, unless it is there already. Releases that share an artifact are often
+// merged at the same moment: two copies at once would take each other's chunks away, under the hands of whoever reads them.
+func (c *Catalog) keep(ctx context.Context, name string, info *jetstream.ObjectInfo) error {
+	digest, err := digestOf(info)
+	if err != nil {
+		return fmt.Errorf("artifact %q: %w", name, err)
+	}
 	if kept, err := c.artifacts.GetInfo(ctx, pinned(digest)); err == nil && kept.Digest == info.Digest {
-		return digest, nil
+		return nil
 	}
 	r, err := c.read(ctx, name)
 	if err != nil {
-		return "", fmt.Errorf("artifact %q: %w", name, err)
+		return fmt.Errorf("artifact %q: %w", name, err)
 	}
 	defer func() { _ = r.Close() }() // only read
-	kept, err := c.artifacts.Put(ctx, jetstream.ObjectMeta{Name: pinned(digest), Description: name}, &chunks{r: r})
+	kept, err := c.put(ctx, jetstream.ObjectMeta{Name: pinned(digest), Description: name}, r)
 	if err != nil {
-		return "", fmt.Errorf("pin artifact %q: %w", name, err)
+		return fmt.Errorf("pin artifact %q: %w", name, err)
 	}
 	if kept.Digest != info.Digest {
-		return "", fmt.Errorf("artifact %q changed while it was read: try again", name)
+		return fmt.Errorf("artifact %q changed while it was read: try again", name)
 	}
-	return digest, nil
+	return nil
 }
 
 // Artifact is a pinned artifact, as drivers read it. Its name is the last element of the name that it was handed in under:
@@ -198,7 +211,7 @@ func (c *Catalog) Artifact(name, digest string) driver.Artifact {
 
 // Put hands an artifact in, as CI does.
 func (c *Catalog) Put(ctx context.Context, name string, r io.Reader) (digest string, err error) {
-	info, err := c.artifacts.Put(ctx, jetstream.ObjectMeta{Name: name}, &chunks{r: r})
+	info, err := c.put(ctx, jetstream.ObjectMeta{Name: name}, r)
 	if err != nil {
 		return "", fmt.Errorf("put artifact %q: %w", name, err)
 	}

@@ -23,8 +23,8 @@ func TestAlarms(t *testing.T) {
 			}
 		},
 		"stale: the soak was extended since": func(w *world, id string) {
-			w.ask("extend", id, "ana", "1h longer")
-			w.until(id, "extended", func(s release.State) bool { return s.Extra == time.Hour })
+			w.ask("extend", id, "ana", "30m longer")
+			w.until(id, "extended", func(s release.State) bool { return s.Extra == 30*time.Minute })
 			w.alarm(id)
 		},
 		"lost: an early one took the delay with it": func(w *world, id string) {
@@ -42,11 +42,11 @@ func TestAlarms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
-				w.apply("tracer", "soak: { delay: 2h }")
+				w.apply("tracer", "soak: { delay: 30m }")
 				w.start(all()...)
 				id := w.merge("tracer", "1.4.0")
 				w.untilPhase(id, release.Soaking)
-				time.Sleep(30 * time.Minute)
+				time.Sleep(10 * time.Minute)
 				disturb(w, id)
 				s := w.untilPhase(id, release.Promoted)
 				if late := s.End.At.Sub(s.Due); late < 0 || late > time.Second {

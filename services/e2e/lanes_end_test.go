@@ -106,7 +106,7 @@ func TestOwnerEndedWhileEveryStagerWasDown(t *testing.T) {
 					w.untilPhase(ids[i], release.Cancelled)
 				}
 				w.untilPhase(ids[0], end.want[0])
-				time.Sleep(10 * time.Hour)
+				time.Sleep(2 * time.Hour)
 				back := w.now()
 				w.start(theStager)
 				for i, want := range end.want {

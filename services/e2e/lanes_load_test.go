@@ -274,12 +274,12 @@ func TestSupersedeMaxWait(t *testing.T) {
 		return
 	}
 	bubble(t, func(w *world) {
-		w.apply("tracer", "soak: { delay: 12h, collision: supersede }")
+		w.apply("tracer", "soak: { delay: 1h, collision: supersede, max_wait: 2h }")
 		w.start(all()...)
 		var ids []string
 		for i := range 4 {
 			ids = append(ids, w.merge("tracer", fmt.Sprintf("1.%d.0", i)))
-			time.Sleep(11 * time.Hour)
+			time.Sleep(55 * time.Minute)
 		}
 		for i, want := range []release.Phase{release.Cancelled, release.Cancelled, release.Promoted, release.Promoted} {
 			w.untilPhase(ids[i], want)

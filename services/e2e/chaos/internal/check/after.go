@@ -52,6 +52,17 @@ type stop struct {
 	project string // or topology.AllProjects
 	verb    string
 	seq     uint64
+	at      time.Time
+}
+
+// unpaused is when a project was unpaused last before a sequence of the stream; zero when it was not.
+func (h *History) unpaused(project string, before uint64) (at time.Time) {
+	for _, s := range h.stops {
+		if s.seq < before && s.verb == topology.StopUnpause && (s.project == project || s.project == topology.AllProjects) {
+			at = s.at
+		}
+	}
+	return at
 }
 
 // paused tells whether a project was paused at a sequence of the stream. Freezes, which end by the clock, are not played with.

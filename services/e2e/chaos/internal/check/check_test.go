@@ -212,6 +212,12 @@ func TestNoViolation(t *testing.T) {
 			s.store(topology.Stop(topology.StopUnpause, "p", "ana"), nil)
 			s.claims().promoted()
 		},
+		"paused for long": func(s *story) {
+			s.soaking().watched(soak).store(topology.Stop(topology.StopPause, "p", "ana"), nil)
+			s.then(release.WasPostponed{Obstacle: release.Obstacle{Kind: release.ByPause}, At: s.now}).wait(2 * time.Minute)
+			s.store(topology.Stop(topology.StopUnpause, "p", "ana"), nil)
+			s.claims().promoted()
+		},
 		"taken over after the deadline": func(s *story) {
 			s.soaking().watched(soak).claims().wait(7 * time.Second).then(begun(release.Promote, "b", 2, s.now)).promoted()
 		},
@@ -303,6 +309,12 @@ func TestViolations(t *testing.T) {
 			s.h.Effects = append(s.h.Effects, outside.Effect{Action: "promote", Release: id, Attempt: 1, At: s.now})
 		},
 		"I12 overdue": func(s *story) { s.soaking().watched(soak).wait(2 * time.Minute).claims().promoted() },
+		"I12 overdue after a pause": func(s *story) {
+			s.soaking().watched(soak).store(topology.Stop(topology.StopPause, "p", "ana"), nil)
+			s.then(release.WasPostponed{Obstacle: release.Obstacle{Kind: release.ByPause}, At: s.now})
+			s.store(topology.Stop(topology.StopUnpause, "p", "ana"), nil)
+			s.wait(2 * time.Minute).claims().promoted()
+		},
 		"I13 stuck":   func(s *story) { s.soaking() },
 		"I13 expedited and forgotten": func(s *story) {
 			s.h.Waits = true

@@ -98,7 +98,13 @@ func (j *judgement) timely(i int, begun release.WasBegun) {
 	if covered := j.covered(was.StagedAt, was.Due, slack); covered < need*time.Duration(was.Policy.MinCoverage())/100-slack {
 		j.bad("I4", "claimed at %d after %s watched of %s", j.records[i].seq, covered, need)
 	}
-	if late := begun.At.Sub(was.Due); was.Policy.MaxOverdue > 0 && late > was.Policy.MaxOverdue {
+	due := was.Due
+	if o := was.Postponed; o != nil && o.Kind == release.ByPause { // it is overdue from when nothing was in its way any more
+		if free := j.unpaused(was.Project, j.records[i].seq); free.After(due) {
+			due = free
+		}
+	}
+	if late := begun.At.Sub(due); was.Policy.MaxOverdue > 0 && late > was.Policy.MaxOverdue {
 		j.bad("I12", "claimed at %d, %s after it was due", j.records[i].seq, late)
 	}
 }

@@ -101,7 +101,7 @@ func (h *History) Add(m Message) {
 		t := h.release(s.Release)
 		t.requests = append(t.requests, releasepb.DecodeRequest(release.Verb(s.Verb), s.Actor, m.Seq, at, m.Data))
 	case topology.KindStop:
-		h.stops = append(h.stops, stop{project: s.Project, verb: s.Verb, seq: m.Seq})
+		h.stops = append(h.stops, stop{project: s.Project, verb: s.Verb, seq: m.Seq, at: at})
 	case topology.KindRelease:
 		rec, err := releasepb.DecodeRecord(m.Data)
 		if err != nil {
