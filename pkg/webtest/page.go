@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Page is an open page, with cookies of its own.
@@ -141,7 +142,8 @@ func (p *Page) Dark(dark bool) {
 	if dark {
 		value = "dark"
 	}
-	p.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": value}}}, nil)
+	feature := map[string]string{"name": "prefers-color-scheme", "value": value}
+	p.call("Emulation.setEmulatedMedia", map[string]any{"features": []any{feature}}, nil)
 }
 
 // Eval evaluates an expression, waits for it if it is a promise, and reads its value.
@@ -185,30 +187,21 @@ func (p *Page) eval(expression string, into any) error {
 	return json.Unmarshal(out.Result.Value, into)
 }
 
-// Until waits until an expression is true; it is tried with every frame. A page that is just being left is waited for.
+// Until waits until an expression is true. It is tried every few milliseconds, also while the page goes to another one.
 func (p *Page) Until(expression string) {
 	p.t.Helper()
-	wait := fmt.Sprintf(`new Promise((done) => {
-		const end = Date.now() + %d;
-		const look = () => { let ok = false; try { ok = (%s); } catch {} if (ok || Date.now() > end) done(!!ok); else setTimeout(look, 5); };
-		look();
-	})`, patience.Milliseconds(), expression)
-	var ok bool
-	for range 50 {
-		err := p.eval(wait, &ok)
-		if err == nil {
-			break
-		}
-		if !strings.Contains(err.Error(), "context was destroyed") && !strings.Contains(err.Error(), "Cannot find") &&
-			!strings.Contains(err.Error(), "navigated or closed") {
-			p.t.Fatalf("wait for %s: %v", first(expression), err)
+	look := fmt.Sprintf("(() => { try { return !!(%s); } catch { return false; } })()", expression)
+	tick := time.NewTicker(8 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		var ok bool
+		if err := p.eval(look, &ok); err == nil && ok { // an error: it is between two pages
+			return
 		}
 	}
-	if !ok {
-		var text string
-		_ = p.eval("document.body.innerText", &text)
-		p.t.Fatalf("waited in vain for %s; problems: %v; the page is:\n%s", expression, p.Problems(), text)
-	}
+	var text string
+	_ = p.eval("document.body.innerText", &text)
+	p.t.Fatalf("waited in vain for %s; problems: %v; the page is:\n%s", expression, p.Problems(), text)
 }
 
 // Text is the text of the first element of a selector, as it is rendered.
@@ -296,7 +289,7 @@ func (p *Page) Axe() []string {
 	p.t.Helper()
 	p.Eval(axe(p.t)+";0", nil)
 	var found []string
-	p.Eval(`axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations.map((v) =>
-		v.id + ' (' + v.impact + '): ' + v.help + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? '')).join(' | ')))`, &found)
+	p.Eval(`axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations.map((v) => v.id + ' (' + v.impact + '): ' + v.help +
+		': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? '')).join(' | ')))`, &found)
 	return found
 }

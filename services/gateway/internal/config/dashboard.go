@@ -97,7 +97,8 @@ func (s section) reachable(d *Dashboard) {
 	asks := s.has("tokens") || s.has("oidc")
 	switch {
 	case !asks && !here:
-		s.fail(s.at("listen"), "everybody who reaches %s could act: listen on 127.0.0.1, or say who people are with tokens or oidc", quote(d.Listen))
+		s.fail(s.at("listen"), "everybody who reaches %s could act: listen on 127.0.0.1, or say who people are with tokens or oidc",
+			quote(d.Listen))
 	case !asks && s.has("url"):
 		s.fail(s.at("url"), "has no meaning without tokens or oidc, where only this machine is let in: remove it")
 	case asks && !here && !s.has("url"):

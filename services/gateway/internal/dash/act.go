@@ -89,7 +89,8 @@ func (d *Dash) ask(ctx context.Context, p auth.Person, id string, wish Wish) (An
 	if err != nil {
 		return Answer{}, err
 	}
-	d.log.Info("dashboard: asked", zap.String("verb", wish.Verb), zap.String("release", id), zap.String("actor", p.Name), zap.Uint64("sequence", seq))
+	d.log.Info("dashboard: asked", zap.String("verb", wish.Verb), zap.String("release", id), zap.String("actor", p.Name),
+		zap.Uint64("sequence", seq))
 	return d.answer(ctx, e, release.Verb(wish.Verb), seq)
 }
 
@@ -229,7 +230,8 @@ func (d *Dash) stop(ctx context.Context, p auth.Person, scope string, wish Wish)
 	if err != nil {
 		return Answer{}, err
 	}
-	d.log.Info("dashboard: asked", zap.String("verb", wish.Verb), zap.String("project", scope), zap.String("actor", p.Name), zap.Uint64("sequence", seq))
+	d.log.Info("dashboard: asked", zap.String("verb", wish.Verb), zap.String("project", scope), zap.String("actor", p.Name),
+		zap.Uint64("sequence", seq))
 	d.source.stopsChanged()
 	return d.stopped(ctx, scope, wish.Verb, seq)
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
@@ -87,6 +88,7 @@ type apiMoment struct {
 	By      string    `json:"by,omitempty"`
 	Text    string    `json:"text"`
 	Notes   []string  `json:"notes,omitempty"`
+	Raw     string    `json:"evidence,omitempty"` // the watcher's, JSON
 	Service string    `json:"service,omitempty"`
 	After   string    `json:"after,omitempty"`
 }
@@ -189,7 +191,8 @@ func (d *Dash) apiAsk(w http.ResponseWriter, r *http.Request, p auth.Person, do 
 		return
 	}
 	if !d.guard.Meant(p, r, r.Header.Get("Sluice-Form-Token")) {
-		d.fail(w, r, http.StatusForbidden, "With a session the header Sluice-Form-Token is needed; programs send a token: Authorization: Bearer …")
+		d.fail(w, r, http.StatusForbidden,
+			"With a session the header Sluice-Form-Token is needed; programs send a token: Authorization: Bearer …")
 		return
 	}
 	wish := Wish{}
@@ -222,10 +225,8 @@ func (d *Dash) apiBoard(w http.ResponseWriter, r *http.Request, _ auth.Person) {
 	q := filter(r)
 	d.hub.read(func(m *Model, now time.Time, _ uint64) {
 		out.Now, out.Away, out.Stops = now.UTC(), d.hub.away, apiStops(m, "")
-		for _, p := range m.projects(q, now) {
-			for _, row := range m.ofProject(p.Name) {
-				out.Releases = append(out.Releases, apiReleaseOf(row.State, m.card(row, now), now))
-			}
+		for _, row := range m.all(q) {
+			out.Releases = append(out.Releases, apiReleaseOf(row.State, m.card(row, now), now))
 		}
 	})
 	writeJSON(w, http.StatusOK, out)
@@ -236,7 +237,8 @@ func apiStops(m *Model, project string) []apiStop {
 	for _, s := range m.stopped {
 		if project == "" || s.Project == "" || s.Project == project {
 			out = append(out, apiStop{
-				Project: s.Project, Kind: string(s.Kind), By: s.Said.By, Reason: s.Said.Reason, Since: when(later(s.Said.At, s.From)), Until: when(s.Until),
+				Project: s.Project, Kind: string(s.Kind), By: s.Said.By, Reason: s.Said.Reason,
+				Since: when(later(s.Said.At, s.From)), Until: when(s.Until),
 			})
 		}
 	}
@@ -273,9 +275,11 @@ func (d *Dash) apiProjects(w http.ResponseWriter, r *http.Request, _ auth.Person
 	d.loaded(r.Context())
 	out := []string{}
 	q := filter(r)
-	d.hub.read(func(m *Model, now time.Time, _ uint64) {
-		for _, p := range m.projects(q, now) {
-			out = append(out, p.Name)
+	d.hub.read(func(m *Model, _ time.Time, _ uint64) {
+		for _, name := range m.names {
+			if strings.Contains(name, q) {
+				out = append(out, name)
+			}
 		}
 	})
 	writeJSON(w, http.StatusOK, map[string][]string{"projects": out})
@@ -334,8 +338,8 @@ func (d *Dash) apiRelease(w http.ResponseWriter, r *http.Request, _ auth.Person)
 	}
 	for _, span := range report.Spans {
 		one := apiSpan{
-			Name: span.Name, From: span.From.UTC(), To: span.To.UTC(), Live: span.Live, Watched: span.Watched, Beats: span.Beats, Error: span.Wrong,
-			Checks: []apiCheck{},
+			Name: span.Name, From: span.From.UTC(), To: span.To.UTC(), Live: span.Live, Watched: span.Watched, Beats: span.Beats,
+			Error: span.Wrong, Checks: []apiCheck{},
 		}
 		for _, c := range span.Checks {
 			one.Checks = append(one.Checks, apiCheck{c.Name, string(c.Verdict), when(c.At), c.Why, c.Looks, c.Failed, c.NoData})
@@ -348,7 +352,7 @@ func (d *Dash) apiRelease(w http.ResponseWriter, r *http.Request, _ auth.Person)
 func apiMomentOf(e Entry) apiMoment {
 	return apiMoment{
 		Release: e.Release, Project: e.Project, Seq: e.Seq, At: e.At.UTC(), Event: e.Word, By: e.By, Text: e.Text.String(), Notes: e.Notes,
-		Service: e.Service, After: e.After,
+		Raw: e.Raw, Service: e.Service, After: e.After,
 	}
 }
 

@@ -26,6 +26,7 @@ type Card struct {
 	Commit  string
 	What    string // that happened at When: merged, ended
 	When    time.Time
+	Ended   bool
 	Verbs   []release.Verb // that may be asked now
 }
 
@@ -61,7 +62,7 @@ func (m *Model) card(r Row, now time.Time) Card {
 	c := Card{
 		ID: "r-" + s.Release, Release: s.Release, Project: s.Project, Version: s.Version, Beta: s.Beta, Phase: phaseText(s),
 		Tone: toneOf(s.Phase), By: s.Merge.Actor, Ref: s.Merge.Ref, Commit: short(s.Merge.Commit), What: "merged", When: s.MergedAt,
-		Verbs: verbs(s),
+		Ended: s.Phase.Ended(), Verbs: verbs(s),
 	}
 	if c.Version == "" {
 		c.Version = "no version yet"

@@ -2,7 +2,6 @@ package dash
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 )
@@ -76,6 +75,3 @@ func has(v View) sent {
 	_, all := sent{}.diff(v)
 	return all
 }
-
-// size is how many items it has.
-func (s sent) size() int { return len(slices.Collect(maps.Keys(s.items))) }

@@ -2,8 +2,8 @@ package dash
 
 import (
 	"cmp"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/board"
@@ -136,17 +136,19 @@ func (m *Model) ofProject(name string) []Row {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b Row) int {
-		x, y := a.State, b.State
-		if x.Phase.Ended() != y.Phase.Ended() {
-			return cmp.Compare(rank(x.Phase), rank(y.Phase))
-		}
-		if x.Phase.Ended() {
-			return cmp.Or(y.End.At.Compare(x.End.At), cmp.Compare(y.Release, x.Release))
-		}
-		return cmp.Or(cmp.Compare(x.Merge.Seq, y.Merge.Seq), cmp.Compare(x.Release, y.Release))
-	})
+	slices.SortFunc(out, inProject)
 	return out
+}
+
+func inProject(a, b Row) int {
+	x, y := a.State, b.State
+	if x.Phase.Ended() != y.Phase.Ended() {
+		return cmp.Compare(rank(x.Phase), rank(y.Phase))
+	}
+	if x.Phase.Ended() {
+		return cmp.Or(y.End.At.Compare(x.End.At), cmp.Compare(y.Release, x.Release))
+	}
+	return cmp.Or(cmp.Compare(x.Merge.Seq, y.Merge.Seq), cmp.Compare(x.Release, y.Release))
 }
 
 func rank(p release.Phase) int {
@@ -177,5 +179,14 @@ func (m *Model) place(s release.State) (int, release.State) {
 	return n, m.rows[s.Behind].State
 }
 
-// all are the rows in no order.
-func (m *Model) all() []Row { return slices.Collect(maps.Values(m.rows)) }
+// all are the releases of the projects whose name has filter in it, by project, and of each in the order in which it shows them.
+func (m *Model) all(filter string) []Row {
+	var out []Row
+	for _, r := range m.rows {
+		if strings.Contains(r.State.Project, filter) {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b Row) int { return cmp.Or(cmp.Compare(a.State.Project, b.State.Project), inProject(a, b)) })
+	return out
+}

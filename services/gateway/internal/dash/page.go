@@ -222,7 +222,8 @@ func (d *Dash) top(m *Model, project string, now time.Time, acts bool) (List, er
 	}
 	for _, text := range []string{d.hub.away, m.unread} {
 		if text != "" {
-			if err := add(fmt.Sprintf("notice-%d", len(out.Items)), "notice", dict("ID", fmt.Sprintf("notice-%d", len(out.Items)), "Text", text)); err != nil {
+			id := fmt.Sprintf("notice-%d", len(out.Items))
+			if err := add(id, "notice", dict("ID", id, "Text", text)); err != nil {
 				return out, err
 			}
 		}

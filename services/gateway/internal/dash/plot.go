@@ -74,7 +74,8 @@ type Stroke struct{ X, Width string }
 // spanOf draws what was measured in a span.
 func spanOf(id string, r evidence.Release, s evidence.Span, p *project.Project) Span {
 	out := Span{
-		ID: id, Name: "Soak", From: s.From, To: s.To, Live: s.Live, Watched: int(100 * s.Coverage()), Beats: s.Beats, Lost: s.Lost, Gaps: s.Gaps,
+		ID: id, Name: "Soak", From: s.From, To: s.To, Live: s.Live, Watched: int(100 * s.Coverage()), Beats: s.Beats, Lost: s.Lost,
+		Gaps: s.Gaps,
 	}
 	switch {
 	case s.Bake:

@@ -186,7 +186,6 @@ func facts(r Row) []Fact {
 		out = append(out, Fact{Name: "Deadline", Text: say(at, ", then it fails")})
 	}
 	add("Project file", s.Policy.Revision, true)
-	add("Evidence", s.Evidence, true)
 	return out
 }
 

@@ -20,7 +20,8 @@ type Moment struct {
 	Tone    Tone
 	By      string // who made it happen, as far as a person or the watcher did
 	Text    Text
-	Notes   []string // what the drivers said, digests, evidence
+	Notes   []string // what the drivers said, digests
+	Raw     string   // the watcher's evidence, JSON
 	Service string   // that stored it
 	After   string   // what led to it
 }
@@ -32,7 +33,6 @@ func moment(r journal.Record) Moment {
 	if release.Phase(r.Type) == r.State.Phase {
 		m.Tone = toneOf(r.State.Phase)
 	}
-	var by *release.Said
 	switch e := r.Event.(type) {
 	case release.WasMerged:
 		m.By, m.Text = e.Merge.Actor, merged(e)
@@ -55,25 +55,6 @@ func moment(r journal.Record) Moment {
 		}
 	case release.WasSoaked:
 		m.Text = say("until ", e.Due, ", for "+left(e.Due.Sub(r.State.StagedAt)))
-	case release.WasHeld:
-		by = &e.Holding.Said
-		if r.State.Phase == release.Held {
-			m.note(left(r.State.Remaining) + " of the soak left")
-		}
-	case release.WasResumed:
-		by = &e.Said
-		if !e.Due.IsZero() {
-			m.Text = say("due ", e.Due, ", ")
-		}
-	case release.WasExtended:
-		by, m.Text = &e.Said, say(left(e.By)+" more, ")
-	case release.WasExpedited:
-		by = &e.Said
-		if e.Force {
-			m.Text = say("with force, ")
-		}
-	case release.WasApproved:
-		by, m.Text = &e.Said, say(r.State.Approvals().String()+", ")
 	case release.WasPostponed:
 		m.Text = say(e.Obstacle.Why)
 		if !e.Obstacle.Until.IsZero() {
@@ -84,18 +65,6 @@ func moment(r journal.Record) Moment {
 	case release.WasBaking:
 		m.Text = say("everybody gets "+value(e.Value)+"; watched until ", r.At.Add(r.State.Policy.Bake))
 		m.note(e.Note)
-	case release.WasRetried:
-		by = &e.Said
-	case release.WasRecalled:
-		by = &e.Said
-		m.note(e.Evidence)
-	case release.WasNotRolledBack:
-		by, m.Tone = &e.Said, Bad
-	case release.WasCancelled:
-		by = &e.Said
-		m.note(e.Evidence)
-	case release.WasFailed:
-		by = &e.Said
 	case release.WasSuperseded:
 		m.Text = say("by " + short(e.Newer))
 	case release.WasRefused:
@@ -103,11 +72,48 @@ func moment(r journal.Record) Moment {
 		m.Text = because(fmt.Sprintf("the %s of %s", e.Verb, who(e.Said.By)), e.Said.Reason)
 	case nil:
 		m.Text = say("written by a newer version of Sluice")
-	}
-	if by != nil {
-		m.By, m.Text = by.By, append(m.Text, said(*by)...)
+	case release.WasHeld, release.WasResumed, release.WasExtended, release.WasExpedited, release.WasApproved, release.WasRetried,
+		release.WasRecalled, release.WasNotRolledBack, release.WasCancelled, release.WasFailed:
+		m.word(r)
 	}
 	return m
+}
+
+// word says what somebody, or Sluice itself, said of a release.
+func (m *Moment) word(r journal.Record) {
+	var by release.Said
+	switch e := r.Event.(type) { //nolint:gochecksumtype // the others are nobody's word
+	case release.WasHeld:
+		by = e.Holding.Said
+		if r.State.Phase == release.Held {
+			m.note(left(r.State.Remaining) + " of the soak left")
+		}
+	case release.WasResumed:
+		by = e.Said
+		if !e.Due.IsZero() {
+			m.Text = say("due ", e.Due, ", ")
+		}
+	case release.WasExtended:
+		by, m.Text = e.Said, say(left(e.By)+" more, ")
+	case release.WasExpedited:
+		by = e.Said
+		if e.Force {
+			m.Text = say("with force, ")
+		}
+	case release.WasApproved:
+		by, m.Text = e.Said, say(r.State.Approvals().String()+", ")
+	case release.WasRetried:
+		by = e.Said
+	case release.WasRecalled:
+		by, m.Raw = e.Said, e.Evidence
+	case release.WasNotRolledBack:
+		by, m.Tone = e.Said, Bad
+	case release.WasCancelled:
+		by, m.Raw = e.Said, e.Evidence
+	case release.WasFailed:
+		by = e.Said
+	}
+	m.By, m.Text = by.By, append(m.Text, said(by)...)
 }
 
 func (m *Moment) note(text string) {

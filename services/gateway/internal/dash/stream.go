@@ -31,6 +31,7 @@ func (d *Dash) live(w http.ResponseWriter, r *http.Request, p auth.Person) {
 	listener, stop := d.hub.listen(s.release)
 	defer stop()
 	out := stream{w: w, control: http.NewResponseController(w)}
+	_ = out.control.SetReadDeadline(time.Time{}) // the server's is for requests that have an end
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy is not to collect it
 	if out.write(fmt.Sprintf("retry: %d\n\n", againAfter)) != nil {
@@ -82,7 +83,7 @@ func (d *Dash) follow(r *http.Request, p auth.Person, s scene, l *listener, out 
 			}
 		}
 		if err := pause(ctx.Done(), d.gap); err != nil {
-			return nil //nolint:nilerr // the browser is gone
+			return nil // the browser is gone
 		}
 	}
 }

@@ -170,7 +170,11 @@ func (d *Dash) project(ctx context.Context, name string) (Project, error) {
 	out.More = more
 	d.hub.read(func(m *Model, now time.Time, _ uint64) {
 		for _, e := range entries {
-			out.History = append(out.History, m.card(Row{State: e.State, Seq: e.Seq}, now))
+			row := Row{State: e.State, Seq: e.Seq}
+			if known, ok := m.Row(e.State.Release); ok {
+				row.Around = known.Around
+			}
+			out.History = append(out.History, m.card(row, now))
 		}
 	})
 	return out, nil
