@@ -47,7 +47,7 @@ func looks(t *testing.T, _ *world, b *webtest.Browser, url string, ids releases)
 	p := b.Open(t, url, desk)
 	for _, page := range []struct{ path, ready, shot string }{
 		{"/", "document.querySelectorAll('.card').length > 9 && document.querySelector('#pulse').textContent === 'live'", "board"},
-		{"/releases/" + ids.soaking, "document.querySelectorAll('#evidence .plot').length > 1", "soaking"},
+		{"/releases/" + ids.soaking, "document.querySelectorAll('#evidence .plot').length === 1", "soaking"},
 		{"/releases/" + ids.cancelled, "document.querySelector('.verdict')", "cancelled"},
 		{"/releases/" + ids.failed, "document.querySelector('.hero.tone-bad')", ""},
 		{"/projects", "document.querySelectorAll('#all-projects tr').length === 8", ""},
@@ -108,7 +108,7 @@ func board(t *testing.T, _ *world, b *webtest.Browser, url string, ids releases)
 	p.Press("/")
 	p.Type("check")
 	p.Press("Enter")
-	p.Until("location.search === '?q=check' && document.querySelectorAll('.card').length === 1")
+	p.Until("location.search === '?q=check' && document.querySelectorAll('.card').length === 2")
 }
 
 // cancelByClick: a cancel takes a click, a reason and a click, and what comes of it is told and seen.
