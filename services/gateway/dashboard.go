@@ -100,8 +100,8 @@ func (d *dashboard) run(ctx context.Context, env service.Env, group *errgroup.Gr
 	env.Log.Info("serving the dashboard", zap.Stringer("address", d.ln.Addr()), zap.Bool("asks_nobody", d.guard.Open()))
 	group.Go(func() error { return shown.Run(ctx) })
 	answer(ctx, group, d.ln, &http.Server{
-		Handler: shown.Handler(), //nolint:contextcheck // each request has its own
-		BaseContext: func(net.Listener) context.Context { return ctx }, // open pages end with it
+		Handler:           shown.Handler(),                                   //nolint:contextcheck // each request has its own
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // open pages end with it
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 	})
 	return nil
