@@ -105,7 +105,9 @@ type ProjectRow struct {
 func (m *Model) projects(filter string, now time.Time) []ProjectRow {
 	byProject := map[string][]Row{}
 	for _, r := range m.rows {
-		byProject[r.State.Project] = append(byProject[r.State.Project], r)
+		if name := r.State.Project; strings.Contains(name, filter) {
+			byProject[name] = append(byProject[name], r)
+		}
 	}
 	var out []ProjectRow
 	for _, name := range m.names {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -41,6 +42,7 @@ type Dash struct {
 	views   views
 	reports reports
 	gap     time.Duration // between two changes that a browser is sent
+	sent    atomic.Uint64 // changes that browsers were sent
 }
 
 // asset is a file that is served under a path that has its hash, so that a browser may keep it.
@@ -50,7 +52,7 @@ type asset struct {
 }
 
 // gapOfChanges is what a browser gets at most every so often.
-const gapOfChanges = 100 * time.Millisecond
+const gapOfChanges = 50 * time.Millisecond
 
 // New makes the dashboard.
 func New(env service.Env, guard *auth.Guard) (*Dash, error) {

@@ -65,6 +65,7 @@ func (d *Dash) follow(r *http.Request, p auth.Person, s scene, l *listener, out 
 			if err := out.event(version, c, d.hub.now()); err != nil {
 				return err
 			}
+			d.sent.Add(1)
 		}
 		have, first = next, false
 		for again := false; !again; {

@@ -52,13 +52,14 @@ type world struct {
 	outside *outside
 	dir     string // where the drivers write
 	running []func()
+	quit    chan struct{} // closed: no deployment hangs any more
 }
 
 func password(user string) string { return "of" + user + "0123" }
 
 func newWorld(t testing.TB, o *outside, store, dir string) *world {
 	t.Helper()
-	w := &world{TB: t, outside: o, dir: dir, broker: natstest.One(t, natstest.Dir(store), natstest.Configure(func(o *server.Options) error {
+	w := &world{TB: t, outside: o, dir: dir, quit: make(chan struct{}), broker: natstest.One(t, natstest.Dir(store), natstest.Configure(func(o *server.Options) error {
 		return accounts.Embed(o, false, password)
 	}))}
 	w.js = natstest.Topology(t, w.broker.Conn(t, nats.UserInfo(accounts.Admin, password(accounts.Admin))))
@@ -225,7 +226,7 @@ func (w *world) becomes(id string, p release.Phase) release.State {
 // open opens a driver; those of some projects are as the outside has them.
 func (w *world) open(p *project.Project, a project.Action, role driver.Role) (driver.Driver, error) {
 	if a.Exec != nil {
-		return slow{}, nil
+		return slow{w.quit}, nil
 	}
 	d, err := drivers.Open(p, a, role)
 	if role == driver.Promote && p.Name == "mobile" && err == nil {
@@ -235,13 +236,16 @@ func (w *world) open(p *project.Project, a project.Action, role driver.Role) (dr
 }
 
 // slow is a deployment that does not end.
-type slow struct{}
+type slow struct{ quit <-chan struct{} }
 
 func (slow) Look(context.Context, driver.Facts) (driver.Seen, error) { return driver.Seen{}, nil }
 
-func (slow) Do(ctx context.Context, _ driver.Facts) (driver.Done, error) {
-	<-ctx.Done()
-	return driver.Done{}, ctx.Err()
+func (s slow) Do(ctx context.Context, _ driver.Facts) (driver.Done, error) {
+	select {
+	case <-ctx.Done():
+	case <-s.quit:
+	}
+	return driver.Done{}, driver.Refusef("interrupted")
 }
 
 func (slow) Undo(context.Context, driver.Facts, driver.Back) (driver.Done, error) {
