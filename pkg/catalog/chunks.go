@@ -75,8 +75,8 @@ func (c *Catalog) read(ctx context.Context, name string) (io.ReadCloser, error) 
 	return &object{ReadCloser: r, done: cancel}, nil
 }
 
-// stalledAfter is how long the next bytes of an object may take, either way. What was put anew while it is read has lost its chunks, and nats.go would
-// wait for them until the deadline of its context.
+// stalledAfter is how long the next bytes of an object may take, either way. What was put anew while it is read has lost its chunks, and
+// nats.go would wait for them until the deadline of its context.
 const stalledAfter = 30 * time.Second
 
 // patient is a context whose deadline is never further away than stalledAfter: nats.go sets that of each read anew (object.go, Read).

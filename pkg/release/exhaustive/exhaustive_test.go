@@ -39,13 +39,9 @@ func meetsSoaking() []string {
 	}
 }
 
-// sizes are those that every change is tested with, and the large ones of make model. The race detector makes a search many
-// times slower, and has nothing to find in one goroutine.
+// sizes are those that every change is tested with, and the large ones of make model.
 func sizes() []named {
-	switch {
-	case raceDetector:
-		return []named{{"one request", size{asks: release.Verbs(), requests: 1, lag: 2, horizon: 2}, nil}}
-	case large():
+	if large() {
 		return largeSizes()
 	}
 	return []named{

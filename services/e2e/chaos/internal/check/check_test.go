@@ -315,7 +315,7 @@ func TestViolations(t *testing.T) {
 			s.store(topology.Stop(topology.StopUnpause, "p", "ana"), nil)
 			s.wait(2 * time.Minute).claims().promoted()
 		},
-		"I13 stuck":   func(s *story) { s.soaking() },
+		"I13 stuck": func(s *story) { s.soaking() },
 		"I13 expedited and forgotten": func(s *story) {
 			s.h.Waits = true
 			s.soaking().watched(time.Second)
