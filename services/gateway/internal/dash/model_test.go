@@ -43,7 +43,7 @@ func TestApply(t *testing.T) {
 	}
 	m.Apply(entry("shop", "a", 6, release.Failed, 31))
 	for i := range 10 {
-		m.Apply(entry("shop", fmt.Sprintf("e%d", i), uint64(10+i), release.Promoted, 40+i)) //nolint:gosec // small
+		m.Apply(entry("shop", fmt.Sprintf("e%d", i), uint64(10+i), release.Promoted, 40+i))
 	}
 	if m.Size() != endedKept {
 		t.Errorf("%d releases are kept, want %d", m.Size(), endedKept)
@@ -61,7 +61,7 @@ func TestApply(t *testing.T) {
 func TestBoundedMemory(t *testing.T) {
 	m := NewModel()
 	for i := range uint64(10_000) {
-		m.Apply(entry(fmt.Sprintf("p%d", i%50), fmt.Sprintf("r%d", i), i+1, release.Promoted, int(i%59))) //nolint:gosec // small
+		m.Apply(entry(fmt.Sprintf("p%d", i%50), fmt.Sprintf("r%d", i), i+1, release.Promoted, int(i%59)))
 	}
 	if most := 50 * endedKept; m.Size() > most || len(m.ended) > 50 || len(m.names) > 50 {
 		t.Errorf("%d releases, %d lists, %d names", m.Size(), len(m.ended), len(m.names))
@@ -72,7 +72,7 @@ func TestBoundedMemory(t *testing.T) {
 func TestColumns(t *testing.T) {
 	m := NewModel()
 	for i, p := range release.Phases() {
-		m.Apply(entry("shop", string(p), uint64(i+1), p, 30)) //nolint:gosec // small
+		m.Apply(entry("shop", string(p), uint64(i+1), p, 30))
 	}
 	m.Apply(entry("api", "soon", 100, release.Soaking, 10), entry("api", "late", 101, release.Soaking, 50))
 	shown := map[string][]string{}
@@ -91,7 +91,7 @@ func TestColumns(t *testing.T) {
 		}
 	}
 	for i := range 100 {
-		m.Apply(entry("many", fmt.Sprintf("m%d", i), uint64(200+i), release.Queued, 30)) //nolint:gosec // small
+		m.Apply(entry("many", fmt.Sprintf("m%d", i), uint64(200+i), release.Queued, 30))
 	}
 	if c := m.Board("man", at(5))[0]; c.All != 100 || len(c.Cards) != columnMost {
 		t.Errorf("%d of %d are shown", len(c.Cards), c.All)

@@ -17,11 +17,11 @@ import (
 // withoutScripts: every page is whole and every action works as a plain form; and nobody else's form does.
 func withoutScripts(t *testing.T, _ *world, _ *webtest.Browser, base string, ids releases) {
 	get := func(path string) string {
-		res, err := http.Get(base + path)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return body(t, res, http.StatusOK)
+		return fetch(t, req, http.StatusOK)
 	}
 	if text := get("/"); !strings.Contains(text, `href="/releases/`+ids.held+`"`) || !strings.Contains(text, "held by dora: wait for QA") {
 		t.Error("the board has not what is held")
@@ -31,7 +31,7 @@ func withoutScripts(t *testing.T, _ *world, _ *webtest.Browser, base string, ids
 	if token == nil {
 		t.Fatal("the form has no token")
 	}
-	post := func(token string, header ...string) *http.Response {
+	post := func(want int, token string, header ...string) string {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/releases/"+ids.held+"/resume",
 			strings.NewReader(url.Values{"token": {token}, "reason": {"QA is done"}}.Encode()))
 		if err != nil {
@@ -41,25 +41,26 @@ func withoutScripts(t *testing.T, _ *world, _ *webtest.Browser, base string, ids
 		for i := 0; i+1 < len(header); i += 2 {
 			req.Header.Set(header[i], header[i+1])
 		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res
+		return fetch(t, req, want)
 	}
-	body(t, post("forged"), http.StatusForbidden)
-	body(t, post(token[1], "Sec-Fetch-Site", "cross-site"), http.StatusForbidden)
-	body(t, post(token[1], "Origin", "https://evil.example"), http.StatusForbidden)
-	if text := body(t, post(token[1], "Origin", base), http.StatusOK); !strings.Contains(text, "It soaks until") {
+	post(http.StatusForbidden, "forged")
+	post(http.StatusForbidden, token[1], "Sec-Fetch-Site", "cross-site")
+	post(http.StatusForbidden, token[1], "Origin", "https://evil.example")
+	if text := post(http.StatusOK, token[1], "Origin", base); !strings.Contains(text, "It soaks until") {
 		t.Errorf("it is told %s", text)
 	}
-	if text := body(t, post(token[1]), http.StatusConflict); !strings.Contains(text, "it is not held") {
+	if text := post(http.StatusConflict, token[1]); !strings.Contains(text, "it is not held") {
 		t.Errorf("the second time it is told %s", text)
 	}
 }
 
-func body(t *testing.T, res *http.Response, want int) string {
+// fetch makes a request and returns the answer's body.
+func fetch(t *testing.T, req *http.Request, want int) string {
 	t.Helper()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -131,10 +132,6 @@ func namesOfOthers(t *testing.T, _ *world, _ *webtest.Browser, base string, _ re
 			t.Fatal(err)
 		}
 		req.Host = host
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body(t, res, want)
+		fetch(t, req, want)
 	}
 }

@@ -110,7 +110,7 @@ func many(t *testing.T, w *world) []string {
 func state(project, id string, i int, now time.Time) release.State {
 	s := release.State{
 		Release: id, Project: project, Version: fmt.Sprintf("1.%d.0", i), Phase: release.Queued, MergedAt: now, PhaseAt: now,
-		Merge:  release.Merge{Commit: fmt.Sprintf("c%d", i), Ref: "main", Actor: "ana", Seq: uint64(i + 1)}, //nolint:gosec // small
+		Merge:  release.Merge{Commit: fmt.Sprintf("c%d", i), Ref: "main", Actor: "ana", Seq: uint64(i + 1)},
 		Policy: release.Policy{Lane: project, Collision: release.Queue, Delay: 2 * time.Hour, Approvals: 16},
 	}
 	switch i {
@@ -236,7 +236,7 @@ func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // far less
+	return int64(m.HeapAlloc)
 }
 
 // TestManyLook: a hundred who look at the same cost as one, and one that reads nothing costs nobody else.
