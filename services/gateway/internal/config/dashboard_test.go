@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,5 +65,21 @@ func TestDashboardThatIsOpen(t *testing.T) {
 		if config.Loopback(address) != want {
 			t.Errorf("loopback of %s is %t", address, !want)
 		}
+	}
+}
+
+// TestExampleOfADashboard: what the example has as comments is a section that is right.
+func TestExampleOfADashboard(t *testing.T) {
+	src, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "deploy", "gateway.example.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(src), "\n# dashboard:\n")
+	if !found {
+		t.Fatal("the example has no dashboard")
+	}
+	c, err := config.Parse("example", []byte("dashboard:\n"+strings.ReplaceAll("\n"+section, "\n# ", "\n")))
+	if err != nil || c.Dashboard.Open() || len(c.Dashboard.OIDC.Roles) != 3 {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -117,7 +117,7 @@ func api(t *testing.T, w *world, _ *webtest.Browser, base string, ids releases) 
 	}
 	d.call(http.MethodGet, "/api/v1/audit?since=yesterday", "", 422)
 	hold := "/api/v1/releases/" + ids.frozen + "/hold"
-	if a := d.call(http.MethodPost, hold, `{"reason":"the fair"}`, 200); a["done"] == false {
+	if a := d.call(http.MethodPost, hold, `{"reason":"the fair"}`, 200); fmt.Sprint(a["done"]) != "true" {
 		t.Errorf("it is told %v", a)
 	}
 	if s := w.becomes(ids.frozen, release.Held); s.Held.By != "ana" || s.Held.Reason != "the fair" {

@@ -193,9 +193,9 @@ func channel(out *[]Fact, name string, c release.Channel) {
 	if !c.Touched {
 		return
 	}
-	text := c.Value
+	text := value(c.Value)
 	if c.Before != "" && c.Before != c.Value {
-		text += ", before: " + c.Before
+		text += ", before: " + value(c.Before)
 	}
 	switch {
 	case c.Failed:

@@ -68,8 +68,17 @@ func fewer(t *testing.T, shot []byte) []byte {
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a.R, b.R), cmp.Compare(a.G, b.G), cmp.Compare(a.B, b.B))
 	})
 	var palette color.Palette
-	for _, c := range all[:min(256, len(all))] {
+	for _, c := range all[:min(192, len(all))] {
 		palette = append(palette, c)
+	}
+	for len(palette) < min(256, len(all)) { // and what is least like any of these: a dot, a line
+		far, least := color.RGBA{}, -1
+		for _, c := range all[len(palette):] {
+			if d := unlike(c, palette); d > least {
+				far, least = c, d
+			}
+		}
+		palette = append(palette, far)
 	}
 	nearest := map[color.RGBA]uint8{}
 	for _, c := range all {
@@ -86,4 +95,15 @@ func fewer(t *testing.T, shot []byte) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// unlike is how far a colour is from the nearest of a palette.
+func unlike(c color.RGBA, palette color.Palette) int {
+	least := 1 << 30
+	for _, p := range palette {
+		o, _ := p.(color.RGBA)
+		r, g, b := int(c.R)-int(o.R), int(c.G)-int(o.G), int(c.B)-int(o.B)
+		least = min(least, r*r+g*g+b*b)
+	}
+	return least
 }
