@@ -59,10 +59,9 @@ func Start(t testing.TB) *Browser {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(context.Background(), path, "--headless", "--no-sandbox", "--disable-gpu",
-		"--disable-background-networking",
-		"--disable-extensions", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars", "--force-color-profile=srgb", "--font-render-hinting=none",
-		"--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--remote-debugging-pipe",
-		"--user-data-dir="+t.TempDir(), "about:blank")
+		"--disable-background-networking", "--disable-extensions", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
+		"--force-color-profile=srgb", "--font-render-hinting=none", "--no-proxy-server",
+		"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
 	cmd.ExtraFiles = []*os.File{commands, events} // its 3 and 4; it ends when they are closed, however this process ends
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
