@@ -148,6 +148,8 @@ func (d *Dash) around(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		// A stream has a deadline for each of its writes in the place of this one.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin + readWithin))
 		next.ServeHTTP(w, r)
 	})
 }

@@ -25,6 +25,7 @@ type Page struct {
 	Title, Nav string
 	Person     auth.Person
 	Acts       bool // the person may act
+	Admin      bool // and may stop all projects
 	Open       bool // nobody is asked who they are
 	Now        int64
 	Live       string // the query of what changes; empty: nothing does
@@ -88,7 +89,7 @@ func (d *Dash) item(id, name string, data any) (Item, error) {
 
 // show answers with a page.
 func (d *Dash) show(w http.ResponseWriter, r *http.Request, p auth.Person, name string, page Page) {
-	page.Person, page.Acts, page.Open = p, p.May(config.Operator), d.guard.Open()
+	page.Person, page.Acts, page.Admin, page.Open = p, p.May(config.Operator), p.May(config.Admin), d.guard.Open()
 	page.Now = d.hub.now().UnixMilli()
 	d.write(w, r, http.StatusOK, name, page)
 }

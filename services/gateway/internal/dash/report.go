@@ -30,7 +30,8 @@ type Report struct {
 	Acts     bool
 	Commands []string // the same requests by the nats command
 
-	at time.Time
+	at   time.Time
+	took time.Duration // to read it
 }
 
 // Fact is one thing that is known of a release.
@@ -55,8 +56,10 @@ type reporting struct {
 
 const (
 	reportsMost = 64
-	// evidenceFor is how long a report of a live release holds while its journal stays as it is: what is measured grows.
-	evidenceFor = 5 * time.Second
+	// evidenceFor is how long a report of a live release holds while its journal stays as it is: what is measured grows. One that took
+	// long to read, of a soak of days for one, holds for so many times that: looking costs the broker at most a twentieth of its time.
+	evidenceFor   = 5 * time.Second
+	evidenceTimes = 20
 	// endedFor is the same for one that has ended.
 	endedFor = time.Minute
 )
@@ -80,10 +83,12 @@ func (d *Dash) report(ctx context.Context, id string) (*Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
+	began := time.Now()
 	made, err := d.makeReport(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	made.took = time.Since(began)
 	one.report = made
 	return made, nil
 }
@@ -95,7 +100,7 @@ func (d *Dash) fresh(r *Report) bool {
 			newest = row.Seq
 		}
 	})
-	holds := evidenceFor
+	holds := max(evidenceFor, evidenceTimes*r.took)
 	if r.Row.State.Phase.Ended() {
 		holds = endedFor
 	}

@@ -1,6 +1,7 @@
 package dash_test
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
@@ -237,6 +238,48 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// TestBrokerIsAway: while the broker is away that is said at once, and what happened meanwhile is seen when it is back.
+func TestBrokerIsAway(t *testing.T) {
+	w := newWorld(t, &outside{latency: map[string]float64{}}, t.TempDir(), t.TempDir())
+	w.apply("shop", "")
+	d, base := w.dashboard(config.Dashboard{Listen: config.DashboardListen})
+	<-d.Ready()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/live?page=board", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	in := bufio.NewReader(res.Body)
+	until := func(part string) {
+		t.Helper()
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatalf("until %s: %v", part, err)
+			}
+			if strings.Contains(line, part) {
+				return
+			}
+		}
+	}
+	until("Nothing soaks")
+	w.broker.Stop()
+	until("The broker can not be read")
+	w.broker.Start(t)
+	until(`"notices":[]`)
+	s := state("shop", uuid.Must(uuid.NewV7()).String(), 1, time.Now().UTC())
+	for range 100 { // the test's own connection comes back, too
+		if _, err = w.journal.Append(t.Context(), journal.Entry{State: s}, release.WasApproved{}, "test"); err == nil {
+			break
+		}
+	}
+	until(s.Release)
 }
 
 // TestManyLook: a hundred who look at the same cost as one, and one that reads nothing costs nobody else.

@@ -30,6 +30,9 @@ const (
 	triesMost = 4
 )
 
+// notRead is what people are told meanwhile.
+const notRead = "The broker can not be read: this is what was known last."
+
 // source keeps a hub up with the broker. It is the only one of a process that listens.
 type source struct {
 	nc      *nats.Conn
@@ -57,8 +60,9 @@ func (s *source) run(ctx context.Context) error {
 		return fmt.Errorf("dashboard: listen to journals: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	connected := s.nc.StatusChanged(nats.CONNECTED)
+	connected, gone := s.nc.StatusChanged(nats.CONNECTED), s.nc.StatusChanged(nats.RECONNECTING)
 	defer s.nc.RemoveStatusListener(connected)
+	defer s.nc.RemoveStatusListener(gone)
 	tick := time.NewTicker(lookAround)
 	defer tick.Stop()
 	again := s.look(ctx, s.all)
@@ -76,6 +80,8 @@ func (s *source) run(ctx context.Context) error {
 			again = s.look(ctx, s.changed)
 		case <-s.asked:
 			s.look(ctx, s.around)
+		case <-gone:
+			s.hub.reach(notRead)
 		case <-connected:
 			s.look(ctx, s.all)
 		case <-tick.C:
@@ -136,7 +142,7 @@ func (s *source) look(ctx context.Context, read func(context.Context) error) tim
 		s.hub.reach("")
 	case ctx.Err() == nil || context.Cause(ctx) == context.DeadlineExceeded: //nolint:errorlint // it is exactly that
 		s.log.Warn("dashboard: can not look", zap.Error(err))
-		s.hub.reach("The broker can not be read: this is what was known last.")
+		s.hub.reach(notRead)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
