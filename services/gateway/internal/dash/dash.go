@@ -41,7 +41,7 @@ type Dash struct {
 	boot    string // of this process: versions of another one mean nothing
 	views   views
 	reports reports
-	gap     time.Duration // between two changes that a browser is sent
+	gap     atomic.Int64  // between two changes that a browser is sent, as a time.Duration
 	sent    atomic.Uint64 // changes that browsers were sent
 }
 
@@ -57,9 +57,10 @@ const gapOfChanges = 50 * time.Millisecond
 // New makes the dashboard.
 func New(env service.Env, guard *auth.Guard) (*Dash, error) {
 	d := &Dash{
-		js: env.JS, journal: env.Journal, catalog: env.Catalog, log: env.Log, guard: guard, hub: newHub(), gap: gapOfChanges,
+		js: env.JS, journal: env.Journal, catalog: env.Catalog, log: env.Log, guard: guard, hub: newHub(),
 		boot: fmt.Sprintf("%x", time.Now().UnixNano()),
 	}
+	d.gap.Store(int64(gapOfChanges))
 	d.source = newSource(env.JS.Conn(), env.Journal, env.Catalog, d.hub, env.Log)
 	return d, d.load()
 }

@@ -10,7 +10,7 @@ import (
 func (d *Dash) Push(e journal.Entry) bool { return len(d.hub.apply([]journal.Entry{e})) > 0 }
 
 // Hurry sends every change at once.
-func (d *Dash) Hurry() { d.gap = time.Nanosecond }
+func (d *Dash) Hurry() { d.gap.Store(1) }
 
 // Sent is how many changes browsers were sent.
 func (d *Dash) Sent() uint64 { return d.sent.Load() }

@@ -83,7 +83,7 @@ func (d *Dash) follow(r *http.Request, p auth.Person, s scene, l *listener, out 
 				}
 			}
 		}
-		if err := pause(ctx.Done(), d.gap); err != nil {
+		if err := pause(ctx.Done(), time.Duration(d.gap.Load())); err != nil {
 			return nil // the browser is gone
 		}
 	}
