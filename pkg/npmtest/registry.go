@@ -1,11 +1,9 @@
 package npmtest
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,7 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/sluice-gate/sluice/pkg/internal/serving"
 )
 
 // Registry is a running npm registry.
@@ -48,34 +47,9 @@ func Start(t testing.TB) *Registry {
 	}
 	server := exec.Command("node", filepath.Join(installed, "serve.js"), installed, file)
 	server.Dir = dir
-	var stderr bytes.Buffer
-	server.Stderr = &stderr
-	stdin, errIn := server.StdinPipe()
-	stdout, errOut := server.StdoutPipe()
-	if err := errors.Join(errIn, errOut); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatalf("start the npm registry server: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = stdin.Close() // it ends by itself; Kill is for one that hangs
-		hung := time.AfterFunc(5*time.Second, func() { _ = server.Process.Kill() })
-		_ = server.Wait()
-		hung.Stop()
-	})
+	port := serving.Start(t, "the npm registry server", server)
 
-	lines := bufio.NewScanner(stdout)
-	var at struct{ Port int }
-	for at.Port == 0 {
-		if !lines.Scan() {
-			t.Fatalf("the npm registry server did not start: %v\n%s", lines.Err(), stderr.Bytes())
-		}
-		_ = json.Unmarshal(lines.Bytes(), &at) // its log goes the same way
-	}
-	go func() { _, _ = io.Copy(io.Discard, stdout) }()
-
-	r := &Registry{URL: fmt.Sprintf("http://127.0.0.1:%d", at.Port), home: dir}
+	r := &Registry{URL: fmt.Sprintf("http://127.0.0.1:%d", port), home: dir}
 	r.Token = r.User(t, "ci")
 	settings := fmt.Sprintf("%s/:_authToken=%s\naudit=false\nfund=false\nupdate-notifier=false\n",
 		strings.TrimPrefix(r.URL, "http:"), r.Token)

@@ -133,6 +133,9 @@ func unknownField(k kind, name string) string {
 	switch {
 	case k == ofFile && name == "notify":
 		return "is not supported in this version: remove it; " + allowed
+	case k == ofNPM && strings.HasPrefix(name, "provenance"):
+		return "is made by npm publish in CI's own job, and nowhere else: let that job publish the beta and set mode: retag, or promote by " +
+			"triggering that job; " + allowed
 	case (k == ofStage || k == ofStages) && name == "npm":
 		return "can not stage: install and start the package with exec; " + allowed
 	case (k == ofStage || k == ofStages) && name == "oci":

@@ -14,7 +14,9 @@
 // Deliveries are not known by their ids, which stand in headers that nobody signs, but by their commit: a merge is its project and
 // commit, once and for ever. GitHub, GitLab and Bitbucket sign no time, so that a delivery of theirs can be sent again by whoever has
 // seen it, at any time: it is the same commit, and therefore the same release, and nothing happens. CircleCI tells in the signed body when
-// it happened, and a generic source may stamp what it signs: of these what is too old is refused.
+// it happened, and a generic source may stamp what it signs: of these what is too old is refused. To keep the ids as well would tell
+// nothing more: the same id is the same commit, and another id with the same commit is what has to be the same release. They are in the
+// answer, which says that the release was known, and in the log (package serve's TestRedelivered).
 //
 // # A merge needs an artifact
 //

@@ -71,7 +71,7 @@ func TestTakeover(t *testing.T) {
 		}
 
 		g := c.facts("1.5.0")
-		c.fail[g.Key()+"-deploy-staging"] = true
+		c.job.Fail(g.Key() + "-deploy-staging")
 		d := open.good(t, driver.Deploy, c)
 		for range 2 { // the second time it is found, and is the result of this try
 			if _, err = d.Do(t.Context(), g); !driver.IsRefused(err) || c.count() != 4 ||
@@ -219,7 +219,7 @@ func TestCredentials(t *testing.T) {
 		}
 		c.answer = nil
 		if name == "lambda" {
-			c.fail[f.Key()+"-deploy-staging"] = true
+			c.job.Fail(f.Key() + "-deploy-staging")
 			_, err = open.good(t, driver.Deploy, c).Do(t.Context(), f)
 			wantLine(t, name, err, "the function failed (Unhandled): Error: the job says no [2J to ***")
 		}

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,27 +23,21 @@ const (
 	goodKey    = "AKIDGOOD"
 	goodSecret = "the-good-secret"
 	region     = "eu-central-1"
-	restore    = "restore"
 )
 
-// cloud is the services of AWS with one function, one state machine, one build project and one pipeline, each of which deploys, as package
-// trigger asks of jobs: the job knows what it has deployed by version and digest, refuses to go back, and takes back only what is there.
-// It speaks to a test without a socket: it is an http.RoundTripper. Its answers are those that the SDK's modules read.
+// cloud is the services of AWS with one function, one state machine, one build project and one pipeline, each of which runs the same job. It
+// speaks to a test without a socket: it is an http.RoundTripper. Its answers are those that the SDK's modules read.
 type cloud struct {
-	mu       sync.Mutex
-	contents map[string]string // by digest: what the job downloads
-	versions map[string]string // what was deployed, by version
-	now      *deployed
-	runs     []*execution // oldest first
-	hold     int          // how many looks a run is under way for
-	lag      int          // how many looks a run is not to be seen for
-	fail     map[string]bool
-	answer   func(r *http.Request) *http.Response // before all else; nil: none
-	asked    []string                             // the operations
-	lose     int                                  // the request, counting from 1, that is served, and the answer to which is lost
-}
+	job *drivertest.Job
 
-type deployed struct{ release, version, digest, content string }
+	mu     sync.Mutex
+	runs   []*execution                         // oldest first
+	hold   int                                  // how many looks a run is under way for
+	lag    int                                  // how many looks a run is not to be seen for
+	answer func(r *http.Request) *http.Response // before all else; nil: none
+	asked  []string                             // the operations
+	lose   int                                  // the request, counting from 1, that is served, and the answer to which is lost
+}
 
 // execution is one run of the job.
 type execution struct {
@@ -61,9 +53,7 @@ type execution struct {
 	stopped bool
 }
 
-func newCloud() *cloud {
-	return &cloud{contents: map[string]string{}, versions: map[string]string{}, hold: 1, fail: map[string]bool{}}
-}
+func newCloud() *cloud { return &cloud{job: drivertest.NewJob(), hold: 1} }
 
 // RoundTrip answers a request in this process.
 func (c *cloud) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -150,7 +140,7 @@ func read[T any](body []byte) T {
 // begin runs the job at once; how it went shows a few looks later.
 func (c *cloud) begin(name, id, input string, vars, params map[string]string) *execution {
 	e := &execution{id: id, name: name, input: input, vars: vars, params: params, begun: time.Now(), hidden: c.lag}
-	e.ok = !c.fail[params["key"]] && c.job(params)
+	e.ok = c.job.Run(params)
 	c.runs = append(c.runs, e)
 	return e
 }
@@ -183,49 +173,6 @@ func (c *cloud) find(id string) *execution {
 	return nil
 }
 
-// job does what the parameters say.
-func (c *cloud) job(p map[string]string) bool {
-	if p["action"] == restore {
-		if c.now == nil || c.now.release != p["undo"] || c.now.digest != p["undo_digest"] {
-			return true // somebody has moved on
-		}
-		if p["release"] == "" {
-			c.now = nil
-			return true
-		}
-	}
-	content, known := c.contents[p["digest"]]
-	there, taken := c.versions[p["version"]]
-	back := p["action"] == string(driver.Promote) && c.now != nil && driver.Newer(c.now.version, p["version"])
-	if !known || taken && there != content || back {
-		return false
-	}
-	c.versions[p["version"]] = content
-	c.now = &deployed{p["release"], p["version"], p["digest"], content}
-	return true
-}
-
-// would tells whether parameters would change anything.
-func (c *cloud) would(p map[string]string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p["action"] == restore {
-		return c.now != nil && c.now.release == p["undo"]
-	}
-	return c.now == nil || c.now.release != p["release"]
-}
-
-func (c *cloud) state() drivertest.State {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := drivertest.State{Stored: maps.Clone(c.versions)}
-	if c.now != nil {
-		s.Channel = c.now.content
-		s.Stored["the release on the channel"] = c.now.release
-	}
-	return s
-}
-
 func (c *cloud) count() int { c.mu.Lock(); defer c.mu.Unlock(); return len(c.runs) }
 
 // payload is what a job gets from the facts that it is handed.
@@ -237,14 +184,6 @@ func payload(body []byte) map[string]string {
 	return map[string]string{
 		"key": in.Key, "action": in.Action, "release": in.Release.ID, "version": in.Release.Version, "digest": in.Release.Digest,
 		"undo": in.Undo.ID, "undo_digest": in.Undo.Digest,
-	}
-}
-
-// params are the variables of builds and pipelines in the tests' project files.
-func params() map[string]string {
-	return map[string]string{
-		"key": "${key}", "action": "${action}", "release": "${release.id}", "version": "${release.version}", "digest": "${release.digest}",
-		"undo": "${undo.id}", "undo_digest": "${undo.digest}",
 	}
 }
 
@@ -266,11 +205,11 @@ func makers() map[string]maker {
 		},
 		"codebuild": func(_ *testing.T, role driver.Role, at project.AWS, opts ...amazon.Option) (*trigger.Driver, error) {
 			return CodeBuild(project.AWSCodeBuild{
-				AWS: at, Project: "deploy", Source: "${release.commit}", Variables: params(), Interval: time.Millisecond,
+				AWS: at, Project: "deploy", Source: "${release.commit}", Variables: drivertest.JobParams(), Interval: time.Millisecond,
 			}, role, opts...)
 		},
 		"codepipeline": func(_ *testing.T, role driver.Role, at project.AWS, opts ...amazon.Option) (*trigger.Driver, error) {
-			return CodePipeline(project.AWSCodePipeline{AWS: at, Pipeline: "deploy", Variables: params(), Interval: time.Millisecond}, role, opts...)
+			return CodePipeline(project.AWSCodePipeline{AWS: at, Pipeline: "deploy", Variables: drivertest.JobParams(), Interval: time.Millisecond}, role, opts...)
 		},
 	}
 }
@@ -327,16 +266,7 @@ func sent(r *http.Request) []byte {
 }
 
 // facts are those of a release whose artifact the job knows.
-func (c *cloud) facts(version string) driver.Facts {
-	content := "content of " + version
-	digest := driver.Digest([]byte(content))
-	c.contents[digest] = content
-	return driver.Facts{
-		Release: "01970000-0000-7000-8000-" + fmt.Sprintf("%012s", strings.ReplaceAll(version, ".", "")), Project: "tracer",
-		Attempt: 1, Try: 1, Version: version, Beta: version + "-beta.0", Stage: "staging", Commit: "c0ffee", Ref: "refs/heads/main",
-		Artifact: driver.Artifact{Name: "tracer-" + version + ".tgz", Digest: digest},
-	}
-}
+func (c *cloud) facts(version string) driver.Facts { return c.job.Facts(version) }
 
 // next is the next attempt, of an instance that takes over; retried is the first one after a failure.
 func next(f driver.Facts) driver.Facts    { f.Attempt++; return f }

@@ -240,12 +240,16 @@ func TestConformance(t *testing.T) {
 			roles = append(roles, driver.Promote, driver.Publish)
 		}
 		for _, role := range roles {
+			lacks := map[drivertest.Check]string{
+				drivertest.Look:        "what a job has deployed can not be asked",
+				drivertest.WrongDigest: "the artifact's bytes do not go through the trigger: the job gets the digest and checks them",
+			}
+			if role != driver.Deploy {
+				lacks[drivertest.Hostile] = "a job gets its values in the same way in every role: it is shown for deploy"
+			}
 			t.Run(name+"/"+string(role), func(t *testing.T) {
-				drivertest.Run(t, drivertest.Subject{Role: role, New: func(*testing.T) drivertest.Peer { return peer(name, role, newCloud(), open) },
-					Lacks: map[drivertest.Check]string{
-						drivertest.Look:        "what a job has deployed can not be asked",
-						drivertest.WrongDigest: "the artifact's bytes do not go through the trigger: the job gets the digest and checks them",
-					},
+				drivertest.Run(t, drivertest.Subject{
+					Role: role, Lacks: lacks, New: func(*testing.T) drivertest.Peer { return peer(name, role, newCloud(), open) },
 				})
 			})
 		}
@@ -256,7 +260,7 @@ func peer(name string, role driver.Role, c *cloud, open maker) drivertest.Peer {
 	write := func(r *http.Request) bool {
 		operation := operationOf(r)
 		if name == "lambda" { // what is asked again and changes nothing is no write
-			return c.would(payload(sent(r)))
+			return c.job.Changes(payload(sent(r)))
 		}
 		return strings.HasPrefix(operation, "Start") || strings.HasPrefix(operation, "Stop")
 	}
@@ -268,40 +272,8 @@ func peer(name string, role driver.Role, c *cloud, open maker) drivertest.Peer {
 		}
 		return open.good(t, role, rt)
 	}
-	return drivertest.Peer{
-		Open:  func(t *testing.T) driver.Driver { t.Helper(); return through(t, &drivertest.Transport{}) },
-		State: func(*testing.T) drivertest.State { return c.state() },
-		Artifact: func(_ *testing.T, version, content string) (string, []byte) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.contents[driver.Digest([]byte(content))] = content
-			return "tracer-" + version + ".tgz", []byte(content)
-		},
-		OnWrite: func(t *testing.T, before func(int)) driver.Driver {
-			t.Helper()
-			return through(t, &drivertest.Transport{Before: before})
-		},
-		Kill: func(t *testing.T, n int, call drivertest.Call) bool { // at every request, not only at the one that writes
-			t.Helper()
-			line := &drivertest.Transport{KillAt: n, Writes: func(*http.Request) bool { return true }}
-			begun := c.count()
-			_, err := call.Run(t.Context(), through(t, line))
-			if line.Killed() != (err != nil) || c.count() > begun+1 {
-				t.Fatalf("%s with a line that is dead: %t: %v, %d runs", call, line.Killed(), err, c.count()-begun)
-			}
-			return line.Killed()
-		},
-		LoseAnswer: func(t *testing.T, n int) driver.Driver {
-			t.Helper()
-			return through(t, &drivertest.Transport{LoseAt: n})
-		},
-		WrongSecret: func(t *testing.T) (driver.Driver, string) {
-			t.Helper()
-			return wrong(t, role, c, open), "the-wrong-one"
-		},
-		Outage: func(t *testing.T) driver.Driver {
-			t.Helper()
-			return through(t, &drivertest.Transport{Down: true})
-		},
-	}
+	return c.job.Peer(through, c.count, func(t *testing.T) (driver.Driver, string) {
+		t.Helper()
+		return wrong(t, role, c, open), "the-wrong-one"
+	})
 }

@@ -11,10 +11,9 @@ import (
 	"github.com/sluice-gate/sluice/pkg/npmtest"
 )
 
-// The script of the example npm-trusted's job publishes the package that soaked, once, and no other. Only the script runs here: that the
-// workflow hands it what the project file sends is TestExamplesAgreeWithTheirCI's, and how a workflow is dispatched and followed is that of
-// package trigger's tests. That npm takes the job's identity is not covered. The registry is a real one, and takes a token
-// where npm would take the job's identity, which no test has.
+// The script of the example npm-trusted's job publishes the package that soaked, once, and no other. Only the script runs here; the whole of the
+// example is TestTrustedPublishingByDispatch's. The registry is a real one, and takes a token where npm would take the job's
+// identity, which no test has.
 func TestTrustedPublishing(t *testing.T) {
 	registry := npmtest.Start(t)
 	dir := t.TempDir()

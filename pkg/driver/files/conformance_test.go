@@ -54,7 +54,7 @@ func fail(err error) int {
 
 func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 	t.Helper()
-	parent := t.TempDir()
+	parent := memory(t)
 	dir := filepath.Join(parent, "served")
 	open := func(t *testing.T, dir string) *Driver {
 		t.Helper()
@@ -94,6 +94,22 @@ func newPeer(t *testing.T, role driver.Role) drivertest.Peer {
 			return open(t, filepath.Join(inTheWay, "served"))
 		},
 	}
+}
+
+// memory is a folder of the test's where the machine has one in memory, since the suite waits for the disk thousands of times. What is lost when a
+// machine stops is not what it shows: TestManyProcesses and the others of this package are on a disk.
+func memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "sluice-files-") //nolint:usetesting // a disk has the folder of t.TempDir
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // state reads the directory as a web server's users see it: the channel file, what it leads to, and every file there is.

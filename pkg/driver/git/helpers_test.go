@@ -1,7 +1,12 @@
 package git
 
 import (
+	"bytes"
+	"compress/zlib"
 	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cgi"
@@ -21,6 +26,7 @@ import (
 const (
 	goodToken = "hunter2+token"
 	emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+	gitConfig = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\tfsync = none\n[receive]\n\tautogc = false\n"
 )
 
 func quick() retry.Policy { return retry.Policy{First: 2 * time.Millisecond, Tries: 6} }
@@ -47,18 +53,14 @@ func newOrigin(t *testing.T) *origin {
 	root := t.TempDir()
 	o := &origin{dir: filepath.Join(root, "tracer.git")}
 	// What `git init --bare` makes, gitrepository-layout(5), without a process: the suite needs hundreds.
-	for _, dir := range []string{"objects", "refs"} {
-		if err := os.MkdirAll(filepath.Join(o.dir, dir), 0o750); err != nil {
-			t.Fatal(err)
-		}
+	o.write(t, "HEAD", "ref: refs/heads/main\n")
+	o.write(t, "config", gitConfig)
+	if err := os.Mkdir(filepath.Join(o.dir, "refs"), 0o750); err != nil {
+		t.Fatal(err)
 	}
-	const config = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\tfsync = none\n[receive]\n\tautogc = false\n"
-	for name, text := range map[string]string{"HEAD": "ref: refs/heads/main\n", "config": config} {
-		if err := os.WriteFile(filepath.Join(o.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if tree := o.object(t, "tree", ""); tree != emptyTree {
+		t.Fatalf("the empty tree is %s", tree)
 	}
-	o.git(t, "", "hash-object", "-w", "-t", "tree", os.DevNull)
 	program, err := exec.LookPath("git")
 	if err != nil {
 		t.Fatalf("git is needed: apt-get install git: %v", err)
@@ -89,10 +91,41 @@ func (o *origin) git(t *testing.T, stdin string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// object writes a loose object, as "git hash-object -w" does (gitformat-loose(5)), without a process.
+func (o *origin) object(t *testing.T, kind, content string) (hash string) {
+	t.Helper()
+	text := fmt.Sprintf("%s %d\x00%s", kind, len(content), content)
+	sum := sha1.Sum([]byte(text))
+	hash = hex.EncodeToString(sum[:])
+	var packed bytes.Buffer
+	w := zlib.NewWriter(&packed)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.write(t, filepath.Join("objects", hash[:2], hash[2:]), packed.String())
+	return hash
+}
+
+// write writes a file of the repository.
+func (o *origin) write(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join(o.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // commit makes a commit, as CI's merge has it: always the same for the same contents.
 func (o *origin) commit(t *testing.T, content string) string {
 	t.Helper()
-	return o.git(t, content, "commit-tree", emptyTree)
+	const who = "a <a@example.com> 1700000000 +0000"
+	return o.object(t, "commit", "tree "+emptyTree+"\nauthor "+who+"\ncommitter "+who+"\n\n"+content)
 }
 
 // refs is what the repository has: the contents of the commit of each ref.

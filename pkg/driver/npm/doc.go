@@ -52,7 +52,13 @@
 // Provenance is an attestation that npm publish makes in that job, of the SHA-512 of the very package
 // (docs.npmjs.com/generating-provenance-statements); the registry keeps it with the version. It holds for bytes, so Retag of what the job
 // has published keeps it: the version and its integrity stay, the tag moves. Republish and Staged make packages of their own, which have
-// none; they say so in Done.Note when package.json asks for it (publishConfig.provenance).
+// none; they say so in Done.Note when package.json asks for it (publishConfig.provenance), and a project file that asks for it is refused.
+//
+// A bundle that the job made without publishing (what npm publish --provenance-file takes) is not passed on. It would be a second file of
+// the release, under no digest of the merge; it attests the package that CI built, and so not the beta that Republish makes of it; npm
+// verifies one against sigstore's roots, which it fetches and this driver does not have, before it sends it; and of registries only npm's
+// own keeps it: GitLab's drops it, or refuses the publish (gitlab.com/gitlab-org/ops/artifact-registry/-/issues/1273). The job
+// that can make it can publish, too: that is the way above.
 //
 // # A package's first version
 //

@@ -19,16 +19,7 @@ import (
 const tokenEnv = "SLUICE_TEST_CI_TOKEN"
 
 // facts are those of a release whose artifact the CI knows.
-func (c *ci) facts(version string) driver.Facts {
-	content := "content of " + version
-	digest := driver.Digest([]byte(content))
-	c.contents[digest] = content
-	return driver.Facts{
-		Release: "01970000-0000-7000-8000-" + fmt.Sprintf("%012s", strings.ReplaceAll(version, ".", "")), Project: "tracer",
-		Attempt: 1, Try: 1, Version: version, Beta: version + "-beta.0", Stage: "staging", Commit: "c0ffee", Ref: "refs/heads/main",
-		Artifact: driver.Artifact{Name: "tracer-" + version + ".tgz", Digest: digest},
-	}
-}
+func (c *ci) facts(version string) driver.Facts { return c.job.Facts(version) }
 
 // front answers some requests itself, and passes on the others.
 type front struct {
@@ -101,7 +92,7 @@ func TestTakeover(t *testing.T) {
 		}
 
 		g := c.facts("1.5.0")
-		c.fail[g.Key()+"-deploy-staging"] = true
+		c.job.Fail(g.Key() + "-deploy-staging")
 		d := open(t, driver.Deploy, tokenEnv, c)
 		for range 2 { // the second time it is found, and is the result of this try
 			if _, err = d.Do(t.Context(), g); !driver.IsRefused(err) || !strings.Contains(err.Error(), "/acme/tracer/") || c.count() != 4 {
@@ -124,7 +115,7 @@ func TestKnownByItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCI()
 		f := c.facts("1.4.0")
-		c.fail[f.Key()+"-deploy-staging"] = true
+		c.job.Fail(f.Key() + "-deploy-staging")
 		line := &drivertest.Transport{Base: c, KillAt: 2, Writes: func(*http.Request) bool { return true }}
 		if _, err := hook(t, driver.Deploy, tokenEnv, line).Do(t.Context(), f); !line.Killed() || c.count() != 1 {
 			t.Fatalf("%v, %d runs", err, c.count())

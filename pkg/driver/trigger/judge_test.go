@@ -174,7 +174,7 @@ func TestOverTheNetwork(t *testing.T) {
 	server := httptest.NewServer(&c.mux)
 	defer server.Close()
 	d, err := CircleCI(project.CircleCI{
-		URL: server.URL, Project: "gh/acme/tracer", Branch: "main", Parameters: params(), Token: project.Token{Env: tokenEnv}, Interval: time.Millisecond,
+		URL: server.URL, Project: "gh/acme/tracer", Branch: "main", Parameters: drivertest.JobParams(), Token: project.Token{Env: tokenEnv}, Interval: time.Millisecond,
 	}, driver.Promote)
 	if err != nil {
 		t.Fatal(err)

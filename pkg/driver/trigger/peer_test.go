@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -21,23 +20,17 @@ import (
 
 const goodToken = "token-of-the-ci"
 
-// ci is a CI with one project whose job deploys, as package trigger asks of jobs: it knows what it has deployed by version and digest,
-// refuses to go back, and takes back only what is there. It speaks to a test without a socket: it is an http.RoundTripper.
+// ci is a CI with one project whose job deploys. It speaks to a test without a socket: it is an http.RoundTripper.
 type ci struct {
 	mux http.ServeMux
+	job *drivertest.Job
 
 	mu        sync.Mutex
-	contents  map[string]string // by digest: what the job downloads
-	versions  map[string]string // what was deployed, by version
-	now       *deployed
-	pipelines []*pipeline     // oldest first
-	hold      int             // how many looks a pipeline is under way for
-	pending   int             // how many times the configuration of a new pipeline is asked for in vain
-	fail      map[string]bool // keys whose job fails
-	seen      map[string]int  // requests to the http hook that were answered by their key
+	pipelines []*pipeline    // oldest first
+	hold      int            // how many looks a pipeline is under way for
+	pending   int            // how many times the configuration of a new pipeline is asked for in vain
+	seen      map[string]int // requests to the http hook that were answered by their key
 }
-
-type deployed struct{ release, version, digest, content string }
 
 // pipeline is one run of the job.
 type pipeline struct {
@@ -51,7 +44,7 @@ type pipeline struct {
 }
 
 func newCI() *ci {
-	c := &ci{contents: map[string]string{}, versions: map[string]string{}, hold: 1, fail: map[string]bool{}, seen: map[string]int{}}
+	c := &ci{job: drivertest.NewJob(), hold: 1, seen: map[string]int{}}
 	c.circleRoutes()
 	c.githubRoutes()
 	c.gitlabRoutes()
@@ -105,7 +98,7 @@ func read(r *http.Request, into any) {
 // begin runs the job at once; how it went shows a few looks later.
 func (c *ci) begin(params map[string]string) *pipeline {
 	p := &pipeline{id: len(c.pipelines) + 1, created: time.Now(), params: params}
-	p.ok = !c.fail[params["key"]] && c.job(params)
+	p.ok = c.job.Run(params)
 	c.pipelines = append(c.pipelines, p)
 	return p
 }
@@ -138,58 +131,7 @@ func (c *ci) newest() []*pipeline {
 	return all
 }
 
-// job does what the parameters say.
-func (c *ci) job(p map[string]string) bool {
-	if p["action"] == restore {
-		if c.now == nil || c.now.release != p["undo"] || c.now.digest != p["undo_digest"] {
-			return true // somebody has moved on
-		}
-		if p["release"] == "" {
-			c.now = nil
-			return true
-		}
-	}
-	content, known := c.contents[p["digest"]]
-	there, taken := c.versions[p["version"]]
-	back := p["action"] == string(driver.Promote) && c.now != nil && driver.Newer(c.now.version, p["version"])
-	if !known || taken && there != content || back {
-		return false
-	}
-	c.versions[p["version"]] = content
-	c.now = &deployed{p["release"], p["version"], p["digest"], content}
-	return true
-}
-
-// would tells whether parameters would change anything.
-func (c *ci) would(p map[string]string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p["action"] == restore {
-		return c.now != nil && c.now.release == p["undo"]
-	}
-	return c.now == nil || c.now.release != p["release"]
-}
-
-func (c *ci) state() drivertest.State {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := drivertest.State{Stored: maps.Clone(c.versions)}
-	if c.now != nil {
-		s.Channel = c.now.content
-		s.Stored["the release on the channel"] = c.now.release
-	}
-	return s
-}
-
 func (c *ci) count() int { c.mu.Lock(); defer c.mu.Unlock(); return len(c.pipelines) }
-
-// params are the parameters that the tests' project files send.
-func params() map[string]string {
-	return map[string]string{
-		"key": "${key}", "action": "${action}", "release": "${release.id}", "version": "${release.version}", "digest": "${release.digest}",
-		"undo": "${undo.id}", "undo_digest": "${undo.digest}",
-	}
-}
 
 func quick() waits {
 	return waits{retry.Policy{First: time.Millisecond, Tries: 4}, 5 * time.Millisecond, 100 * time.Millisecond}
@@ -209,43 +151,11 @@ func peer(role driver.Role, c *ci, open maker, write func(r *http.Request) bool)
 		}
 		return open(t, role, env, rt)
 	}
-	return drivertest.Peer{
-		Open:  func(t *testing.T) driver.Driver { t.Helper(); return through(t, &drivertest.Transport{}) },
-		State: func(*testing.T) drivertest.State { return c.state() },
-		Artifact: func(_ *testing.T, version, content string) (string, []byte) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.contents[driver.Digest([]byte(content))] = content
-			return "tracer-" + version + ".tgz", []byte(content)
-		},
-		OnWrite: func(t *testing.T, before func(int)) driver.Driver {
-			t.Helper()
-			return through(t, &drivertest.Transport{Before: before})
-		},
-		Kill: func(t *testing.T, n int, call drivertest.Call) bool { // at every request, not only at the one that writes
-			t.Helper()
-			line := &drivertest.Transport{KillAt: n, Writes: func(*http.Request) bool { return true }}
-			begun := c.count()
-			_, err := call.Run(t.Context(), through(t, line))
-			if line.Killed() != (err != nil) || c.count() > begun+1 {
-				t.Fatalf("%s with a line that is dead: %t: %v, %d pipelines", call, line.Killed(), err, c.count()-begun)
-			}
-			return line.Killed()
-		},
-		LoseAnswer: func(t *testing.T, n int) driver.Driver {
-			t.Helper()
-			return through(t, &drivertest.Transport{LoseAt: n})
-		},
-		WrongSecret: func(t *testing.T) (driver.Driver, string) {
-			t.Helper()
-			t.Setenv(wrong, "the-wrong-one")
-			return open(t, role, wrong, c), "the-wrong-one"
-		},
-		Outage: func(t *testing.T) driver.Driver {
-			t.Helper()
-			return through(t, &drivertest.Transport{Down: true})
-		},
-	}
+	return c.job.Peer(through, c.count, func(t *testing.T) (driver.Driver, string) {
+		t.Helper()
+		t.Setenv(wrong, "the-wrong-one")
+		return open(t, role, wrong, c), "the-wrong-one"
+	})
 }
 
 // must makes a driver with quick waits.

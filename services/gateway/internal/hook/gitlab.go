@@ -43,7 +43,7 @@ type gitlabBody struct {
 		Ref        string          `json:"ref"`
 		Tag        bool            `json:"tag"`
 		Commit     string          `json:"sha"`
-		Source     string          `json:"source"`
+		Source     any             `json:"source"` // why it ran; of a merge request it is a project
 		Status     string          `json:"status"`
 		FinishedAt json.RawMessage `json:"finished_at"`
 	} `json:"object_attributes"`
@@ -99,12 +99,13 @@ func (b gitlabBody) mergeRequest() (told, error) {
 
 func (b gitlabBody) pipeline() (told, error) {
 	a := b.Attributes
+	source, _ := a.Source.(string)
 	switch {
 	case a.Status != "success":
 		return ignore("the pipeline has not succeeded: it is %s", quote(a.Status))
-	case b.MergeRequest != nil || strings.Contains(a.Source, "merge_request_event") || strings.Contains(a.Source, "pull_request_event"):
+	case b.MergeRequest != nil || strings.Contains(source, "merge_request_event") || strings.Contains(source, "pull_request_event"):
 		return ignore("the pipeline ran for a merge request")
-	case a.Source == "parent_pipeline": // it may succeed while the rest of the build goes on, or fails
+	case source == "parent_pipeline": // it may succeed while the rest of the build goes on, or fails
 		return ignore("the pipeline is a part of another")
 	}
 	e := event{

@@ -28,7 +28,8 @@ var now = time.Date(2021, 9, 1, 23, 49, 0, 0, time.UTC) //nolint:gochecknoglobal
 // The examples of GitHub are those of the npm package @octokit/webhooks-examples 7.6.1, which are made of what GitHub sent, cut down.
 // The others are written after the documentation, with the fields that are read and some around them: of GitLab
 // https://docs.gitlab.com/user/project/integrations/webhook_events/, of CircleCI https://circleci.com/docs/webhooks-reference/, of
-// Bitbucket https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/.
+// Bitbucket https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/. The vendors' own examples, whole, go through
+// the handler in package serve's TestPublishedPayloads.
 func example(t testing.TB, name string) []byte {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", name+".json"))
