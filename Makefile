@@ -1,7 +1,7 @@
 # Sluice is built, checked and shown from here; CI runs `make check` and nothing else. `make help` lists the targets.
-# Needed: Go, GNU make, git, python3, Node with npm (for buf and for the npm registry that the tests run), and docker-registry or an apt-get
-# that has it (for the OCI registry that they run). Everything else is fetched at a pinned version into .tmp, which may be deleted
-# at any time.
+# Needed: Go, GNU make, git, python3, Node with npm (for buf and for the npm registry that the tests run), and docker-registry and chromium
+# or an apt-get that has them (for the OCI registry that they run, and the browser that they look at the dashboard with). Everything else
+# is fetched at a pinned version into .tmp, which may be deleted at any time.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
