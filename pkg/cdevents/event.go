@@ -130,41 +130,7 @@ func (r Record) facts() facts {
 		Record: r.Type, Release: s.Release, Project: s.Project, Phase: string(s.Phase), Commit: s.Merge.Commit,
 		Version: s.Version, Beta: s.Beta, Digest: s.Digest, Stage: s.StageName(), Evidence: s.Evidence,
 	}
-	said := saidOf(r.Event)
+	said := release.SaidOf(r.Event)
 	f.By, f.Reason = said.By, said.Reason
 	return f
-}
-
-// saidOf is who made the record happen, and why, where somebody did.
-func saidOf(e release.Event) release.Said {
-	switch e := e.(type) {
-	case release.WasMerged:
-		return release.Said{By: e.Merge.Actor}
-	case release.WasHeld:
-		return e.Holding.Said
-	case release.WasResumed:
-		return e.Said
-	case release.WasExtended:
-		return e.Said
-	case release.WasExpedited:
-		return e.Said
-	case release.WasApproved:
-		return e.Said
-	case release.WasRetried:
-		return e.Said
-	case release.WasRecalled:
-		return e.Said
-	case release.WasNotRolledBack:
-		return e.Said
-	case release.WasCancelled:
-		return e.Said
-	case release.WasFailed:
-		return e.Said
-	case release.WasRefused:
-		return e.Said
-	case release.WasPostponed:
-		return release.Said{Reason: e.Obstacle.Why}
-	case release.WasBegun, release.WasDone, release.WasQueued, release.WasSoaked, release.WasPassed, release.WasBaking, release.WasSuperseded:
-	}
-	return release.Said{}
 }

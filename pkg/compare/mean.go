@@ -23,8 +23,8 @@ type Mean struct {
 // effect as large as the spread, a hundred with a tenth of it.
 func priors() [3]float64 { return [...]float64{1, 10, 100} }
 
-// leastPairs is how many pairs there are before anything is said: two may be alike by rounding, and are then no spread at all.
-const leastPairs = 5
+// LeastPairs is how many pairs there are before anything is said: two may be alike by rounding, and are then no spread at all.
+const LeastPairs = 5
 
 // Add is the comparison after one more pair of values.
 func (m Mean) Add(mine, base float64) (Mean, error) {
@@ -44,7 +44,7 @@ func (m Mean) Add(mine, base float64) (Mean, error) {
 func (m Mean) E() float64 { return math.Exp(m.logE()) }
 
 func (m Mean) logE() float64 {
-	if m.N < leastPairs || m.Sum <= 0 || m.Squares == 0 {
+	if m.N < LeastPairs || m.Sum <= 0 || m.Squares == 0 {
 		return 0
 	}
 	n := float64(m.N)

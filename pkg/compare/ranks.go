@@ -20,6 +20,10 @@ type Ranks struct {
 	Tolerance  float64 // 0 means KayentaTolerance
 }
 
+// LeastRanks is how many values each side has at least before the test can see any difference at its confidence: of four that are all
+// above four others it says that this may be chance, of six that it may be when some are equal.
+const LeastRanks = 7
+
 // Shift is by how much the release's values are above the baseline's (the Hodges-Lehmann estimate), with its interval.
 type Shift struct {
 	Estimate, Low, High float64

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/alert"
 	"github.com/sluice-gate/sluice/pkg/evidence"
 	"github.com/sluice-gate/sluice/pkg/judge"
+	"github.com/sluice-gate/sluice/pkg/release"
 )
 
 // Alerts are judged from what is stored of them, also by a policy that was not there then.
@@ -68,6 +69,49 @@ func TestRanksThatWereNotAsked(t *testing.T) {
 		{At: noon().Add(time.Minute), OK: true, Value: &mine, Baseline: &base},
 	}}}
 	if j := s.Judge(check); j.Word != judge.Inconclusive || !strings.Contains(j.Why, "judged once") {
+		t.Errorf("%+v", j)
+	}
+}
+
+// A merge may have made the soak shorter than the project's: what is judged once was judged then, and is when it is judged again.
+func TestRanksOfAShorterSoak(t *testing.T) {
+	const ranks = `watch: [ { name: ranks, prometheus: { url: "http://p", compare: { value: a, baseline: b, method: mann-whitney } }, interval: 30s } ]`
+	check := policy(t, ranks).Stages[0].Watch[0]
+	delay := 10 * time.Minute
+	s := evidence.Span{Name: "staging", Beats: 1, Watched: delay, Lasts: delay}
+	s.From, s.To = noon(), noon().Add(delay)
+	looks := evidence.Check{Name: "ranks", Source: judge.Source(check)}
+	for i := range 19 {
+		mine, base := 200+float64(i*7%19), 100+float64(i*11%19)
+		looks.Looks = append(looks.Looks, judge.Measurement{
+			At: noon().Add(time.Duration(i) * 30 * time.Second), OK: true, Value: &mine, Baseline: &base,
+		})
+	}
+	s.Checks = []evidence.Check{looks}
+	if j := s.Judge(check); j.Word != judge.Fail || j.At.Sub(noon()) != 8*time.Minute {
+		t.Errorf("%+v at %s", j.Word, j.At)
+	}
+	r := evidence.Release{State: release.State{
+		Phase: release.Cancelled, Merge: release.Merge{Delay: &delay}, Policy: release.Policy{Delay: 2 * time.Hour},
+	}, Spans: []evidence.Span{s}}
+	if d := r.Decide(policy(t, ranks)); d.Word != judge.Fail {
+		t.Errorf("%+v", d)
+	}
+}
+
+// An alert that began while the release was rolled out is the release's when it is judged again, too.
+func TestAnAlertOfTheDeploymentIsJudgedAgain(t *testing.T) {
+	check := policy(t, `watch: [ { name: alerts, alert: {} } ]`).Stages[0].Watch[0]
+	s := span("staging", noon(), check, "")
+	s.Alerts = []judge.Measurement{{At: noon().Add(-7 * time.Minute), Alert: &judge.Notice{
+		Print: "1a30ba71cca2921f", Alert: alert.Alert{Status: alert.Firing, Name: "HighErrorRate"},
+	}}}
+	s.Came = noon().Add(-10 * time.Minute)
+	if j := s.Judge(check); j.Word != judge.Fail {
+		t.Errorf("%+v", j)
+	}
+	s.Came = noon().Add(-5 * time.Minute)
+	if j := s.Judge(check); j.Word != judge.Inconclusive {
 		t.Errorf("%+v", j)
 	}
 }

@@ -24,6 +24,9 @@ type Release struct {
 type Span struct {
 	judge.Stretch
 	Name    string        // of the stage
+	Came    time.Time     // since when the release may have been running there
+	Lasts   time.Duration // how long it was to last, when it was merged; 0: that is not known
+	Least   int           // how much of it must be watched, in percent
 	To      time.Time     // when it ended, or, while it goes on, until when it is looked at
 	Live    bool          // it goes on
 	Beats   int           // how many heartbeats there were
@@ -78,8 +81,14 @@ func Read(ctx context.Context, j *journal.Journal, id string, now time.Time) (Re
 		return Release{}, err
 	}
 	out.Unread = unread
+	states := make([]release.State, len(records))
+	for i, r := range records {
+		states[i] = r.State
+	}
 	for i := range spans {
-		cover(&spans[i], beats.At, every[i])
+		s := &spans[i]
+		s.Came, s.Lasts, s.Least = s.Stretch.Came(states), s.Stretch.Lasts(out.State), out.State.Policy.MinCoverage()
+		cover(s, beats.At, every[i])
 	}
 	sortInto(spans, measured)
 	return out, alerts(ctx, j, out.State.Project, spans)

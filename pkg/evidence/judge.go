@@ -23,7 +23,10 @@ type Judged struct {
 
 // Judge judges what was measured in a span as a check would have.
 func (s Span) Judge(c project.Check) Judged {
-	j := Judged{Check: c, Rule: judge.RuleOf(c, s.From), Word: judge.Inconclusive}
+	j := Judged{Check: c, Rule: judge.RuleOf(c, s.From).Within(s.Lasts, s.Least), Word: judge.Inconclusive}
+	if !s.Came.IsZero() {
+		j.Rule.Came = s.Came
+	}
 	found, why := s.find(c)
 	if c.Alert != nil {
 		return s.judgeAlerts(j, why)
@@ -159,6 +162,7 @@ func (r Release) Decide(p *project.Project) Decision {
 			continue
 		}
 		span = span.before(until)
+		span.Lasts, span.Least = r.lasts(span, p), p.Soak.Coverage
 		var first *Judged
 		for _, c := range checks {
 			j := span.Judge(c)
@@ -204,10 +208,7 @@ func (r Release) short(last Span) bool {
 
 // checks are those of a policy for a span, and until when they would have run; the zero time: as long as they did.
 func (r Release) checks(s Span, p *project.Project) (checks []project.Check, until time.Time, why string) {
-	stage := s.Stage
-	if named := r.State.Policy.Stages; len(named) > 1 {
-		stage = slices.IndexFunc(p.Stages, func(o project.Stage) bool { return o.Name == s.Name })
-	}
+	stage := r.stage(s, p)
 	switch {
 	case s.Bake && p.Bake == nil:
 		return nil, time.Time{}, "the policy has no bake"
@@ -220,6 +221,25 @@ func (r Release) checks(s Span, p *project.Project) (checks []project.Check, unt
 		until = s.From.Add(p.Stages[stage].Delay)
 	}
 	return p.Stages[stage].Watch, until, ""
+}
+
+// lasts is how long a span lasts by a policy that has it, unless the merge said that.
+func (r Release) lasts(s Span, p *project.Project) time.Duration {
+	switch {
+	case s.Bake:
+		return p.Bake.For
+	case r.State.Merge.Delay != nil:
+		return *r.State.Merge.Delay
+	}
+	return p.Stages[r.stage(s, p)].Delay
+}
+
+// stage is the index of a span's stage in a policy: by its name if there are several. Negative, or beyond: it has no such stage.
+func (r Release) stage(s Span, p *project.Project) int {
+	if len(r.State.Policy.Stages) > 1 {
+		return slices.IndexFunc(p.Stages, func(o project.Stage) bool { return o.Name == s.Name })
+	}
+	return s.Stage
 }
 
 // delay is the soak of a stage by the release's own policy.

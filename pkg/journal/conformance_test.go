@@ -67,6 +67,8 @@ func behaviours() map[string]func(*testing.T, *bundle) {
 		"do: once, whoever does it":                     doOnce,
 		"do: every command lands in a race":             doRace,
 		"do: a release that nobody knows":               doNone,
+		"audit: one link, whoever links":                linkOnce,
+		"audit: what was stored verifies":               auditVerifies,
 		"beats: all of them, from a time":               beats,
 		"now: the broker's":                             now,
 		"until ended: by an append":                     untilEnded,

@@ -70,6 +70,10 @@ func TestCost(t *testing.T) {
 		}
 		return err
 	})
+	ended := b.ended(t)
+	link := func() error { _, _, err := j.Link(b.ctx, ended, nil); return err }
+	count("link an ended release", 2, 2, link)
+	count("link it again: the link is read", 2, 3, link)
 	for range 3 {
 		b.store(t, &nats.Msg{Subject: topology.Heartbeat(b.id)})
 	}

@@ -48,10 +48,15 @@
 // slower, and nothing is lost or blocked. A record of the project that can not be read is an error, and stops its claims:
 // only the promoter writes it.
 //
+// # What is proven
+//
+// Every record carries the hash of the one before, and the last records of ended releases are in a chain for each project
+// ([Journal.Link], [Journal.Verify]); package audit says what that proves. Links are appended by compare-and-set, too.
+//
 // # What it costs
 //
 // Messages sent and received: load 1 and 1, snapshot 1 and 2, append 2 and 2 (the record is read back for the broker's
-// timestamp), settle 2 and 4 (the requests, then the stops), do 3 and 3; TestCost holds the numbers. All answers come in on
+// timestamp), settle 2 and 4 (the requests, then the stops), do 3 and 3, link 2 and 2; TestCost holds the numbers. All answers come in on
 // one subscription: one for each read made a snapshot eleven times slower.
 //
 // # What fails

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -52,7 +53,8 @@ type Entry struct {
 	At    time.Time     // broker's timestamp of the record
 	Type  string        // the record's event word
 
-	unknown []byte // fields of the state that a newer version wrote; they are carried on
+	unknown []byte     // fields of the state that a newer version wrote; they are carried on
+	hash    audit.Hash // of the record; the next one carries it
 }
 
 // Open binds to the stream, for as long as the connection lasts. service names the instance in every record that it appends.
@@ -214,7 +216,9 @@ func (j *Journal) Append(ctx context.Context, e Entry, ev release.Event, cause s
 	if subject == "" {
 		return Entry{}, fmt.Errorf("append %s: release %q: an unsafe name: %w", ev.Name(), state.Release, ErrNone)
 	}
-	data, err := releasepb.EncodeRecord(releasepb.Record{Event: ev, State: state, Service: j.service, Cause: cause, Unknown: e.unknown})
+	data, err := releasepb.EncodeRecord(releasepb.Record{
+		Event: ev, State: state, Service: j.service, Cause: cause, Prev: e.chained(subject), Unknown: e.unknown,
+	})
 	if err != nil {
 		return Entry{}, fmt.Errorf("journal of %s: %w", state.Release, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -163,7 +164,10 @@ func entry(m stored) (Entry, error) {
 	if flawed {
 		at = flaw{}.now(at)
 	}
-	return Entry{State: rec.State.Stamp(m.Seq, m.At), Seq: m.Seq, At: at, Type: rec.Type, unknown: rec.Unknown}, nil
+	return Entry{
+		State: rec.State.Stamp(m.Seq, m.At), Seq: m.Seq, At: at, Type: rec.Type,
+		unknown: rec.Unknown, hash: audit.Of(message(m)),
+	}, nil
 }
 
 // unfolded keeps the requests that the entry has not answered, and adds those that a later one on the same subject hides

@@ -126,7 +126,11 @@ const (
 // compareAndSet stores m if the last message on its subject has the given sequence. An acknowledgement counts only if it
 // names this stream, has a sequence, and is no duplicate.
 func (j *Journal) compareAndSet(ctx context.Context, m *nats.Msg, last uint64) (uint64, error) {
-	m.Header.Set(jetstream.ExpectedStreamHeader, topology.StreamSluice)
+	return j.compareAndSetIn(ctx, topology.StreamSluice, m, last)
+}
+
+func (j *Journal) compareAndSetIn(ctx context.Context, stream string, m *nats.Msg, last uint64) (uint64, error) {
+	m.Header.Set(jetstream.ExpectedStreamHeader, stream)
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(last, 10))
 	var ack *jetstream.PubAck
 	err := soon(ctx, func(ctx context.Context) (err error) {
@@ -139,7 +143,7 @@ func (j *Journal) compareAndSet(ctx context.Context, m *nats.Msg, last uint64) (
 		return 0, fmt.Errorf("%w: %w", ErrConflict, err)
 	case err != nil:
 		return 0, err
-	case ack.Stream != topology.StreamSluice || ack.Sequence == 0 || ack.Duplicate:
+	case ack.Stream != stream || ack.Sequence == 0 || ack.Duplicate:
 		return 0, fmt.Errorf("an acknowledgement that does not count: stream %q, sequence %d, duplicate %t", ack.Stream, ack.Sequence, ack.Duplicate)
 	}
 	return ack.Sequence, nil

@@ -21,6 +21,9 @@ type Signals struct {
 	All    []Signal
 	More   bool // there are, or may be, some after these
 	Stored int  // how many there were when it was asked, these and those after them
+	// Rewound: what was read last is not there any more, and what comes now has its sequences again, or lower ones. A broker that crashed
+	// may have lost the end of this stream (PersistMode async), or somebody made the stream anew.
+	Rewound bool
 }
 
 // Bounds of one read of signals.
@@ -30,7 +33,7 @@ const (
 )
 
 // Signals are the next signals of a project, as [Journal.NextSignal] has them: at most a thousand, and about a MiB. None is not an error.
-// Where Stored reaches [topology.SignalsPerSubject] the stream may have dropped the oldest before they were read.
+// Where Stored reaches [SignalStream.PerSubject] the stream may have dropped the oldest before they were read.
 //
 // How far there is to read the leader says, so what a replica that lags behind does not have yet is More, and never nothing.
 func (j *Journal) Signals(ctx context.Context, project, release string, after uint64, since time.Time) (Signals, error) {
@@ -40,7 +43,7 @@ func (j *Journal) Signals(ctx context.Context, project, release string, after ui
 	}
 	last, err := j.leaderLast(ctx, topology.StreamSignals, subject)
 	if errors.Is(err, ErrNone) || err == nil && (last.Seq <= after || after == 0 && last.At.Before(since)) {
-		return Signals{}, nil
+		return Signals{Rewound: last.Seq < after && err == nil}, nil // the newest of a subject is dropped last
 	}
 	if err != nil {
 		return Signals{}, err
@@ -61,7 +64,11 @@ func (j *Journal) Signals(ctx context.Context, project, release string, after ui
 		if err != nil {
 			return Signals{}, err
 		}
-		return Signals{All: []Signal{next}, More: true, Stored: 1}, nil
+		stored, err := j.keptOf(ctx, subject)
+		if err != nil {
+			return Signals{}, err
+		}
+		return Signals{All: []Signal{next}, More: true, Stored: stored}, nil
 	}
 	if err != nil {
 		return Signals{}, fmt.Errorf("read %s: %w", subject, err)
@@ -76,25 +83,72 @@ func (j *Journal) Signals(ctx context.Context, project, release string, after ui
 	return out, nil
 }
 
-// SignalsSince is since when the stream has all signals that it did not drop by their number (see [Journal.Signals]) or age: zero unless it
-// is as full, in bytes, that it drops the oldest for any new one, whatever they are about.
-func (j *Journal) SignalsSince(ctx context.Context) (time.Time, error) {
+// keptOf is how many messages of a subject the stream of signals has if it is full of them, and 1 otherwise: who can not count those after
+// a sequence must take the worst for true.
+func (j *Journal) keptOf(ctx context.Context, subject string) (int, error) {
 	var info struct {
 		Config struct {
-			MaxBytes int64 `json:"max_bytes"`
+			PerSubject int `json:"max_msgs_per_subject"`
+		} `json:"config"`
+		State struct {
+			Subjects map[string]int `json:"subjects"`
+		} `json:"state"`
+	}
+	request := struct {
+		Filter string `json:"subjects_filter"`
+	}{subject}
+	if err := j.call(ctx, "STREAM.INFO."+topology.StreamSignals, request, &info); err != nil {
+		return 0, fmt.Errorf("how many messages %s has: %w", subject, err)
+	}
+	if n := info.State.Subjects[subject]; n >= info.Config.PerSubject {
+		return n, nil
+	}
+	return 1, nil
+}
+
+// SignalStream is what is known of the stream of signals as a whole.
+type SignalStream struct {
+	Last uint64 // sequence of its newest message
+	// PerSubject is how many of a subject are kept: where so many are unread, some may have been dropped.
+	PerSubject int
+	Since      time.Time // what came before may have been dropped, for another reason than its subject's number (see [Journal.Signals])
+	Why        string    // the reason
+}
+
+// SignalStream asks the leader for the state of the stream of signals. now is the broker's time.
+func (j *Journal) SignalStream(ctx context.Context, now time.Time) (SignalStream, error) {
+	var info struct {
+		Created time.Time `json:"created"`
+		Config  struct {
+			MaxBytes   int64         `json:"max_bytes"`
+			MaxAge     time.Duration `json:"max_age"`
+			PerSubject int           `json:"max_msgs_per_subject"`
 		} `json:"config"`
 		State struct {
 			Bytes int64     `json:"bytes"`
 			First time.Time `json:"first_ts"`
+			Last  uint64    `json:"last_seq"`
 		} `json:"state"`
 	}
 	if err := j.call(ctx, "STREAM.INFO."+topology.StreamSignals, nil, &info); err != nil {
-		return time.Time{}, fmt.Errorf("how full the stream of signals is: %w", err)
+		return SignalStream{}, fmt.Errorf("how full the stream of signals is: %w", err)
 	}
-	if most := info.Config.MaxBytes; most <= 0 || info.State.Bytes < most-most/16 {
-		return time.Time{}, nil
+	out := SignalStream{
+		Last: info.State.Last, PerSubject: info.Config.PerSubject, Since: info.Created, Why: "the stream of signals was made anew",
 	}
-	return info.State.First, nil
+	if age := info.Config.MaxAge; age > 0 && now.Add(-age).After(out.Since) {
+		out.Since, out.Why = now.Add(-age), fmt.Sprintf("signals are kept for %s", age)
+	}
+	if most := info.Config.MaxBytes; most > 0 && info.State.Bytes >= most-most/16 && info.State.First.After(out.Since) {
+		out.Since, out.Why = info.State.First, "the stream of signals is full, and dropped the oldest"
+	}
+	return out, nil
+}
+
+// SignalAt is when the signal with a sequence of SLUICE_SIGNALS was stored. ErrNone when it is not there any more.
+func (j *Journal) SignalAt(ctx context.Context, seq uint64) (time.Time, error) {
+	m, err := j.leaderGet(ctx, topology.StreamSignals, fmt.Sprintf("signal %d", seq), get{Seq: seq})
+	return m.At, err
 }
 
 // NextSignal is the first signal of a project that was stored after a sequence of SLUICE_SIGNALS or, when after is 0, at or

@@ -133,7 +133,7 @@ func (r Rule) fires(k firing, at time.Time, n Notice) firing {
 	anew := !k.on || !n.Since.IsZero() && began.After(k.began)
 	if anew {
 		k = r.resolved(k, began)
-		if !began.Equal(k.began) && began.Before(r.Began) && !began.Before(r.Began.Add(-flapsBefore)) {
+		if !began.Equal(k.began) && began.Before(r.Came) && !began.Before(r.Came.Add(-flapsBefore)) {
 			k.flaps++
 		}
 		k.on, k.began = true, began
@@ -153,7 +153,7 @@ func (r Rule) resolved(k firing, at time.Time) firing {
 
 // lasted is how long an alert has fired that counts: altogether, since the release came and the check's grace was over.
 func (r Rule) lasted(k firing, now time.Time) time.Duration {
-	if !k.on || k.began.Before(r.Began) {
+	if !k.on || k.began.Before(r.Came) {
 		return k.lasted
 	}
 	return k.lasted + max(0, now.Sub(r.counts(k)))
@@ -172,7 +172,7 @@ func (r Rule) counts(k firing) time.Time {
 
 // suspect tells whether an alert that fires may be the release's fault.
 func (r Rule) suspect(k firing) bool {
-	return k.flaps < mostFlaps && (k.lasted > 0 || k.on && !k.began.Before(r.Began))
+	return k.flaps < mostFlaps && (k.lasted > 0 || k.on && !k.began.Before(r.Came))
 }
 
 // blamed is the first alert, by the time at which it began, that fails the check.
@@ -194,7 +194,7 @@ func byTime(x, y *firing) int {
 func (r Rule) doubt(a alerts) string {
 	var doubtful []*firing
 	for _, k := range a.known {
-		if k.on && (k.flaps >= mostFlaps || k.began.Before(r.Began)) {
+		if k.on && (k.flaps >= mostFlaps || k.began.Before(r.Came)) {
 			doubtful = append(doubtful, k)
 		}
 	}

@@ -67,3 +67,110 @@ func TestComparisonOverARestart(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// compared is a rule of a soak of two hours, looked at every ten seconds.
+func compared(c project.Compare, policy project.NoData) judge.Rule {
+	c.Errors, c.Requests, c.Tolerated, c.FalseAlarms = "a", "b", 1, 0.01
+	check := project.Check{Interval: 10 * time.Second, Metric: &project.Metric{Prometheus: &project.Prometheus{Compare: &c}, NoData: policy}}
+	return judge.RuleOf(check, noon()).Within(2*time.Hour, 90)
+}
+
+// One of several instances goes, and with it its part of a sum: what is left is no news of the last ten seconds.
+func TestComparisonWhenAnInstanceGoes(t *testing.T) {
+	r := compared(project.Compare{}, "")
+	for name, c := range map[string]struct{ before, after judge.Counters }{
+		"of staging": {
+			judge.Counters{Mine: compare.Count{Events: 90_000, Exposure: 1_000_000}, Base: compare.Count{Events: 10_000, Exposure: 1_000_000}},
+			judge.Counters{Mine: compare.Count{Events: 80_000, Exposure: 900_000}, Base: compare.Count{Events: 10_060, Exposure: 1_006_000}},
+		},
+		"of production": {
+			judge.Counters{Mine: compare.Count{Events: 10_000, Exposure: 1_000_000}, Base: compare.Count{Events: 100, Exposure: 1_000_000}},
+			judge.Counters{Mine: compare.Count{Events: 10_060, Exposure: 1_006_000}, Base: compare.Count{Events: 90, Exposure: 900_000}},
+		},
+		"the errors of production alone": { // a series of errors goes stale, the requests go on
+			judge.Counters{Mine: compare.Count{Events: 10_000, Exposure: 1_000_000}, Base: compare.Count{Events: 100, Exposure: 1_000_000}},
+			judge.Counters{Mine: compare.Count{Events: 10_060, Exposure: 1_006_000}, Base: compare.Count{Exposure: 1_006_000}},
+		},
+	} {
+		per := compare.Count{Events: 1, Exposure: 100}
+		ms := counted(50, c.before, per, per)
+		for i, m := range counted(600, c.after, per, per) {
+			m.At = noon().Add(time.Duration(50+i) * 10 * time.Second)
+			ms = append(ms, m)
+		}
+		if got := fold(r, ms); got.Failed {
+			t.Errorf("%s: %s", name, got.Last.Said)
+		}
+		for i := range ms[51:] { // and it is not blind after that
+			ms[51+i].Counters.Mine.Events += 9 * i
+		}
+		if got := fold(r, ms); !got.Failed {
+			t.Errorf("%s: ten times as many errors are not seen", name)
+		}
+	}
+}
+
+// A service that crashes all the time counts from nothing all the time. That is seen.
+func TestComparisonOfWhatCrashesAllTheTime(t *testing.T) {
+	r := compared(project.Compare{}, "")
+	var ms []judge.Measurement
+	for i, m := range counted(300, judge.Counters{}, compare.Count{}, compare.Count{Events: 1, Exposure: 100}) {
+		m.Counters.Mine = compare.Count{Events: 20 + i%3, Exposure: float64(90 + 7*(i%5))}
+		ms = append(ms, m)
+	}
+	if got := fold(r, ms); !got.Failed {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Without requests nothing is compared, and that is no pass: it is inconclusive, and after a while there is no data.
+func TestComparisonWithoutRequests(t *testing.T) {
+	some := compare.Count{Events: 1, Exposure: 100}
+	for name, c := range map[string]struct {
+		mine, base compare.Count
+		policy     project.NoData
+		lacks      string
+	}{
+		"none here":             {compare.Count{}, some, project.HoldOnNoData, "there are no requests since 12:00:00 UTC, so"},
+		"none in the baseline":  {some, compare.Count{}, project.HoldOnNoData, "the baseline has no requests since 12:00:00 UTC"},
+		"none at all":           {compare.Count{}, compare.Count{}, project.HoldOnNoData, "neither here nor in the baseline"},
+		"errors, no requests":   {compare.Count{Events: 1}, some, project.HoldOnNoData, "errors without requests"},
+		"and that is ignored":   {compare.Count{}, some, project.IgnoreNoData, "there are no requests"}, // nothing was ever measured
+		"and that is a failure": {compare.Count{}, some, project.FailOnNoData, "there are no requests"},
+	} {
+		r := compared(project.Compare{}, c.policy)
+		ms := counted(40, judge.Counters{Mine: some, Base: some}, c.mine, c.base)
+		early, late := fold(r, ms[:20]), fold(r, ms)
+		if early.Lacking != "" || early.Inconclusive == "" {
+			t.Errorf("%s, after three minutes: %+v", name, early)
+		}
+		if !strings.Contains(late.Lacking, c.lacks) || late.Failed || (judge.Verdict{Rule: r, Tally: late}).Word() != judge.Inconclusive {
+			t.Errorf("%s: %+v", name, late)
+		}
+	}
+	// A little traffic is enough, and what a side has meanwhile is kept: a request every two minutes, all of which fail.
+	r := compared(project.Compare{}, project.HoldOnNoData)
+	ms := counted(700, judge.Counters{}, compare.Count{}, compare.Count{Events: 1, Exposure: 100})
+	for i := range ms {
+		n := i / 12
+		ms[i].Counters.Mine = compare.Count{Events: n, Exposure: float64(n)}
+		if got := fold(r, ms[:i+1]); got.Lacking != "" {
+			t.Fatalf("look %d: %s", i, got.Lacking)
+		}
+	}
+	if got := fold(r, ms); !got.Failed {
+		t.Errorf("%+v", got)
+	}
+	// Once something was compared, a project may ignore that there is nothing any more.
+	ignored := compared(project.Compare{}, project.IgnoreNoData)
+	ms = counted(100, judge.Counters{}, some, some)
+	for i := range ms[10:] {
+		ms[10+i].Counters.Mine = ms[9].Counters.Mine
+	}
+	if got := fold(ignored, ms); got.Lacking != "" || got.Inconclusive != "" {
+		t.Errorf("%+v", got)
+	}
+	if got := fold(r, ms); got.Lacking == "" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -17,6 +17,7 @@ package judge
 import (
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/compare"
 	"github.com/sluice-gate/sluice/pkg/project"
 )
 
@@ -26,15 +27,21 @@ type Rule struct {
 	InARow bool      // a success begins the count anew
 	Of     int       // failures are counted among so many looks, the last ones; 0: among all
 	Began  time.Time // when the soak or the bake began
+	Came   time.Time // since when what is watched may have been running: [Stretch.Came]; never after Began
 	From   time.Time // what was measured before this, in the check's grace, does not count
 	News   bool      // only signals that are news count
 	// Compare, unless it is nil, takes the place of the limit: what is measured are counters.
 	Compare *project.Compare
+	// Score, unless it is nil, does so, too: what is measured are many numbers.
+	Score *project.Score
 	// Alert, unless it is nil, does so, too: what is measured are notices of alerts, and times.
 	Alert  *project.Alert
 	NoData project.NoData // what it means that there is nothing to judge; empty is to hold
+	Idle   time.Duration  // of a comparison of counters: when nothing could be compared for longer there is no data
+	Apart  time.Duration  // of a comparison of numbers: looks that are closer see, in part, the same; the later one does not count
 
 	condition *condition // of a value; nil: the source says whether it is well
+	interval  time.Duration
 }
 
 // RuleOf is the rule of a project's check in a soak or a bake that began at a time.
@@ -42,6 +49,14 @@ func RuleOf(c project.Check, from time.Time) Rule {
 	r := Rule{
 		Limit: max(c.Failures, 1), InARow: c.Of == 0, Of: c.Of, Began: from.Truncate(precision), From: Counting(c, from),
 		Compare: comparing(c), Alert: c.Alert, condition: conditionOf(c),
+		interval: c.Interval,
+	}
+	r.Came = r.Began
+	if r.Compare != nil {
+		r.Idle, r.Apart = max(idle, leastIdle*c.Interval), r.Compare.Window()
+	}
+	if r.Score = scoring(c); r.Score != nil {
+		r.Apart = r.Score.Window()
 	}
 	if c.Signal != nil {
 		r.Limit, r.InARow, r.News = c.Signal.Max+1, false, c.Signal.NewOnly
@@ -67,6 +82,7 @@ type Measurement struct {
 	Value    *float64  // the number that was read
 	Baseline *float64  // of a comparison of numbers: what the value is compared with
 	Counters *Counters // of a comparison, which decides by itself whether it is well
+	Many     []float64 // of a score, likewise: of each metric the number and the baseline's; NaN for none
 	Alert    *Notice   // of an alert, likewise; nil: that is how late it is
 }
 
@@ -83,10 +99,13 @@ type Tally struct {
 	Failed   bool // for good
 	// Inconclusive says why what is measured now says nothing about the release; empty: it does.
 	Inconclusive string
+	// Lacking says why a comparison has no data, though its source answers, and what has none is not watched; empty: it has some.
+	Lacking string
 
 	compared *comparison
 	window   []Measurement // the last looks, where failures are counted among them
 	numbers  *numbers
+	scores   *scores
 	alerts   *alerts
 }
 
@@ -102,9 +121,13 @@ func (r Rule) Add(t Tally, m Measurement) Tally {
 		return t
 	}
 	switch {
+	case r.Score != nil && m.Many != nil:
+		return r.score(t, m)
 	case r.Compare == nil:
 	case m.Baseline != nil && m.Value != nil:
 		return r.numbers(t, m)
+	case r.Compare.Previous && (m.Value != nil || m.Counters != nil && m.Counters.Base == (compare.Count{})):
+		return r.alone(t)
 	case m.Counters != nil:
 		return r.compare(t, m)
 	}

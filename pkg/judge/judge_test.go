@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func TestWhatATallySays(t *testing.T) {
 				t.Fatalf("sample %d is no failure that counts: %+v of %+v", i, s, tally)
 			}
 		}
-		if tally.Count > 0 && (tally.Samples[0] != tally.First || tally.Samples[len(tally.Samples)-1].At != tally.Last.At) {
+		if tally.Count > 0 && (!reflect.DeepEqual(tally.Samples[0], tally.First) || tally.Samples[len(tally.Samples)-1].At != tally.Last.At) {
 			t.Fatalf("the first and the last are not among the samples: %+v", tally)
 		}
 	})
@@ -145,6 +146,7 @@ func TestRules(t *testing.T) {
 		"signal": {project.Check{Signal: &project.Signal{Max: 5}, Failures: 1}, judge.Rule{Limit: 6, Began: noon(), From: noon()}},
 		"none":   {project.Check{Exec: &project.Exec{}}, judge.Rule{Limit: 1, InARow: true, Began: noon(), From: noon()}},
 	} {
+		c.want.Came = noon()
 		if got := judge.RuleOf(c.check, noon()); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}

@@ -20,7 +20,9 @@ type numbers struct {
 	base   []float64
 	per    int // how many looks a pair is the mean of
 	open   [2]float64
-	opened int // looks in open, which is their sum
+	opened int       // looks in open, which is their sum
+	looks  int       // in mine and base together with open
+	next   time.Time // a look before that is too close to the last one
 	judged bool
 }
 
@@ -31,31 +33,42 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 	if t.numbers != nil {
 		n = *t.numbers
 	}
-	if n.judged {
+	fresh := !m.At.Before(n.next) // or it sees, in part, what the look before saw: then it is stored, and weighs nothing
+	ranks := r.Compare.Method == project.MannWhitney
+	if n.judged || !fresh && !(ranks && r.asks(m.At, n.looks)) {
 		return t
 	}
+	t.Lacking = ""
 	mine, base := *m.Value, *m.Baseline
 	if r.Compare.Worse == project.LowerIsWorse {
 		mine, base = base, mine
 	}
 	worse, said := false, ""
-	if r.Compare.Method == project.MannWhitney {
-		n = n.add(mine, base)
-		if n.judged = !m.At.Before(r.asksAt()); n.judged {
+	if ranks {
+		if fresh {
+			n = n.add(mine, base)
+		}
+		if n.judged = r.asks(m.At, n.looks); n.judged {
 			worse, said, t.Inconclusive = r.ranks(n)
 		} else {
-			t.Inconclusive = r.notYet()
+			t.Inconclusive = r.notYet(m.At, n.looks)
 		}
 	} else {
 		mean, err := n.mean.Add(mine, base)
 		if err != nil { // numbers that can not be: they say nothing
 			return t
 		}
-		n.mean = mean
+		n.mean, t.Inconclusive = mean, ""
+		if mean.N < compare.LeastPairs {
+			t.Inconclusive = fmt.Sprintf("%d numbers are too few to say anything", mean.N)
+		}
 		worse, said = mean.Worse(r.Compare.FalseAlarms), r.saidMean(mean)
 	}
+	if fresh {
+		n.next = m.At.Add(r.Apart)
+		t.Measured++
+	}
 	t.numbers = &n
-	t.Measured++
 	if m.OK, m.Said = !worse, said; m.OK {
 		return t
 	}
@@ -63,29 +76,30 @@ func (r Rule) numbers(t Tally, m Measurement) Tally {
 	return t
 }
 
-// Within is the rule for a soak or a bake of that length, which a merge may have made shorter than the project's: a test of ranks asks
-// before it is over.
-func (r Rule) Within(lasts time.Duration) Rule {
-	if r.Compare == nil || r.Compare.After < lasts {
-		return r
-	}
-	const tenths = 9
-	shorter := *r.Compare
-	shorter.After = lasts * tenths / 10
-	r.Compare = &shorter
-	return r
+// asks tells whether a test of ranks, or a score, is asked: once its time has come, and there are so many looks that it could see a
+// difference. With fewer it is no question yet, whatever they were.
+func (r Rule) asks(at time.Time, looks int) bool {
+	return !at.Before(r.asksAt()) && looks >= compare.LeastRanks
 }
 
-// asksAt is when a test of ranks asks.
-func (r Rule) asksAt() time.Time { return r.Began.Add(r.Compare.After) }
+// asksAt is when a test of ranks, or a score, asks.
+func (r Rule) asksAt() time.Time {
+	if r.Score != nil {
+		return r.Began.Add(r.Score.After)
+	}
+	return r.Began.Add(r.Compare.After)
+}
 
-func (r Rule) notYet() string {
+func (r Rule) notYet(at time.Time, looks int) string {
+	if !at.Before(r.asksAt()) {
+		return fmt.Sprintf("%d numbers are too few to say anything: it is judged with %d", looks, compare.LeastRanks)
+	}
 	return fmt.Sprintf("it is judged once, at %s UTC", r.asksAt().UTC().Format(time.DateTime))
 }
 
 // add keeps one more pair. The slices are of this tally alone: nobody changes what was kept.
 func (n numbers) add(mine, base float64) numbers {
-	n.open[0], n.open[1], n.opened = n.open[0]+mine, n.open[1]+base, n.opened+1
+	n.open[0], n.open[1], n.opened, n.looks = n.open[0]+mine, n.open[1]+base, n.opened+1, n.looks+1
 	if n.opened < n.per {
 		return n
 	}

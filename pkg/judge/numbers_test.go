@@ -82,15 +82,75 @@ func TestRanksAskOnce(t *testing.T) {
 	if tally = look(tally, 10*time.Minute, 2, 1); tally.Failed || !strings.Contains(tally.Inconclusive, "too few") {
 		t.Errorf("%+v", tally)
 	}
+	for _, mine := range []float64{0.7, 0.8, 1.1, 1.2, 0.9} {
+		tally = look(tally, 11*time.Minute, mine, 2-mine)
+	}
+	if tally.Failed || tally.Inconclusive != "" {
+		t.Errorf("seven numbers each: %+v", tally)
+	}
 	for range 1000 {
 		tally = look(tally, 11*time.Minute, 2, 1)
 	}
-	if tally.Failed || tally.Measured != 2 {
+	if tally.Failed || tally.Measured != 7 {
 		t.Errorf("it was asked again: %+v", tally)
 	}
-	short := r.Within(5 * time.Minute)
-	if short.Compare.After != 270*time.Second || r.Compare.After != 10*time.Minute || r.Within(time.Hour).Compare.After != 10*time.Minute {
-		t.Errorf("in five minutes it is asked after %s", short.Compare.After)
+}
+
+// TestRanksAreAskedBeforeWhatMayBeMissing: a tenth of the soak need not be watched. A test that asks once in that tenth may never be asked,
+// and its release would be promoted unjudged.
+func TestRanksAreAskedBeforeWhatMayBeMissing(t *testing.T) {
+	after := func(set, lasts time.Duration, coverage int) time.Duration {
+		return comparing(project.Compare{Method: project.MannWhitney, After: set}).Within(lasts, coverage).Compare.After
+	}
+	for _, c := range []struct {
+		set, lasts time.Duration
+		coverage   int
+		want       time.Duration
+	}{
+		{108 * time.Minute, 2 * time.Hour, 90, 96 * time.Minute},
+		{30 * time.Minute, 2 * time.Hour, 90, 30 * time.Minute},
+		{96 * time.Minute, 10 * time.Minute, 90, 8 * time.Minute}, // a merge's own delay
+		{96 * time.Minute, 2 * time.Hour, 50, 48 * time.Minute},
+		{110 * time.Minute, 2 * time.Hour, 100, 108 * time.Minute},
+		{time.Hour, 0, 90, time.Hour}, // how long it lasts is not known
+	} {
+		if got := after(c.set, c.lasts, c.coverage); got != c.want {
+			t.Errorf("%+v: asked after %s", c, got)
+		}
+	}
+}
+
+// TestNumbersThatOverlap: a mean over the last five minutes that is looked at every ten seconds is thirty times nearly the same. Taken for
+// thirty it is a false alarm in most soaks; the rule lets those count that see something new.
+func TestNumbersThatOverlap(t *testing.T) {
+	const soaks, looks, window = 200, 720, 30
+	alarms := func(c project.Compare) int {
+		c.Tolerated, c.FalseAlarms = 1, 0.01
+		r := judge.RuleOf(project.Check{Metric: &project.Metric{Prometheus: &project.Prometheus{Compare: &c}}}, came)
+		n := 0
+		for soak := range soaks {
+			random := rand.New(rand.NewPCG(7, uint64(soak)))
+			var tally judge.Tally
+			var sums [2][looks + window + 1]float64
+			for i := range looks + window {
+				sums[0][i+1], sums[1][i+1] = sums[0][i]+random.NormFloat64(), sums[1][i]+random.NormFloat64()
+			}
+			for i := range looks {
+				mine, base := sums[0][i+window]-sums[0][i], sums[1][i+window]-sums[1][i]
+				at := came.Add(time.Duration(i) * 10 * time.Second)
+				if tally = r.Add(tally, judge.Measurement{At: at, OK: true, Value: &mine, Baseline: &base}); tally.Failed {
+					n++
+					break
+				}
+			}
+		}
+		return n
+	}
+	if n := alarms(project.Compare{Value: "a", Baseline: "b"}); n < soaks/4 {
+		t.Errorf("only %d of %d: this test shows nothing", n, soaks)
+	}
+	if n := alarms(project.Compare{Value: "avg_over_time(a[5m])", Baseline: "avg_over_time(b[300s])"}); n > soaks*3/100 {
+		t.Errorf("%d false alarms in %d soaks, and one in a hundred is allowed", n, soaks)
 	}
 }
 

@@ -153,13 +153,14 @@ func TestAMeasurementIsStoredWhole(t *testing.T) {
 		{At: noon(), Said: "no", Value: &value},
 		{At: noon(), Said: "no", Lack: judge.Busy},
 		{At: noon(), OK: true, Value: &value, Baseline: &value},
+		{At: noon(), OK: true, Many: []float64{1, 2, 3, 4}},
 		{At: noon(), OK: true, Counters: &judge.Counters{Mine: compare.Count{Events: 1, Exposure: 2}, Base: compare.Count{Events: 3, Exposure: 4}}},
 	} {
 		if got := judge.MeasurementOf(m.Look()); !reflect.DeepEqual(got, m) {
 			t.Errorf("%+v, want %+v", got, m)
 		}
 	}
-	stored := []string{"At", "OK", "Said", "Lack", "Value", "Baseline", "Counters", "Alert"} // alerts are stored as they came
+	stored := []string{"At", "OK", "Said", "Lack", "Value", "Baseline", "Counters", "Many", "Alert"} // alerts are stored as they came
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[judge.Measurement]()) {
 		if !slices.Contains(stored, f.Name) {
 			t.Errorf("%s of a measurement is not stored: see releasepb.Look", f.Name)
@@ -241,7 +242,7 @@ func TestExcuses(t *testing.T) {
 
 // How a check is judged is not what it measures. Whoever adds a field to a check says here which of both it is.
 func TestSource(t *testing.T) {
-	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Of": true, "Warns": true, "RequireHuman": true}
+	judged := map[string]bool{"Name": true, "Interval": true, "Failures": true, "Grace": true, "Of": true, "Warns": true, "RequireHuman": true, "Link": true}
 	measured := map[string]bool{"Signal": true, "HTTP": true, "Exec": true, "Metric": true, "Alert": true, "Timeout": true}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[project.Check]()) {
 		if judged[f.Name] == measured[f.Name] {

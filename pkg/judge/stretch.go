@@ -48,6 +48,48 @@ func (t Stretch) Same(o Stretch) bool {
 	return t.Bake == o.Bake && t.Stage == o.Stage && t.From.Equal(o.From)
 }
 
+// Came is since when what is watched in the stretch may have been running: since its deployment to the stage began, or its promotion, and
+// not only since that was done. states are the release's, in the order of its journal. What is back in its phase after a retry was
+// deployed long ago: it came when the stretch began.
+func (t Stretch) Came(states []release.State) time.Time {
+	var before release.State
+	for _, s := range states {
+		if now, ok := StretchOf(s); ok && now.Same(t) {
+			if work := before.Phase; t.Bake && work == release.Promoting || !t.Bake && work == release.Staging {
+				return earlier(before.PhaseAt, t.From)
+			}
+			return t.From
+		}
+		before = s
+	}
+	return t.From
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Decided is when a person last let the release go on that was held in this stretch: what was seen before that is decided. Zero: nobody
+// did. That Sluice itself lets it soak on, for what nobody watched, decides nothing.
+func (t Stretch) Decided(states []release.State) time.Time {
+	var at time.Time
+	var before release.State
+	for _, s := range states {
+		now, ok := StretchOf(s)
+		if ok && now.Same(t) && before.Held != nil && s.Held == nil && s.Prolonged == before.Prolonged {
+			at = s.SoakFrom // of one that was held before its clock began
+			if before.Phase == release.Held {
+				at = s.PhaseAt
+			}
+		}
+		before = s
+	}
+	return at
+}
+
 // Checks are the project's for the stretch. An error says that the project file has no such stage, or no bake.
 func (t Stretch) Checks(p *project.Project) ([]project.Check, error) {
 	switch {

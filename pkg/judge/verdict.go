@@ -21,6 +21,9 @@ type Verdict struct {
 	Rule    Rule
 	Tally   Tally
 	Human   bool // a person is to decide
+
+	Links    Links  // where to look
+	Baseline string // what it was compared with; empty: with nothing
 }
 
 // Word is what the check came to so far. A probe of which nothing counts, because there was no data or it never looked, has not passed.
@@ -57,6 +60,17 @@ func (v Verdict) Asks(s release.State) bool {
 		s.Phase == release.Promoted && v.Tally.Last.At.Before(v.Stretch.From.Add(s.Policy.Bake))
 }
 
+// Asked tells whether what the verdict asks for is asked already: last is the sequence of the watcher's last request of its kind, 0 for
+// none. One to hold that was answered may be of something else, which a person saw and resumed.
+func (v Verdict) Asked(last uint64, s release.State) bool {
+	return last != 0 && (v.Verb() != release.Hold || last > s.Folded)
+}
+
+// Request is what the verdict asks for.
+func (v Verdict) Request() release.Request {
+	return release.Request{Verb: v.Verb(), Reason: v.Reason(), Evidence: v.Evidence()}
+}
+
 // name is the check's, and where it ran if that is not plain.
 func (v Verdict) name() string {
 	switch {
@@ -75,8 +89,15 @@ func (v Verdict) when() string {
 	return "soak"
 }
 
-// Reason is one line for people: what failed, how often, since when (UTC), and what was seen last.
+// Reason is one line for people: what failed, how often, since when (UTC), what was seen last, and the project's link for the check.
 func (v Verdict) Reason() string {
+	if v.Links.Check == "" {
+		return v.reason()
+	}
+	return v.reason() + "; see " + v.Links.Check
+}
+
+func (v Verdict) reason() string {
 	t := v.Tally
 	since := t.First.At.UTC().Format(time.TimeOnly) + " UTC"
 	said := releasepb.Line(t.Last.Said, maxSaid)
@@ -130,10 +151,15 @@ func (v Verdict) Evidence() string {
 		First   *time.Time `json:"first,omitempty"`
 		Last    *time.Time `json:"last,omitempty"`
 		Samples []sample   `json:"samples,omitempty"`
+		With    string     `json:"baseline,omitempty"`
+		Links   *Links     `json:"links,omitempty"`
 	}{
 		Check: v.Check, Stage: v.Stage, Bake: v.Stretch.Bake,
 		Failed: t.Failed, Doubt: releasepb.Line(t.Inconclusive, maxSaid),
-		Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Window: v.Rule.Of, Of: t.Measured,
+		Count: t.Count, Limit: v.Rule.Limit, InARow: v.Rule.InARow, Window: v.Rule.Of, Of: t.Measured, With: v.Baseline,
+	}
+	if v.Links != (Links{}) {
+		out.Links = &v.Links
 	}
 	if t.Count > 0 {
 		first, last := t.First.At.UTC(), t.Last.At.UTC()

@@ -92,8 +92,11 @@ func (r Rule) ask(value float64, beside string) (Word, string) {
 // Excuses tells whether a look that is inconclusive is let pass: where the policy is to ignore it, and something was measured
 // before. What was never measured is not watched. That the watcher could not look is never let pass.
 func (r Rule) Excuses(t Tally, m Measurement) bool {
-	return r.NoData == project.IgnoreNoData && m.Lack != Blind && t.Measured > 0
+	return r.ignores() && m.Lack != Blind && t.Measured > 0
 }
+
+// ignores tells whether no data is let pass, once something was measured.
+func (r Rule) ignores() bool { return r.NoData == project.IgnoreNoData }
 
 // What a measurement is kept with: times in milliseconds, and so many bytes of what was said.
 const (

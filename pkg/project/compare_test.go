@@ -21,7 +21,7 @@ func TestComparisonsOfNumbers(t *testing.T) {
 	}
 	want := []project.Compare{
 		number(project.Compare{Method: project.Sequential, Worse: project.LowerIsWorse, Tolerated: 1.1}),
-		number(project.Compare{Method: project.MannWhitney, Worse: project.HigherIsWorse, Tolerated: 1, After: 54 * time.Minute}),
+		number(project.Compare{Method: project.MannWhitney, Worse: project.HigherIsWorse, Tolerated: 1, After: 48 * time.Minute}),
 		number(project.Compare{Method: project.MannWhitney, Worse: project.HigherIsWorse, Tolerated: 1, After: 5 * time.Minute}),
 	}
 	var got []project.Compare

@@ -40,14 +40,22 @@
 //	    prometheus:
 //	      url: "https://prometheus.example"
 //	      compare: { errors: "…", requests: "…", baseline_errors: "…", baseline_requests: "…", tolerated: 1.5, false_alarms: 0.01 }
-//	  - name: latency                        # numbers: sequential unless set, or mann-whitney, once, after nine tenths of the soak
+//	  - name: latency                        # numbers: sequential unless set, or mann-whitney, once, after four fifths of the soak
 //	    prometheus: { url: "https://prometheus.example", compare: { value: "…", baseline: "…", method: sequential, worse: higher } }
+//	  - name: slower                         # than the release before was in its soak
+//	    prometheus: { url: "https://prometheus.example", compare: { value: "…", baseline: previous } }
+//	    link: "https://wiki.example/slow"    # the tombstone has it
+//	  - name: canary                         # several numbers, once, together, as Kayenta does
+//	    prometheus:
+//	      url: "https://prometheus.example"
+//	      score: { pass: 95, marginal: 75, groups: [ { name: speed, weight: 60, metrics: [ { name: p95, value: "…", baseline: "…" } ] } ] }
 //	  - { name: alerts, alert: { match: { severity: [page, critical] }, source: alertmanager, for: 2m, heartbeat: 5m } }
 //	promote: { npm: { tag: latest } }
+//	reasons: required                        # people must say why they cancel, hold, expedite, roll back, pause or freeze; or optional
 //
 // An alert comes in through the gateway (deploy/gateway.example.yaml). One that fires fails the check, once it has for `for`
-// altogether, so that one that flaps after the deployment does not get away. One that began before the soak is not blamed on the release,
-// and neither is one that came twice in the hour before; the check is then inconclusive, and `sluice status` says so. One that
+// altogether, so that one that flaps after the deployment does not get away. One that began before the release was deployed is not blamed
+// on it, and neither is one that came twice in the hour before; the check is then inconclusive, and `sluice status` says so. One that
 // was resolved and fires anew counts. Silence is taken for well unless `heartbeat` is set: then the source must have been heard of
 // within that time, by an alert or by the one that always fires (Prometheus' Watchdog, sent anew every minute), and otherwise there are
 // no data, which holds the release.
@@ -59,6 +67,15 @@
 // A number that is not there, NaN, and a source that does not answer are no data: no_data says whether that holds the release, which
 // is the default, counts as a failure, or is ignored once something was measured. No data never passes. Who is asked too often (429, 503
 // with Retry-After, throttling) has no data either, whatever no_data says but ignore.
+//
+// Counters that are compared may be sums over instances: when one of them goes, what the sum falls by is told from a restart. While there
+// are no requests on one of the sides nothing is compared; after five minutes, or a twentieth of a short soak, that is no data. Of numbers
+// that overlap, because their queries look back over a range, only those count that see something new: a shorter range sees sooner. With
+// baseline: previous the other side is what the release that was promoted last had in the same stage, so long after the beginning of its
+// soak, as a check of the same name and queries measured it then; without any, which is so for the first one, there is no data.
+//
+// A score between marginal and pass is inconclusive, less than marginal fails. A group's is the part of its metrics that pass; critical,
+// must_have_data and missing say what a metric without numbers means, and half of all without is a score of 0.
 //
 // The condition of http is about status, latency_ms, header, body and tls_days_left. A command with nagios answers as the plugins of
 // Nagios do: 0 is ok, 1 a warning, 2 critical, and 3 no data; nagios says which of them fails, or a condition what the first number of the
@@ -100,6 +117,16 @@
 //	  freeze: [ { name: weekend, weekly: "Fri 16:00 - Mon 09:00" }, { name: new-year, from: 2026-12-20, to: 2027-01-04 } ]
 //	bake: { for: 30m, watch: [ … ] }         # production, after promotion: a check that fails rolls back
 //	limits: { phase: 1h, hold: 168h }        # how long a release may stay where it is before it fails
+//	notify:                                  # who is told, by the gateway
+//	  - slack: { url_env: SLACK_URL }        # or teams, discord, webhook, email; or shoutrrr: any service of its
+//	    on: [failed, held, attention]        # all that a person must know unless set; see [Tell]
+//	    group: 5m                            # what comes within is one message
+//	    zone: Europe/Berlin
+//	    quiet: [ "Mon-Fri 20:00-08:00", "Sat 00:00 - Mon 08:00" ]
+//	    urgent: [attention, rolled-back]     # told in quiet hours, too
+//	    template: "{{.Title}} {{.Board}}"    # of Go's text/template, about a [Notice]
+//	  - email: { host: smtp.example.com, from: sluice@example.com, to: [team@example.com], username: sluice, password_env: SMTP_SECRET }
+//	  - webhook: { url: "https://events.example.com/sluice", token_env: EVENTS_TOKEN }
 //
 // A file without `stages` has one, named staging, made of stage, watch, soak.delay and approvals. Package window says what the
 // ranges mean. A schedule that no week opens is refused.
@@ -114,6 +141,6 @@
 //
 // # Secrets
 //
-// A secret is named (token_env, token_file, env_from) and never written. A field that looks like a literal secret is refused
-// with that advice, and no error repeats a value that could be one.
+// A secret is named (token_env, token_file, url_env, password_env, env_from) and never written. A field that looks like a literal secret is
+// refused with that advice, and no error repeats a value that could be one.
 package project

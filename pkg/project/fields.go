@@ -35,6 +35,9 @@ const (
 
 	ofPrometheus    kind = "prometheus"
 	ofCompare       kind = "compare"
+	ofScore         kind = "score"
+	ofScoreGroup    kind = "a group of score"
+	ofScoredMetric  kind = "a metric of score"
 	ofJSON          kind = "json"
 	ofAlert         kind = "alert"
 	ofGit           kind = "git"
@@ -49,15 +52,22 @@ const (
 	ofCloudWatch       kind = "cloudwatch"
 	ofCloudWatchLogs   kind = "cloudwatch_logs"
 	ofCloudWatchMetric kind = "a metric of cloudwatch"
+
+	ofNotify  kind = "notify"
+	ofHook    kind = "slack, teams, discord or shoutrrr"
+	ofEmail   kind = "email"
+	ofWebhook kind = "webhook"
 )
 
 func kinds() []kind {
 	return []kind{
 		ofFile, ofAction, ofStage, ofNPM, ofOCI, ofFiles, ofExec, ofSoak, ofCheck, ofSignal, ofHTTP, ofStages, ofWindows, ofRange,
 		ofBake, ofLimits, ofRequest, ofPoll, ofCircleCI, ofGitHub, ofGitLab, ofPrometheus, ofCompare, ofJSON, ofAlert,
+		ofScore, ofScoreGroup, ofScoredMetric,
 		ofGit, ofGitHubRelease,
 		ofLambda, ofStepFunctions, ofCodeBuild, ofCodePipeline, ofS3,
 		ofPlugin, ofCloudWatch, ofCloudWatchLogs, ofCloudWatchMetric,
+		ofNotify, ofHook, ofEmail, ofWebhook,
 	}
 }
 
@@ -65,8 +75,8 @@ func kinds() []kind {
 func (k kind) fields() []string {
 	return map[kind][]string{
 		ofFile: {
-			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "windows", "promote",
-			"bake", "limits",
+			"project", "lane", "version", "order", "needs", "publish", "stage", "stages", "soak", "watch", "approvals", "reasons", "windows",
+			"promote", "bake", "limits", "notify",
 		},
 		ofAction: append([]string{"npm", "oci", "git", "github_release"}, deployers()...),
 		ofStage:  append(deployers(), "on_cancel"),
@@ -78,7 +88,7 @@ func (k kind) fields() []string {
 		ofCheck: {
 			"name", "signal", "http", "exec", "prometheus", "json", "cloudwatch", "cloudwatch_logs", "alert",
 			"interval", "failures", "of", "grace",
-			"condition", "no_data", "severity", "require_human",
+			"condition", "no_data", "severity", "require_human", "link",
 		},
 		ofSignal:     {"max", "level", "match", "ignore", "new_only", "baseline", "tolerated", "false_alarms"},
 		ofHTTP:       {"url", "status", "token_env", "token_file", "timeout"},
@@ -92,11 +102,14 @@ func (k kind) fields() []string {
 		ofCircleCI:   {"url", "project", "branch", "parameters", "token_env", "token_file", "interval", "timeout"},
 		ofGitHub:     {"url", "repo", "workflow", "ref", "inputs", "token_env", "token_file", "interval", "timeout"},
 		ofGitLab:     {"url", "project", "ref", "variables", "token_env", "token_file", "interval", "timeout"},
-		ofPrometheus: {"url", "query", "range", "take", "compare", "token_env", "token_file", "timeout"},
+		ofPrometheus: {"url", "query", "range", "take", "compare", "score", "token_env", "token_file", "timeout"},
 		ofCompare: {
 			"errors", "requests", "baseline_errors", "baseline_requests", "value", "baseline", "method", "worse", "after",
 			"tolerated", "false_alarms",
 		},
+		ofScore:         {"pass", "marginal", "after", "groups"},
+		ofScoreGroup:    {"name", "weight", "metrics"},
+		ofScoredMetric:  {"name", "value", "baseline", "worse", "tolerated", "critical", "must_have_data", "missing"},
 		ofJSON:          {"url", "value", "token_env", "token_file", "timeout"},
 		ofAlert:         {"match", "source", "for", "heartbeat"},
 		ofGit:           {"remote", "tag", "candidate", "branch", "username", "token_env", "token_file", "timeout"},
@@ -111,6 +124,11 @@ func (k kind) fields() []string {
 		ofCloudWatch:       append(ofAWS(), "namespace", "metric", "dimensions", "stat", "expression", "metrics", "period", "delay", "over"),
 		ofCloudWatchLogs:   append(ofAWS(), "group", "filter", "query", "delay"),
 		ofCloudWatchMetric: {"namespace", "metric", "dimensions", "stat"},
+
+		ofNotify:  append(targets(), "name", "on", "group", "zone", "quiet", "urgent", "template"),
+		ofHook:    {"url_env", "url_file"},
+		ofEmail:   {"host", "port", "from", "to", "username", "password_env", "password_file", "tls"},
+		ofWebhook: {"url", "url_env", "url_file", "token_env", "token_file"},
 	}[k]
 }
 
@@ -131,11 +149,13 @@ func deployers() []string {
 func unknownField(k kind, name string) string {
 	allowed := "allowed: " + strings.Join(k.fields(), ", ")
 	switch {
-	case k == ofFile && name == "notify":
-		return "is not supported in this version: remove it; " + allowed
 	case k == ofNPM && strings.HasPrefix(name, "provenance"):
 		return "is made by npm publish in CI's own job, and nowhere else: let that job publish the beta and set mode: retag, or promote by " +
 			"triggering that job; " + allowed
+	case k == ofHook && (name == "url" || secretField.MatchString(name)):
+		return "secrets are never written here, and the whole address is one: name the variable with url_env, or the file with url_file"
+	case k == ofEmail && secretField.MatchString(name):
+		return "secrets are never written here: name the variable with password_env, or the file with password_file"
 	case (k == ofStage || k == ofStages) && name == "npm":
 		return "can not stage: install and start the package with exec; " + allowed
 	case (k == ofStage || k == ofStages) && name == "oci":

@@ -145,7 +145,7 @@ func checkChecks(t *testing.T, checks []project.Check) {
 		}
 		if m := c.Metric; m != nil {
 			sources := count(m.Prometheus != nil, m.JSON != nil, m.CloudWatch != nil, m.Logs != nil, m.Plugin != nil)
-			if sources != 1 || m.NoData == "" || (m.Condition == "") != (c.Compares() || m.Plugin != nil && m.Condition == "") {
+			if sources != 1 || m.NoData == "" || (m.Condition == "") != (c.Compares() || c.Scores() || m.Plugin != nil && m.Condition == "") {
 				t.Errorf("check %s: %+v", c.Name, m)
 			}
 		}

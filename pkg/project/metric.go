@@ -31,6 +31,7 @@ type Prometheus struct {
 	Range   time.Duration // over which Take takes a number, but not from before the soak or bake; 0: the query's value now
 	Take    Take
 	Compare *Compare
+	Score   *Score
 	Token   Token
 }
 
@@ -58,12 +59,16 @@ type JSON struct {
 type Compare struct {
 	Errors, Requests                 string
 	BaselineErrors, BaselineRequests string
-	Value, Baseline                  string  // instead of the four
-	Method                           Method  // of numbers; counters are compared sequentially
-	Worse                            Worse   // of numbers
-	Tolerated                        float64 // how many times as many errors, or as high a number, are no regression; 1 unless set
-	FalseAlarms                      float64 // the chance that a soak without a regression is cancelled; 0.01 unless set
-	// After is how long after the soak or bake began a test of ranks asks, once; nine tenths of it unless set.
+	Value, Baseline                  string // instead of the four
+	// Previous, instead of queries of a baseline, is the soak in the same stage of the release that was promoted last, as it was measured
+	// then by a check of the same queries: look by look, so long after its beginning.
+	Previous    bool
+	Method      Method  // of numbers; counters are compared sequentially
+	Worse       Worse   // of numbers
+	Tolerated   float64 // how many times as many errors, or as high a number, are no regression; 1 unless set
+	FalseAlarms float64 // the chance that a soak without a regression is cancelled; 0.01 unless set
+	// After is how long after the soak or bake began a test of ranks asks, once; four fifths of it unless set, and never later than a tenth
+	// of it before the part that need not be watched (soak.coverage): that may be its end.
 	After time.Duration
 }
 
@@ -76,7 +81,7 @@ type Method string
 const (
 	// Sequential looks as often as it likes, and cancels as soon as it is sure. It is the default.
 	Sequential Method = "sequential"
-	// MannWhitney is Kayenta's judgement of a whole window, once, when the soak is nearly over.
+	// MannWhitney is Kayenta's judgement of a whole window, once, when four fifths of the soak are over.
 	MannWhitney Method = "mann-whitney"
 )
 
@@ -115,10 +120,12 @@ func (c *Compare) fillIn(lasts time.Duration) {
 	setUnset(&c.Method, Sequential)
 	setUnset(&c.Worse, HigherIsWorse)
 	if c.Method == MannWhitney {
-		const tenths = 9
-		setUnset(&c.After, lasts*tenths/10)
+		setUnset(&c.After, onceAfter(lasts))
 	}
 }
+
+// onceAfter is when what is asked once is asked, of a time.
+func onceAfter(lasts time.Duration) time.Duration { return lasts * 4 / 5 }
 
 // metric reads the checks that read a number.
 func (d *decoder) metric(s section, c *Check) {
@@ -140,7 +147,10 @@ func (d *decoder) metric(s section, c *Check) {
 		if compare, ok := block.child("compare", ofCompare); ok {
 			m.Prometheus.Compare = d.compare(compare)
 		}
-		block.exactlyOne("query", "compare")
+		if score, ok := block.child("score", ofScore); ok {
+			m.Prometheus.Score = d.score(score)
+		}
+		block.exactlyOne("query", "compare", "score")
 		d.ranged(block, m.Prometheus)
 		c.Timeout = block.duration("timeout", 0, timeout)
 	}
@@ -160,15 +170,17 @@ func (d *decoder) metric(s section, c *Check) {
 			d.fail(s.at(name), "has a meaning only for a command that is a plugin: set exec.nagios, or remove it")
 		case none && has:
 			d.fail(s.at(name), "has a meaning only for a number, such as of prometheus or json: remove it")
-		case name == "condition" && c.Compares() && has:
-			d.fail(s.at(name), "has no meaning beside compare, which asks whether the baseline does better: remove it")
+		case name == "condition" && c.weighs() && has:
+			d.fail(s.at(name), "has no meaning beside compare or score, which ask whether the baseline does better: remove it")
 		}
 	}
 	switch {
 	case none:
+	case c.Scores() && s.has("failures"):
+		d.fail(s.at("failures"), "has no meaning for a score, which is asked once: set score.pass instead")
 	case c.Compares() && s.has("failures"):
 		d.fail(s.at("failures"), "has no meaning for a comparison, which weighs all there is: set compare.false_alarms instead")
-	case !c.Compares() && m.Logs == nil && m.Plugin == nil:
+	case !c.weighs() && m.Logs == nil && m.Plugin == nil:
 		s.require("condition", "what the number must be, as in condition: value < 0.01")
 	}
 }
@@ -182,18 +194,35 @@ func (d *decoder) ranged(s section, p *Prometheus) {
 	}
 	for _, name := range []string{"range", "take"} {
 		switch {
-		case s.has(name) && p.Compare != nil:
-			d.fail(s.at(name), "has no meaning beside compare, which counts all that there is: remove it")
+		case s.has(name) && (p.Compare != nil || p.Score != nil):
+			d.fail(s.at(name), "has no meaning beside compare or score, which weigh all that there is: remove it")
 		case s.has(name) && !s.has("range"):
 			d.fail(s.at(name), "says which number of a range is taken, and there is none: set range, or remove it")
 		}
 	}
 }
 
+// thePrevious is the baseline that is no query. A series of that name is asked for with (previous).
+const thePrevious = "previous"
+
 func (d *decoder) compare(s section) *Compare {
 	counters, ofNumbers := []string{"errors", "requests", "baseline_errors", "baseline_requests"}, []string{"value", "baseline"}
-	const what = "a comparison is of four counters, errors and requests of staging and of the baseline, or of two numbers, value and baseline"
-	if s.has("value") || s.has("baseline") {
+	const what = "a comparison is of four counters, errors and requests of staging and of the baseline, or of two numbers, " +
+		"value and baseline; baseline: previous stands for all of the baseline"
+	baseline := s.text("baseline", checkQuery)
+	previous := baseline == thePrevious
+	if previous {
+		baseline = ""
+	}
+	if previous && !s.has("value") {
+		counters = counters[:2]
+		for _, name := range []string{"baseline_errors", "baseline_requests"} {
+			if s.has(name) {
+				d.fail(s.at(name), "stands beside baseline: previous: %s", what)
+			}
+		}
+	}
+	if s.has("value") || s.has("baseline") && !previous {
 		for _, name := range ofNumbers {
 			s.require(name, what)
 		}
@@ -220,7 +249,7 @@ func (d *decoder) compare(s section) *Compare {
 		}
 	}
 	return &Compare{
-		Value: s.text("value", checkQuery), Baseline: s.text("baseline", checkQuery),
+		Value: s.text("value", checkQuery), Baseline: baseline, Previous: previous,
 		Method: Method(s.text("method", oneOf(Sequential, MannWhitney))), Worse: Worse(s.text("worse", oneOf(HigherIsWorse, LowerIsWorse))),
 		After:  s.duration("after", 0, between(minBake, MaxDelay)),
 		Errors: s.text("errors", checkQuery), Requests: s.text("requests", checkQuery),

@@ -154,11 +154,16 @@ func checkNPMRegistry(text string) error {
 	if err != nil {
 		return err
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	if here := u.Hostname() == "localhost" || err == nil && ip.IsLoopback(); u.Scheme == "http" && !here {
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return errors.New("must be https, so that the token stays secret; http is for this machine only")
 	}
 	return nil
+}
+
+// loopback tells whether a host is this machine.
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func checkURL(text string) error {

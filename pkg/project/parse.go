@@ -41,6 +41,7 @@ func (d *decoder) project(root ast.Node) *Project {
 		Lane:    s.text("lane", Safe),
 		Version: VersionRule(s.text("version", oneOf(FromArtifact, NextPatch))),
 		Order:   Order(s.text("order", oneOf(BySemver, ByMerge))),
+		Reasons: s.text("reasons", oneOf(reasonsOptional, reasonsRequired)) == reasonsRequired,
 		Needs:   d.needs(s, name),
 		Publish: d.action(s, "publish"),
 		Stages:  d.stages(s, delay),
@@ -49,6 +50,7 @@ func (d *decoder) project(root ast.Node) *Project {
 		Promote: d.action(s, "promote"),
 		Bake:    d.bake(s),
 		Limits:  d.limits(s),
+		Notify:  d.notify(s),
 	}
 }
 
@@ -282,6 +284,7 @@ func (d *decoder) check(s section) Check {
 
 		Warns:        s.text("severity", oneOf(severityError, severityWarn)) == severityWarn,
 		RequireHuman: s.flag("require_human"),
+		Link:         s.text("link", checkURL),
 	}
 	if c.RequireHuman && c.Warns {
 		d.fail(s.at("require_human"), "has no meaning for a check that only warns: remove it, or severity: warn")

@@ -176,6 +176,7 @@ func TestManyStages(t *testing.T) {
 		Promote: &project.Action{Files: &project.Files{Dir: "/srv", Channel: "latest"}, Timeout: 10 * time.Minute},
 		Bake:    &project.Bake{For: 30 * time.Minute, Watch: []project.Check{production}},
 		Limits:  project.Limits{Phase: 3 * time.Hour, Hold: 14 * 24 * time.Hour},
+		Reasons: true,
 	})
 }
 

@@ -150,7 +150,7 @@ func (d *decoder) of(s section, c *Check) {
 	if !s.has("of") {
 		return
 	}
-	if c.Signal != nil || c.Alert != nil || c.Compares() {
+	if c.Signal != nil || c.Alert != nil || c.weighs() {
 		d.fail(s.at("of"), "has a meaning only for failures that are counted look by look: remove it")
 		return
 	}
@@ -165,6 +165,9 @@ func (d *decoder) of(s section, c *Check) {
 func (c *Check) Compares() bool {
 	return c.Metric != nil && c.Metric.Prometheus != nil && c.Metric.Prometheus.Compare != nil
 }
+
+// weighs tells whether a check weighs all its looks together.
+func (c *Check) weighs() bool { return c.Compares() || c.Scores() }
 
 // Command is the command that a check runs, or nil.
 func (c *Check) Command() *Exec {

@@ -31,6 +31,7 @@ type Project struct {
 	Lane    string      // as Safe allows; Name unless set
 	Version VersionRule // how a merge without a version gets one
 	Order   Order       // which of two releases is newer
+	Reasons bool        // people must say why they cancel, hold, expedite, roll back, pause or freeze
 	Needs   []Need      // each names another project, once
 	Publish *Action     // nil: the artifact is not published before promotion
 	Stages  []Stage     // what a release goes through, in order; at least one; names are unique
@@ -39,7 +40,15 @@ type Project struct {
 	Promote *Action         // nil: promotion is only recorded
 	Bake    *Bake           // nil: a promoted release is not watched
 	Limits  Limits
+	Notify  []Notify // who is told what becomes of its releases; names are unique
 }
+
+// The rules for reasons. They hold for the programs that people use: the broker stores a request without a reason all the same, and it
+// counts.
+const (
+	reasonsOptional = "optional"
+	reasonsRequired = "required"
+)
 
 // VersionRule says where a version comes from when the merge event has none.
 type VersionRule string
@@ -214,8 +223,9 @@ type Check struct {
 	Of       int           // they are counted among so many looks, the last ones; 0: in a row
 	Grace    time.Duration // failures in the first Grace of the soak or bake do not count
 
-	Warns        bool // severity: warn. A failure is told, and nothing follows from it, nor from having no data
-	RequireHuman bool // a failure holds the release for a person to decide, in the place of cancelling it; not for a bake
+	Warns        bool   // severity: warn. A failure is told, and nothing follows from it, nor from having no data
+	Link         string // where to look when it fails, a dashboard or a runbook; empty: nowhere
+	RequireHuman bool   // a failure holds the release for a person to decide, in the place of cancelling it; not for a bake
 }
 
 // The severities of a check.

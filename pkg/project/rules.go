@@ -124,16 +124,31 @@ func (c *Check) fillIn(lasts time.Duration) {
 		setUnset(&c.Failures, 1)
 		return
 	}
+	if c.Scores() || c.Compares() && c.Metric.Prometheus.Compare.Numbers() {
+		setUnset(&c.Interval, apart(lasts))
+	}
 	setUnset(&c.Interval, DefaultProbeInterval)
 	setUnset(&c.Timeout, DefaultProbeTimeout)
 	if c.Metric != nil {
 		setUnset(&c.Metric.NoData, HoldOnNoData)
-		if c.Compares() {
+		switch {
+		case c.Compares():
 			setUnset(&c.Failures, 1)
 			c.Metric.Prometheus.Compare.fillIn(lasts)
+		case c.Scores():
+			setUnset(&c.Failures, 1)
+			setUnset(&c.Metric.Prometheus.Score.After, onceAfter(lasts))
 		}
 	}
 	setUnset(&c.Failures, DefaultFailures)
+}
+
+// apart is how often numbers are compared unless the file says. A server of Prometheus measures anew every minute unless it is told
+// otherwise (scrape_interval: https://prometheus.io/docs/prometheus/latest/configuration/configuration/), and who takes one number for
+// six is wrong about chance. What is short is looked at sixty times.
+func apart(lasts time.Duration) time.Duration {
+	const looks = 60
+	return max(min(time.Minute, lasts/looks), DefaultProbeInterval)
 }
 
 func setUnset[T comparable](field *T, value T) {
@@ -256,11 +271,16 @@ func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 		d.fail(path+".grace", "is not shorter than %s (%s), so nothing that fails would count", during.field, short(during.Duration))
 		return
 	}
-	if m := c.Metric; m != nil && m.Prometheus != nil && m.Prometheus.Compare != nil && m.Prometheus.Compare.After > 0 &&
-		m.Prometheus.Compare.After+c.Interval >= during.Duration {
-		d.fail(path+".prometheus.compare.after",
+	if field, after := c.once(); after > 0 && after+c.Interval >= during.Duration {
+		d.fail(path+".prometheus."+field+".after",
 			"%s, and a look every %s, come too late to judge anything before %s (%s) is over: lower one of them",
-			short(m.Prometheus.Compare.After), short(c.Interval), during.field, short(during.Duration))
+			short(after), short(c.Interval), during.field, short(during.Duration))
+		return
+	}
+	if most, need := numbersIn(&c, during.Duration); most < need {
+		d.fail(path, "can not fail during the %s: it compares a number every %s, so at most %d of them, and can not be sure of anything "+
+			"with less than %d; look more often, over a shorter range, or lower grace",
+			during.name, short(c.spacing()), most, need)
 		return
 	}
 	if c.Alert != nil && c.Grace+c.Alert.For >= during.Duration {
@@ -272,4 +292,37 @@ func (d *decoder) agreeCheck(path string, c Check, during lasting) {
 		d.fail(path, "can not fail during the %s: grace and %d failures every %s take %s, %s is %s; lower interval or failures",
 			during.name, c.Failures, short(c.Interval), short(first), during.field, short(during.Duration))
 	}
+}
+
+// once is when a check that is asked once is, and the field that says so; zero: it is not one.
+func (c *Check) once() (field string, after time.Duration) {
+	switch {
+	case c.Scores():
+		return "score", c.Metric.Prometheus.Score.After
+	case c.Compares():
+		return "compare", c.Metric.Prometheus.Compare.After
+	}
+	return "", 0
+}
+
+// spacing is how far apart the numbers of a comparison are that count.
+func (c *Check) spacing() time.Duration {
+	if c.Scores() {
+		return max(c.Interval, c.Metric.Prometheus.Score.Window())
+	}
+	return max(c.Interval, c.Metric.Prometheus.Compare.Window())
+}
+
+// numbersIn is how many numbers a check can compare in a time, at most, before it is judged, and how many it needs to see anything, however
+// large the difference is: by ranks, and sequentially at one false alarm in a hundred soaks (package compare). None are needed
+// where none are compared.
+func numbersIn(c *Check, lasts time.Duration) (most, need int) {
+	need = 7
+	switch {
+	case c.Scores() || c.Compares() && c.Metric.Prometheus.Compare.Method == MannWhitney:
+		lasts = onceAfter(lasts) // what comes after that may be missing
+	case !c.Compares() || !c.Metric.Prometheus.Compare.Numbers():
+		return 0, 0
+	}
+	return int((lasts-c.Grace-1)/c.spacing()) + 1, need
 }

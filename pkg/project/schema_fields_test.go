@@ -64,6 +64,10 @@ func TestSchemaHasTheFields(t *testing.T) {
 		"range":       `{project: a, windows: {open: [{%: 1}]}}`,
 		"bake":        `{project: a, bake: {%: 1}}`,
 		"limits":      `{project: a, limits: {%: 1}}`,
+		"notify":      `{project: a, notify: [{%: 1}]}`,
+		"hook":        `{project: a, notify: [{slack: {%: 1}}]}`,
+		"email":       `{project: a, notify: [{email: {%: 1}}]}`,
+		"webhook":     `{project: a, notify: [{webhook: {%: 1}}]}`,
 	} {
 		_, err := project.Parse("sluice.yaml", []byte(strings.Replace(src, "%", "nowhere-to-be-found", 1)))
 		_, list, _ := strings.Cut(err.Error(), "unknown field; allowed: ")

@@ -9,21 +9,13 @@ import (
 
 // The schema and the parser say the same of each of these. Where the parser knows more than a schema can say, the case says so.
 func TestSchemaAgrees(t *testing.T) {
-	const (
-		both   = "both accept"
-		none   = "both refuse"
-		parser = "only the parser refuses"
-
-		comparison = "compare: {errors: a, requests: b, baseline_errors: c, baseline_requests: d, tolerated: 1.5, false_alarms: 0.001}"
-	)
-	schema := compile(t)
-	for _, c := range []struct{ src, want string }{
+	const comparison = "compare: {errors: a, requests: b, baseline_errors: c, baseline_requests: d, tolerated: 1.5, false_alarms: 0.001}"
+	agree(t, []agreement{
 		{`{}`, none},
 		{`{project: a, lane: b, version: next-patch}`, both},
 		{`{project: A}`, none},
 		{`{project: -a}`, none},
 		{`{project: 1}`, none},
-		{`{project: a, notify: []}`, none},
 		{`{project: a, version: command}`, none},
 		{`{project: a, lane: }`, none},
 
@@ -308,6 +300,11 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, needs: [a@1.4.0]}`, parser},
 		{`{project: a, needs: [b@1.4.0, b@1.5.0]}`, parser},
 
+		{`{project: a, reasons: required}`, both},
+		{`{project: a, reasons: optional}`, both},
+		{`{project: a, reasons: true}`, none},
+		{`{project: a, reasons: always}`, none},
+
 		{`{project: a, approvals: 16}`, both},
 		{`{project: a, approvals: 17}`, none},
 		{`{project: a, approvals: -1}`, none},
@@ -410,7 +407,22 @@ func TestSchemaAgrees(t *testing.T) {
 		{`{project: a, watch: [{name: a, signal: {}}, {name: a, signal: {}}]}`, parser},
 		{`{project: a, watch: [{name: a, signal: {}, grace: 2h}]}`, parser},
 		{`{project: a, watch: [` + strings.Repeat(`{name: a, signal: {}},`, 33) + `]}`, none},
-	} {
+	})
+}
+
+// agreement is a project file, and who is to accept it.
+type agreement struct{ src, want string }
+
+const (
+	both   = "both accept"
+	none   = "both refuse"
+	parser = "only the parser refuses"
+)
+
+func agree(t *testing.T, cases []agreement) {
+	t.Helper()
+	schema := compile(t)
+	for _, c := range cases {
 		_, err := project.Parse("sluice.yaml", []byte(c.src))
 		byParser, bySchema := err == nil, schema.accepts(t, []byte(c.src))
 		if byParser != (c.want == both) || bySchema != (c.want != none) {

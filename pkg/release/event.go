@@ -140,6 +140,42 @@ func Attention(e Event) string {
 	return ""
 }
 
+// SaidOf is who made the event happen, and why, where somebody did. Not all of them have a time.
+func SaidOf(e Event) Said {
+	switch e := e.(type) {
+	case WasMerged:
+		return Said{By: e.Merge.Actor}
+	case WasHeld:
+		return e.Holding.Said
+	case WasResumed:
+		return e.Said
+	case WasExtended:
+		return e.Said
+	case WasExpedited:
+		return e.Said
+	case WasApproved:
+		return e.Said
+	case WasRetried:
+		return e.Said
+	case WasRecalled:
+		return e.Said
+	case WasNotRolledBack:
+		return e.Said
+	case WasCancelled:
+		return e.Said
+	case WasFailed:
+		return e.Said
+	case WasRefused:
+		return e.Said
+	case WasPostponed:
+		return Said{Reason: e.Obstacle.Why}
+	case WasSuperseded:
+		return Said{Reason: "superseded by " + e.Newer}
+	case WasBegun, WasDone, WasQueued, WasSoaked, WasPassed, WasBaking:
+	}
+	return Said{}
+}
+
 // Name gives a WasBegun the word of its work.
 func (e WasBegun) Name() string {
 	switch e.Work {

@@ -210,6 +210,7 @@ func record() *rapid.Generator[releasepb.Record] {
 		e := event().Draw(t, "event")
 		return releasepb.Record{
 			Event: e, Type: e.Name(), State: state().Draw(t, "state"), Service: text().Draw(t, "service"), Cause: text().Draw(t, "cause"),
+			Prev: rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "prev"),
 		}
 	})
 }

@@ -95,6 +95,12 @@ func samples() []sample {
 		of("heartbeat-inconclusive", releasepb.Heartbeat{
 			Release: anID, Instance: "watcher@1", Checks: 3, Inconclusive: []string{"check alerts is inconclusive: alert X: it fires since before"},
 		}, releasepb.EncodeHeartbeat, releasepb.DecodeHeartbeat),
+		of("audit-link", releasepb.Link{
+			Index: 2, Prev: []byte("prev"), Release: anID, Seq: 1 << 60, At: at(1), Head: []byte("head"), Key: "UA", Signature: []byte("signature"),
+		}, releasepb.EncodeLink, releasepb.DecodeLink),
+		of("record-prev", releasepb.Record{
+			Event: release.WasPassed{At: at(1)}, Type: "passed", State: release.State{Release: anID}, Service: "promoter@1", Prev: []byte("prev"),
+		}, releasepb.EncodeRecord, releasepb.DecodeRecord),
 		of("request-until", release.Request{Verb: release.Extend, Actor: "ana", Seq: 5, Reason: "the demo", Until: at(3), At: at(2)},
 			releasepb.EncodeRequest, func(data []byte) (release.Request, error) {
 				return releasepb.DecodeRequest(release.Extend, "ana", 5, at(2), data), nil

@@ -37,6 +37,7 @@ type Look struct {
 	Value    *float64
 	Baseline *float64 // of a look with a value: what it is compared with
 	Counters *[4]float64
+	Many     []float64 // of a score: of each metric the number, and what it is compared with; NaN for one that is not there
 	Said     string
 }
 
@@ -45,6 +46,7 @@ const (
 	letterWell, letterNot           = 'p', 'f'
 	letterWellValue, letterNotValue = 'P', 'F'
 	letterCounters, letterPair      = 'c', 'm'
+	letterMany                      = 's'
 )
 
 // letters are those of what a look lacks.
@@ -94,6 +96,8 @@ func columns(looks Looks) []*pb.Looks {
 			out.Values = append(out.Values, *l.Value)
 		case letterPair:
 			out.Values = append(out.Values, *l.Value, *l.Baseline)
+		case letterMany: // how many, and those
+			out.Values = append(append(out.Values, float64(len(l.Many))), l.Many...)
 		case letterCounters:
 			out.Counters = append(out.Counters, l.Counters[:]...)
 		}
@@ -118,6 +122,8 @@ func letterOf(l Look) byte {
 		return letter
 	case l.Counters != nil:
 		return letterCounters
+	case l.Many != nil:
+		return letterMany
 	case l.Value != nil && l.Baseline != nil:
 		return letterPair
 	case l.Value != nil && l.OK:
@@ -132,7 +138,8 @@ func letterOf(l Look) byte {
 
 // says tells whether what a look said is stored.
 func says(letter byte) bool {
-	return letter != letterWell && letter != letterWellValue && letter != letterCounters && letter != letterPair
+	return letter != letterWell && letter != letterWellValue && letter != letterCounters && letter != letterPair &&
+		letter != letterMany
 }
 
 // DecodeMeasured reads what was measured. Its error wraps ErrMalformed.
@@ -188,6 +195,12 @@ func rows(in *pb.Looks) ([]Look, error) {
 				return nil, fmt.Errorf("look %d has no two values", i)
 			}
 			l.OK, l.Value, l.Baseline, values = true, &values[0], &values[1], values[2:]
+		case letterMany:
+			n := counted(values)
+			if n == 0 {
+				return nil, fmt.Errorf("look %d has no numbers", i)
+			}
+			l.OK, l.Many, values = true, values[1:1+n:1+n], values[1+n:]
 		case letterCounters:
 			if len(counters) < len(l.Counters) {
 				return nil, fmt.Errorf("look %d has no counters", i)
@@ -208,6 +221,14 @@ func rows(in *pb.Looks) ([]Look, error) {
 		out[i] = l
 	}
 	return out, nil
+}
+
+// counted is how many numbers follow the first, which says that; 0: they are not there.
+func counted(values []float64) int {
+	if len(values) > 0 && values[0] >= 1 && values[0] < float64(len(values)) {
+		return int(values[0])
+	}
+	return 0
 }
 
 // lackOf is what a look lacks whose letter is that; empty: it is none of these letters.

@@ -17,6 +17,7 @@ type Record struct {
 	State   release.State // after the event; not yet stamped
 	Service string        // the instance that appended it
 	Cause   string        // the message that caused it: "<stream> <sequence> <subject>"
+	Prev    []byte        // hash of the record before it (package audit); empty in what an older version wrote
 	// Unknown is what a newer version wrote into the state that this one does not know, as JSON. Whoever appends after the
 	// record hands it on, so that an older instance in a rolling upgrade does not lose it.
 	Unknown []byte
@@ -34,7 +35,7 @@ func EncodeRecord(r Record) ([]byte, error) {
 	if r.Event == nil {
 		return nil, errors.New("a journal record without an event")
 	}
-	out := &pb.Record{Type: r.Event.Name(), Service: r.Service, Cause: r.Cause, State: toState(r.State)}
+	out := &pb.Record{Type: r.Event.Name(), Service: r.Service, Cause: r.Cause, Prev: r.Prev, State: toState(r.State)}
 	switch e := r.Event.(type) {
 	case release.WasMerged:
 		out.Event = &pb.Record_Merged{Merged: &pb.Merged{
@@ -104,7 +105,7 @@ func DecodeRecord(data []byte) (Record, error) {
 	}
 	return Record{
 		Event: fromEvent(in), Type: in.GetType(), State: fromState(in.GetState()),
-		Service: in.GetService(), Cause: in.GetCause(), Unknown: unknown,
+		Service: in.GetService(), Cause: in.GetCause(), Prev: in.GetPrev(), Unknown: unknown,
 	}, nil
 }
 

@@ -61,6 +61,11 @@ func messagesRoundTrip(t *rapid.T) {
 	roundTrip(t, d, releasepb.EncodeDeadLetter, releasepb.DecodeDeadLetter)
 	roundTrip(t, release.Record{Promotions: list(promotion()).Draw(t, "promotions"), Rolling: text().Draw(t, "rolling")},
 		releasepb.EncodeProject, releasepb.DecodeProject)
+	hash := rapid.SliceOfN(rapid.Byte(), 1, 64)
+	roundTrip(t, releasepb.Link{
+		Index: rapid.Uint64().Draw(t, "index"), Prev: hash.Draw(t, "prev"), Release: text().Draw(t, "release"), Seq: rapid.Uint64().Draw(t, "seq"),
+		At: moment().Draw(t, "at"), Head: hash.Draw(t, "head"), Key: text().Draw(t, "key"), Signature: hash.Draw(t, "signature"),
+	}, releasepb.EncodeLink, releasepb.DecodeLink)
 	mergeEventRoundTrip(t)
 	laneRoundTrip(t)
 }

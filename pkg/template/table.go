@@ -51,6 +51,15 @@ func (t *Table) All() []Template {
 	return out
 }
 
+// Restore fills an empty table with the templates of one that was stored.
+func (t *Table) Restore(all []Template) {
+	for _, e := range all {
+		if len(t.all) < MaxTemplates && t.exact[e.Text] == nil {
+			t.add(&e)
+		}
+	}
+}
+
 // Seen adds a message that was seen at a time. example makes what is shown of it, if it is the first of its template. It returns what the
 // template came to, and whether it is there for the first time; nil if there is no room for it.
 func (t *Table) Seen(text string, example func() string, at time.Time) (seen *Template, first bool) {

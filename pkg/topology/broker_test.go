@@ -298,7 +298,7 @@ func TestSubjectsReachTheirStream(t *testing.T) {
 	want := map[string]string{
 		topology.Merge("tracer"): topology.StreamSluice, topology.Release(release): topology.StreamSluice,
 		topology.Commit("tracer", "c0ffee"): topology.StreamSluice, topology.Version("tracer", "1.4.0-beta.1"): topology.StreamSluice,
-		topology.Lane("web"): topology.StreamSluice, topology.Project("tracer"): topology.StreamSluice, topology.Dead("merge", "17"): topology.StreamSluice,
+		topology.Lane("web"): topology.StreamSluice, topology.Project("tracer"): topology.StreamSluice, topology.Audit("tracer"): topology.StreamSluice, topology.Dead("merge", "17"): topology.StreamSluice,
 		topology.Delay(release): topology.StreamTimers, topology.Due(release): topology.StreamTimers,
 		topology.Signal("tracer", ""): topology.StreamSignals, topology.Signal("tracer", release): topology.StreamSignals,
 		topology.Heartbeat(release): topology.StreamEvidence, topology.Evidence(release): topology.StreamEvidence,

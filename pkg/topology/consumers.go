@@ -54,5 +54,6 @@ func Consumers() []Consumer {
 		optional(durable(ConsumerGatewayAWS, StreamSluice, "gateway: journals, to be told to topics of SNS and queues of SQS", AllJournals)),
 		optional(durable(ConsumerGatewayCDEvents, StreamSluice, "gateway: journals, to become CDEvents on the broker", AllJournals)),
 		optional(durable(ConsumerGatewaySink, StreamSluice, "gateway: journals, to become CDEvents that are sent over HTTP", AllJournals)),
+		optional(durable(ConsumerGatewayNotify, StreamSluice, "gateway: journals, to become notifications", AllJournals)),
 	}
 }

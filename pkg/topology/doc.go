@@ -17,8 +17,8 @@
 // configUpdateCheckLocked), so Ensure refuses such a stream, and deleting it is a human's decision.
 //
 // DenyDelete is on: nobody needs to take single messages out of the middle. DenyPurge is off, because it can never be
-// switched off again and our janitor will have to purge: requests first, journal last, a release at a time. Until then
-// purging is kept from everybody by the accounts.
+// switched off again and our janitor will have to purge: requests first, journal last, a release at a time, and the audit chains
+// (sluice.audit.*) never. Until then purging is kept from everybody by the accounts; package audit is how it would be seen.
 //
 // The duplicate window is the smallest that the broker takes, 100 ms; zero would mean two minutes. Within it a message
 // with a Nats-Msg-Id seen before is acknowledged as a duplicate and not stored. Requests carry no Nats-Msg-Id: for them
@@ -56,7 +56,7 @@
 //
 // # SLUICE_SIGNALS and SLUICE_EVIDENCE
 //
-// Signals are bounded in every way: 24 hours, 10,000 a subject, 256 MiB. What was dropped before the watcher had read it is a
+// Signals are bounded in every way: 24 hours, 100,000 a subject, 256 MiB. What was dropped before the watcher had read it is a
 // gap. On one replica they persist asynchronously: the
 // broker acknowledges before the disk has them, and a crash may lose the tail, which is a gap in the coverage. They are on
 // disk and not in memory so that a restart does not lose what a running count depends on. The broker refuses asynchronous
@@ -67,6 +67,7 @@
 // back, and the templates of a release's errors, which are what the releases after it know: a project that releases less often than
 // that knows nothing, and every error is new. The CDEvents that the gateway makes of journals are kept with it: whoever reads them
 // later than that has the journals.
+// So is what is on its way to whom a project notifies: it must be kept longer than the longest quiet hours.
 // So are the alerts of other people's monitoring (package alert): whoever sent one does not send it again because we lost it, so it is
 // stored before it is acknowledged, and no flood of signals evicts it.
 //

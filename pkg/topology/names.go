@@ -8,10 +8,10 @@ import (
 
 // The streams.
 const (
-	StreamSluice   = "SLUICE"          // requests, stops, journals, projects, lanes, commits, versions, merges, dead letters
+	StreamSluice   = "SLUICE"          // requests, stops, journals, audit chains, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents, notifications
 )
 
 // The buckets, and the streams that hold them.
@@ -35,6 +35,7 @@ const (
 	ConsumerGatewayAWS       = "gateway-aws"       // SLUICE: journals, to be told to topics of SNS and queues of SQS
 	ConsumerGatewayCDEvents  = "gateway-cdevents"  // SLUICE: journals, to become CDEvents on the broker
 	ConsumerGatewaySink      = "gateway-sink"      // SLUICE: journals, to become CDEvents that are sent over HTTP
+	ConsumerGatewayNotify    = "gateway-notify"    // SLUICE: journals, to become notifications
 )
 
 // The verbs: what may be asked of a release. A verb is added here and in accounts/accounts.conf, nowhere else in this
@@ -78,6 +79,7 @@ const (
 	KindRequest   Kind = "request"   // sluice.<verb>.<release>[.<actor>]
 	KindStop      Kind = "stop"      // sluice.{pause,unpause,freeze,unfreeze}.<project or _all>[.<actor>]
 	KindProject   Kind = "project"   // sluice.project.<project>: what became of its releases
+	KindAudit     Kind = "audit"     // sluice.audit.<project>: the audit chain over the journals of its releases
 	KindRelease   Kind = "release"   // sluice.release.<release>: the journal
 	KindCommit    Kind = "commit"    // sluice.commit.<project>.<commit>
 	KindVersion   Kind = "version"   // sluice.version.<project>.<version>
@@ -87,6 +89,7 @@ const (
 	KindDue       Kind = "due"       // sluice.due.<release>
 	KindSignal    Kind = "signal"    // sluice.signal.<project>[.<release>]
 	KindAlert     Kind = "alert"     // sluice.alert.<project>.<fingerprint>
+	KindNotify    Kind = "notify"    // sluice.notify.<project>.<fingerprint>: what is on its way to whom a project notifies
 	KindHeartbeat Kind = "heartbeat" // sluice.heartbeat.<release>
 	KindMeasured  Kind = "measured"  // sluice.measured.<release>
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
@@ -101,11 +104,11 @@ type Subject struct {
 	Verb    string // request, stop
 	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
-	Project string // merge, commit, version, signal, alert, project, stop: there it may be AllProjects
+	Project string // merge, commit, version, signal, alert, project, audit, notify, stop: there it may be AllProjects
 	Commit  string // commit
 	Version string // version, with its dots
 	Lane    string // lane
-	Print   string // alert: its fingerprint, by which its source knows it again
+	Print   string // alert, notify: its fingerprint, by which its source knows it again
 	What    string // dead: the kind of input that was refused, "merge" for one
 	Token   string // dead: which one
 }
@@ -131,6 +134,11 @@ func Stop(verb, project, actor string) string {
 // Project is the subject of what became of a project's releases.
 func Project(project string) string {
 	return Subject{Kind: KindProject, Project: project}.String()
+}
+
+// Audit is the subject of a project's audit chain.
+func Audit(project string) string {
+	return Subject{Kind: KindAudit, Project: project}.String()
 }
 
 // Release is the subject of a release's journal.
@@ -171,6 +179,11 @@ func Signal(project, release string) string {
 // Alert is the subject of an alert of a project.
 func Alert(project, fingerprint string) string {
 	return Subject{Kind: KindAlert, Project: project, Print: fingerprint}.String()
+}
+
+// Notify is the subject of what is on its way to somebody whom a project notifies, or that a button was pressed, by a fingerprint.
+func Notify(project, fingerprint string) string {
+	return Subject{Kind: KindNotify, Project: project, Print: fingerprint}.String()
 }
 
 // Alerts matches the alerts of a project, to read by. It is "" for an unsafe name.
@@ -258,7 +271,7 @@ func (s Subject) String() string {
 		tokens = append(tokens, token)
 	}
 	switch s.Kind {
-	case KindMerge, KindProject:
+	case KindMerge, KindProject, KindAudit:
 		add(s.Project, validName)
 	case KindStop:
 		if !slices.Contains(Stops(), s.Verb) {
@@ -295,7 +308,7 @@ func (s Subject) String() string {
 		if s.Release != "" {
 			add(s.Release, validRelease)
 		}
-	case KindAlert:
+	case KindAlert, KindNotify:
 		add(s.Project, validName)
 		add(s.Print, validPrint)
 	default:
@@ -349,7 +362,7 @@ func ParseSubject(s string) (Subject, error) {
 		most = 2
 		take(&out.Project, checkScope)
 		take(&out.Actor, CheckActor)
-	case out.Kind == KindMerge, out.Kind == KindProject:
+	case out.Kind == KindMerge, out.Kind == KindProject, out.Kind == KindAudit:
 		take(&out.Project, CheckProject)
 	case out.Kind == KindLane:
 		take(&out.Lane, CheckLane)
@@ -377,7 +390,7 @@ func ParseSubject(s string) (Subject, error) {
 		most = 2
 		take(&out.Project, CheckProject)
 		take(&out.Release, CheckRelease)
-	case out.Kind == KindAlert:
+	case out.Kind == KindAlert, out.Kind == KindNotify:
 		least, most = 2, 2
 		take(&out.Project, CheckProject)
 		take(&out.Print, CheckPrint)

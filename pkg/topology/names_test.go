@@ -12,7 +12,7 @@ import (
 func kinds() []Kind {
 	return []Kind{
 		KindMerge, KindRequest, KindRelease, KindCommit, KindVersion, KindLane, KindDead, KindDelay, KindDue,
-		KindStop, KindProject, KindSignal, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates,
+		KindStop, KindProject, KindAudit, KindSignal, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates,
 	}
 }
 
@@ -31,7 +31,7 @@ func genSubject() *rapid.Generator[Subject] {
 	return rapid.Custom(func(t *rapid.T) Subject {
 		s := Subject{Kind: rapid.SampledFrom(kinds()).Draw(t, "kind")}
 		switch s.Kind {
-		case KindMerge, KindProject:
+		case KindMerge, KindProject, KindAudit:
 			s.Project = name.Draw(t, "project")
 		case KindStop:
 			s.Verb = rapid.SampledFrom(Stops()).Draw(t, "verb")
@@ -91,7 +91,7 @@ func FuzzParseSubject(f *testing.F) {
 		Merge("tracer"), Request(VerbCancel, id, ""), Request(VerbExtend, id, "ana"), Release(id), Commit("tracer", "c0ffee"),
 		Version("tracer", "1.4.0-beta.1+x"), Lane("web"), Dead("merge", "17"), Delay(id), Due(id), Signal("tracer", ""),
 		Signal("tracer", id), Alert("tracer", "c0ffee00c0ffee00"), Heartbeat(id), Evidence(id), Judged(id), Templates(id), CDEvents(id), "", "sluice.", "sluice.cancel." + id + ".", "sluice.cancel.*",
-		Stop(StopPause, "tracer", ""), Stop(StopUnfreeze, AllProjects, "ana"), Project("tracer"), "sluice.pause._all.", "sluice.project._all",
+		Stop(StopPause, "tracer", ""), Stop(StopUnfreeze, AllProjects, "ana"), Project("tracer"), Audit("tracer"), "sluice.pause._all.", "sluice.project._all",
 	} {
 		f.Add(s)
 	}
@@ -130,6 +130,7 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Judged(id), "sluice.judged." + id},
 		{Templates(id), "sluice.templates." + id},
 		{CDEvents(id), "sluice.cdevents." + id},
+		{Notify("tracer", "0123abcd"), "sluice.notify.tracer.0123abcd"},
 		{Alert("tracer", "c6eadffa33fcdf37"), "sluice.alert.tracer.c6eadffa33fcdf37"},
 		{Alerts("tracer"), "sluice.alert.tracer.*"},
 		{Request(VerbApprove, id, "ana"), "sluice.approve." + id + ".ana"},
@@ -140,6 +141,7 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Stop(StopFreeze, AllProjects, ""), "sluice.freeze._all"},
 		{Stop(StopUnfreeze, AllProjects, "ana"), "sluice.unfreeze._all.ana"},
 		{Project("tracer"), "sluice.project.tracer"},
+		{Audit("tracer"), "sluice.audit.tracer"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
@@ -185,6 +187,8 @@ func TestUnsafeTokensAreRefused(t *testing.T) {
 		"signal of all":     Signal(AllProjects, ""),
 		"commit of all":     Commit(AllProjects, "c0ffee"),
 		"record wildcard":   Project(">"),
+		"audit of all":      Audit(AllProjects),
+		"audit wildcard":    Audit("*"),
 		"empty record":      Project(""),
 	} {
 		if got != "" {

@@ -16,9 +16,13 @@ const (
 	MaxProject  = 256 << 10 // a project file
 )
 
-// SignalsPerSubject bounds what one flooding app keeps: the newest of its subject. What is dropped before the watcher read it is a gap
-// in what it has seen, and it says so.
-const SignalsPerSubject = 10_000
+// SignalsPerSubject bounds what one flooding app keeps: the newest of its subject, two seconds of 50,000 a second. What is dropped before
+// the watcher read it is a gap in what it has seen, and it says so. The watcher asks the stream how many it keeps, which may be fewer, but
+// not fewer than it reads at once.
+const (
+	SignalsPerSubject      = 100_000
+	LeastSignalsPerSubject = 1_000
+)
 
 // Defaults of [Options].
 const (
@@ -41,7 +45,7 @@ const (
 type Options struct {
 	Replicas    int           // 1 or 3; 0 keeps what is there, 1 for new streams
 	SignalAge   time.Duration // how long signals are kept; at least the longest soak with a signal check
-	EvidenceAge time.Duration // how long heartbeats, measurements, evidence, verdicts and alerts are kept
+	EvidenceAge time.Duration // how long heartbeats, measurements, evidence, verdicts, alerts and what was notified of are kept
 }
 
 func (o Options) filled() Options {
@@ -78,6 +82,7 @@ func base(name, description string, o Options, subjects ...string) jetstream.Str
 func sluice(o Options) jetstream.StreamConfig {
 	subjects := []string{
 		"sluice.merge.*", AllJournals, "sluice.commit.*.*", "sluice.version.*.*", AllLanes, "sluice.project.*", "sluice.dead.*.*",
+		AllAudits,
 	}
 	subjects = append(subjects, requestSubjects()...)
 	c := base(StreamSluice, "Sluice: merges, requests, journals", o, subjects...)
@@ -123,9 +128,9 @@ func signals(o Options) jetstream.StreamConfig {
 }
 
 func evidence(o Options) jetstream.StreamConfig {
-	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents", o,
+	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents, notifications", o,
 		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", "sluice.templates.*",
-		AllAlerts, "sluice.cdevents.*")
+		AllAlerts, "sluice.cdevents.*", "sluice.notify.*.*")
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.EvidenceAge
 	c.MaxMsgSize = MaxEvidence

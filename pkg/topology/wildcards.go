@@ -5,6 +5,7 @@ package topology
 const (
 	AllJournals = "sluice.release.*"
 	AllLanes    = "sluice.lane.*"
+	AllAudits   = "sluice.audit.*"
 	AllSignals  = "sluice.signal.>"
 	AllAlerts   = "sluice.alert.*.*"
 )

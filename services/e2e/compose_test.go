@@ -176,8 +176,15 @@ func composeGateway(t *testing.T, s types.ServiceConfig, image string) {
 	for _, m := range names {
 		variable(t, s, m[1])
 	}
-	if len(names) != 15 {
+	if len(names) != 16 {
 		t.Errorf("the example names the secrets %v", names)
+	}
+	lists := regexp.MustCompile(`(?m)^\s+secrets: \[(\w+), (\w+)\]`).FindAllStringSubmatch(string(example), -1)
+	if len(lists) != 1 {
+		t.Fatalf("the example lets project files name the secrets %v", lists)
+	}
+	for _, name := range lists[0][1:] {
+		variable(t, s, name)
 	}
 }
 

@@ -26,10 +26,12 @@ func TestCostOfARelease(t *testing.T) {
 		}
 		w.untilPhase(id, release.Promoted)
 		w.laneIsFree("tracer")
+		synctest.Wait() // the link of its end, too
 		after := w.stored()
 		for stream, want := range map[string]uint64{
-			// the merge, whose it is, whose the version is, 8 journal records, the lane taken and freed, the project's record
-			topology.StreamSluice: 1 + 1 + 1 + 8 + 2 + 1,
+			// the merge, whose it is, whose the version is, 8 journal records, the lane taken and freed, the project's record, the
+			// link in its audit chain
+			topology.StreamSluice: 1 + 1 + 1 + 8 + 2 + 1 + 1,
 			// the deadline of the merge, the delay that replaces it, and the due message that comes of that
 			topology.StreamTimers: 3,
 			// a heartbeat at the beginning and one for each of the 120 intervals, the last of which may meet the end

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
@@ -83,4 +85,22 @@ func (w *world) endsRight(id string, want release.Phase) {
 	if ends != 1 {
 		w.Errorf("the release ended %d times\n%s", ends, w.story(id))
 	}
+	w.audited("tracer")
+}
+
+// audited waits until the chain has the end of every release of a project, each once, and looks for a break.
+func (w *world) audited(project string) {
+	w.Helper()
+	var v journal.Verified
+	for range 100 {
+		var err error
+		if v, err = w.journal.Verify(w.Context(), project, audit.Expect{}); err != nil {
+			w.Fatal(err)
+		}
+		if v.Links > 0 && v.Unlinked == 0 && v.Open == 0 {
+			return
+		}
+		time.Sleep(time.Second) // in a bubble
+	}
+	w.Errorf("the chain of %s lacks something: %+v", project, v)
 }

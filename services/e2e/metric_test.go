@@ -95,7 +95,7 @@ func TestComparedWithProduction(t *testing.T) {
 		t.Errorf("the numbers are not told:\n%s", story)
 	}
 
-	nowhere := writeFile(t, dir, "tracer.yaml", fmt.Sprintf(comparedProject, filepath.Join(dir, "channels"), "http://127.0.0.1:1", "2s"))
+	nowhere := writeFile(t, dir, "tracer.yaml", fmt.Sprintf(comparedProject, filepath.Join(dir, "channels"), "http://127.0.0.1:1", "4s"))
 	if _, code := u.sluice("apply", "-f", nowhere); code != 0 {
 		t.Fatalf("apply exited with %d", code)
 	}

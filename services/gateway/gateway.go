@@ -1,6 +1,6 @@
 // Package gateway is the service through which merges come in from CI systems: it takes their webhooks, looks at who signed
 // them, and hands merges to the broker as `sluice merge` does. Where its file says so it tells others of releases, as CDEvents
-// (internal/tell). It keeps nothing, so any number of instances may run behind one
+// (internal/tell), and notifies people (internal/notify). It keeps nothing, so any number of instances may run behind one
 // address, and it is the only service that talks to the world: it has the rights of the people it speaks for, not of a service.
 //
 // Which webhooks are merges is told in internal/config, what is believed of them and which release they are in internal/hook,
@@ -51,6 +51,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/notify"
 	"github.com/sluice-gate/sluice/services/gateway/internal/queue"
 	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 	"github.com/sluice-gate/sluice/services/gateway/internal/tell"
@@ -165,13 +166,20 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 	if out := g.hooks.CDEvents; out != nil {
 		group.Go(func() error { return tell.Run(ctx, env, *out) })
 	}
+	if out := g.hooks.Notify; out != nil {
+		group.Go(func() error { return notify.Run(ctx, env, *out) })
+	}
 	if g.ln != nil {
 		env.Log.Info("taking webhooks", zap.Stringer("address", g.ln.Addr()), zap.Int("hooks", len(g.hooks.Hooks)),
 			zap.Int("queues", len(g.hooks.Queues)), zap.Int("sinks", len(g.hooks.Sinks)))
+		handler := serve.Handler{
+			Store: serve.Broker(env), Alert: serve.Alert(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks,
+		}.Mux()
+		if out := g.hooks.Notify; out != nil && out.Slack != nil {
+			handler = notify.Actions(env, *out.Slack, handler)
+		}
 		answer(ctx, group, g.ln, &http.Server{
-			Handler: serve.Handler{
-				Store: serve.Broker(env), Alert: serve.Alert(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks,
-			}.Mux(),
+			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
 			MaxHeaderBytes: 64 << 10,
 		})
@@ -254,10 +262,38 @@ func load(file string) (*config.Config, error) {
 			wrong = append(wrong, fmt.Errorf("%s: cdevents.sink: %w", file, err))
 		}
 	}
+	wrong = append(wrong, told(file, hooks.Notify)...)
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
 	return hooks, nil
+}
+
+// told looks that the secrets are there by which people are notified.
+func told(file string, out *config.NotifyOut) (wrong []error) {
+	if out == nil {
+		return nil
+	}
+	look := func(env, file string) error {
+		_, err := driver.Secret(env, file)
+		return err
+	}
+	var missing []error
+	for _, env := range out.Secrets {
+		missing = append(missing, look(env, ""))
+	}
+	for _, name := range out.SecretFiles {
+		missing = append(missing, look("", name))
+	}
+	if out.Slack != nil {
+		missing = append(missing, look(out.Slack.SecretEnv, out.Slack.SecretFile))
+	}
+	for _, err := range missing {
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: notify: %w", file, err))
+		}
+	}
+	return wrong
 }
 
 // reachable looks that a service of AWS can be asked at all: its endpoint, and that the secrets that are named are there.

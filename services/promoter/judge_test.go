@@ -6,20 +6,22 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 type verdict struct {
-	releases, promoted, cancelled, held, requests, ineffective int
-	violations                                                 []string
+	releases, promoted, cancelled, held, requests, ineffective, links int
+	violations                                                        []string
 }
 
 // told is a release as its messages tell it, in the order of the stream.
 type told struct {
 	requests []release.Request
 	records  []stored
+	raw      []audit.Message
 }
 
 type stored struct {
@@ -30,7 +32,7 @@ type stored struct {
 
 // judge reads the whole stream and checks every release against it, and the outside effects and the acknowledgements.
 func (r *race) judge() verdict {
-	all, subjects := r.read()
+	all, subjects, chains := r.read()
 	var v verdict
 	for id, t := range all {
 		if len(t.records) == 0 {
@@ -50,7 +52,33 @@ func (r *race) judge() verdict {
 			v.violations = append(v.violations, fmt.Sprintf("%s was acknowledged as %d, where the stream has %q", subject, seq, subjects[seq]))
 		}
 	}
+	v.audit(all, chains)
 	return v
+}
+
+// audit looks at the hashes: what two promoters appended and linked while the cluster lost its leaders is one chain for each release and
+// each project.
+func (v *verdict) audit(all map[string]told, chains map[string][]audit.Message) {
+	bad := func(format string, args ...any) { v.violations = append(v.violations, fmt.Sprintf(format, args...)) }
+	for id, t := range all {
+		if told, b := audit.Journal(id, t.raw); b != nil || told.Records != len(t.records) || told.Unchained > 0 {
+			bad("the journal of %s: %+v, %v", id, told, b)
+		}
+	}
+	for name, links := range chains {
+		c := audit.NewChain(name, audit.Expect{})
+		for _, m := range links {
+			l, b := c.Add(m)
+			if b == nil {
+				b = c.Holds(l, all[l.Release].raw)
+			}
+			if b != nil {
+				bad("%v", b)
+				break
+			}
+			v.links++
+		}
+	}
 }
 
 // release checks one release without the code under test: it knows only what the messages mean.
@@ -126,8 +154,8 @@ func (v *verdict) promotion(bad func(string, ...any), t told, claim *stored) {
 	}
 }
 
-// read collects what the stream says of every release, and the subject of every sequence.
-func (r *race) read() (map[string]told, map[uint64]string) {
+// read collects what the stream says of every release, the subject of every sequence, and the audit chain of every project.
+func (r *race) read() (map[string]told, map[uint64]string, map[string][]audit.Message) {
 	ctx := r.t.Context()
 	stream, err := r.js[2].Stream(ctx, topology.StreamSluice)
 	if err != nil {
@@ -146,7 +174,7 @@ func (r *race) read() (map[string]told, map[uint64]string) {
 		r.t.Fatal(err)
 	}
 	defer it.Stop()
-	all, subjects := map[string]told{}, map[uint64]string{}
+	all, subjects, chains := map[string]told{}, map[uint64]string{}, map[string][]audit.Message{}
 	for {
 		m, err := it.Next()
 		if err != nil {
@@ -158,19 +186,24 @@ func (r *race) read() (map[string]told, map[uint64]string) {
 		}
 		seq := meta.Sequence.Stream
 		subjects[seq] = m.Subject()
-		if s, err := topology.ParseSubject(m.Subject()); err == nil && s.Release != "" {
+		raw := audit.Message{Subject: m.Subject(), Seq: seq, At: meta.Timestamp, Data: m.Data()}
+		s, err := topology.ParseSubject(m.Subject())
+		if err == nil && s.Kind == topology.KindAudit {
+			chains[s.Project] = append(chains[s.Project], raw)
+		}
+		if err == nil && s.Release != "" {
 			t := all[s.Release]
 			if s.Kind == topology.KindRequest {
 				t.requests = append(t.requests, releasepb.DecodeRequest(release.Verb(s.Verb), s.Actor, seq, meta.Timestamp, m.Data()))
 			} else if rec, err := releasepb.DecodeRecord(m.Data()); err == nil {
-				t.records = append(t.records, stored{rec, seq, meta.Timestamp})
+				t.records, t.raw = append(t.records, stored{rec, seq, meta.Timestamp}), append(t.raw, raw)
 			} else {
 				r.t.Errorf("sequence %d: %v", seq, err)
 			}
 			all[s.Release] = t
 		}
 		if seq >= info.State.LastSeq {
-			return all, subjects
+			return all, subjects, chains
 		}
 	}
 }

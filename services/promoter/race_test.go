@@ -72,8 +72,8 @@ func TestRace(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := r.judge()
-	t.Logf("%d releases, %d promoted, %d cancelled, %d held; %d requests, %d stored before a claim that they stopped; %d step-downs, %d broker restarts",
-		v.releases, v.promoted, v.cancelled, v.held, v.requests, v.ineffective, r.stepDowns.Load(), r.restarts.Load())
+	t.Logf("%d releases, %d promoted, %d cancelled, %d held; %d requests, %d stored before a claim that they stopped; %d links; %d step-downs, %d broker restarts",
+		v.releases, v.promoted, v.cancelled, v.held, v.requests, v.ineffective, v.links, r.stepDowns.Load(), r.restarts.Load())
 	slices.Sort(v.violations) // "promoted although …" before what follows from it
 	slices.Reverse(v.violations)
 	for _, violation := range v.violations[:min(20, len(v.violations))] {
@@ -82,7 +82,7 @@ func TestRace(t *testing.T) {
 	if len(v.violations) > 0 {
 		t.Errorf("%d violations", len(v.violations))
 	}
-	if v.releases != n || v.promoted == 0 || v.cancelled == 0 || v.held == 0 || v.ineffective == 0 || r.stepDowns.Load() == 0 ||
+	if v.releases != n || v.promoted == 0 || v.cancelled == 0 || v.held == 0 || v.ineffective == 0 || v.links == 0 || r.stepDowns.Load() == 0 ||
 		(n >= 20_000 && r.restarts.Load() == 0) {
 		t.Error("this was no race")
 	}

@@ -17,7 +17,7 @@ func TestClientIsSmall(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, heavy := range []string{
-		"nats-server", "aws-sdk-go-v2", "go-git", "go-containerregistry", "sluice/services/promoter", "sluice/services/gateway",
+		"nats-server", "aws-sdk-go-v2", "bubbletea", "go-git", "go-containerregistry", "sluice/services/promoter", "sluice/services/gateway",
 	} {
 		for line := range strings.Lines(string(out)) {
 			if strings.Contains(line, heavy) {
@@ -29,9 +29,10 @@ func TestClientIsSmall(t *testing.T) {
 }
 
 // TestClientIsStatic: what a CI's job downloads is one file that runs on any Linux, in an image with nothing else too: without an
-// interpreter and shared libraries, and in less than 20 MiB. It is built as the Makefile, and for the image the Dockerfile, build everything.
+// interpreter and shared libraries, and in less than 25 MiB: 6 of them came with
+// text/template, by which templates of notifications are checked. It is built as the Makefile, and for the image the Dockerfile, build everything.
 func TestClientIsStatic(t *testing.T) {
-	const build, most = "CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o ", 20 << 20 // bytes
+	const build, most = "CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o ", 25 << 20 // bytes
 	for _, file := range []string{"Makefile", "deploy/Dockerfile"} {
 		text, err := os.ReadFile(filepath.Join("../..", file))
 		if n := strings.Count(string(text), "go build"); err != nil || n == 0 || n != strings.Count(string(text), build) {

@@ -48,9 +48,11 @@ const patience = 60 * time.Second
 //	down [HOW]        sends it SIGTERM, or INT or KILL, or SIGTERM twice (TWICE), and waits for its end, which must be in
 //	                  order unless it was killed; its error output is then in up.err
 //	broker [KIND]     runs a broker without services: as `sluice up` has it, or "users" (nobody is let in without a password),
-//	                  or "plain" (no accounts, no streams); "broker stop" ends it
+//	                  or "plain" (no accounts, no streams), or "tls" (see secure); "broker stop" ends it
 //	until ID PHASE    waits for a phase of a release, or with "?" after it for a record
-//	code N CMD ARG…   runs a command that must end with that exit code
+//	code N CMD ARG…   runs a command that must end with that exit code, which the help of a command of sluice must document
+//	valid SCHEMA      holds what the last command printed to a schema
+//	term HOW …        runs a program in a terminal
 //	becomes RE CMD…   runs a command again and again until it prints that
 //	let NAME          sets a variable to what the last command printed
 //	later NAME TIME   sets a variable to the time after that duration
@@ -84,7 +86,7 @@ func TestScripts(t *testing.T) {
 			"let":    let,
 			"later":  later,
 
-			"becomes": becomes,
+			"becomes": becomes, "valid": valid, "term": term,
 
 			"get": get, "post": post, "send": send,
 
@@ -99,6 +101,8 @@ type world struct {
 	up     *process
 	broker *natstest.Server
 	watch  *watcher
+
+	terminal *terminal
 }
 
 type worldKey struct{}
@@ -114,6 +118,7 @@ func worldOf(ts *testscript.TestScript) *world {
 }
 
 func (w *world) end() {
+	w.terminal.close()
 	if w.up != nil {
 		_ = w.up.cmd.Process.Kill()
 		<-w.up.done
@@ -263,6 +268,11 @@ func broker(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	options := []natstest.Option{natstest.Listen(), natstest.Dir(ts.MkAbs("data/jetstream"))}
+	var as []nats.Option
+	if kind == "tls" {
+		secured, with := secure(ts)
+		options, as = append(options, secured), with
+	}
 	if kind != "plain" {
 		options = append(options, natstest.Configure(func(o *server.Options) error {
 			return accounts.Embed(o, kind != "users", func(user string) string { return "secret-of-" + user })
@@ -273,7 +283,7 @@ func broker(ts *testscript.TestScript, _ bool, args []string) {
 	if kind == "plain" {
 		return
 	}
-	nc, err := w.broker.Connect(nats.UserInfo(accounts.Admin, "secret-of-admin"))
+	nc, err := w.broker.Connect(append(as, nats.UserInfo(accounts.Admin, "secret-of-admin"))...)
 	ts.Check(err)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
@@ -320,6 +330,31 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s\n[stdout]\n%s[stderr]\n%s", got, args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 	}
+	if !strings.HasPrefix(args[1], "sluice") || len(args) < 3 || args[2] == "tail" { // whose code is that of what it runs
+		return
+	}
+	if help := helpOf(ts, args[1], args[2:]); !strings.Contains(" "+help, " "+args[0]+" ") {
+		ts.Fatalf("exit code %d of %s is not in its help: %s", got, args[2], help)
+	}
+}
+
+// helps is the exit codes that each command documents, as far as they were asked for.
+var helps sync.Map //nolint:gochecknoglobals // all scripts ask for the same ones
+
+func helpOf(ts *testscript.TestScript, program string, args []string) string {
+	words := []string{args[0]}
+	if len(args) > 1 && !strings.HasPrefix(args[1], "-") { // a command below it, or an argument
+		words = args[:2]
+	}
+	key := strings.Join(words, " ")
+	if known, ok := helps.Load(key); ok {
+		return known.(string)
+	}
+	help, err := command(ts, program, append(words[:len(words):len(words)], "--help")...).Output()
+	ts.Check(err)
+	_, codes, _ := strings.Cut(string(help), "Exit codes: ")
+	helps.Store(key, codes)
+	return codes
 }
 
 func becomes(ts *testscript.TestScript, _ bool, args []string) {

@@ -9,21 +9,36 @@ import (
 	"context"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/cdevents"
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/services/gateway"
 	"github.com/sluice-gate/sluice/services/sluice/internal/cli"
+	"github.com/sluice-gate/sluice/services/sluice/internal/top"
 	"github.com/sluice-gate/sluice/services/sluice/internal/up"
 	"github.com/sluice-gate/sluice/services/watcher"
 )
 
 // Main runs the command line with the arguments and streams of the process and returns its exit code.
-func Main() int { return int(cli.Main(cli.Up{Broker: up.BrokerVersion, Run: run, Check: check})) }
+func Main() int {
+	return int(cli.Main(cli.Up{Broker: up.BrokerVersion, Run: run, Check: check, Tell: tell, Top: top.Run}))
+}
 
 func run(ctx context.Context, c cli.UpConfig) error {
 	return up.Run(ctx, up.Config{
 		Data: c.Data, Listen: c.Listen, HTTP: c.HTTP, Projects: c.Projects, Log: c.Log, Banner: c.Banner, EvidenceAge: c.EvidenceAge,
 		Gateway: gateway.Config{File: c.Gateway, Listen: c.GatewayListen, Dashboard: c.Dashboard},
 	})
+}
+
+// tell is a journal record as the gateway tells it.
+func tell(source string, r journal.Record) ([]any, error) {
+	events, err := cdevents.Of(source, cdevents.Record{Record: r.Record, Seq: r.Seq, At: r.At})
+	out := make([]any, len(events))
+	for i, e := range events {
+		out[i] = e
+	}
+	return out, err
 }
 
 // check tries checks as the watcher does. Without a soak, what happened in the last hour counts.

@@ -69,6 +69,7 @@ func TestWhatASoakStoredComesToTheSameVerdict(t *testing.T) {
 			t.Fatalf("source %s, failed at look %d of %d that are stored, of %d", source, at, len(looks), w.staging.count())
 		}
 		v := judge.Verdict{Check: "health", Stretch: judge.Stretch{From: s.from()}, Rule: rule, Tally: tally}
+		v.Links = judge.LinksOf(check, s.entry.State)
 		if v.Reason() != told.Reason || v.Evidence() != told.Evidence {
 			t.Errorf("%s\n%s\ntold was %s\n%s", v.Reason(), v.Evidence(), told.Reason, told.Evidence)
 		}

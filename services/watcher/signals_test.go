@@ -291,13 +291,11 @@ func TestAGapInABake(t *testing.T) {
 
 // What the stream dropped before anybody read it is a gap, too, also for the next instance.
 func TestWhatTheStreamDroppedIsAGap(t *testing.T) {
-	if raceDetector { // ten thousand messages, for the other run
-		return
-	}
 	bubble(t, func(w *world) {
+		w.keeps(topology.LeastSignalsPerSubject)
 		s := w.soak("tracer", time.Hour, `watch: [ { name: errors, signal: { level: error, max: 5 } } ]`)
 		var last jetstream.PubAckFuture
-		for range topology.SignalsPerSubject + 10 {
+		for range topology.LeastSignalsPerSubject + 10 {
 			var err error
 			if last, err = w.js.PublishAsync(topology.Signal("tracer", ""), []byte(`{"level":"info"}`)); err != nil {
 				t.Fatal(err)
@@ -313,7 +311,7 @@ func TestWhatTheStreamDroppedIsAGap(t *testing.T) {
 		if len(holds) != 1 {
 			t.Fatalf("held: %+v", holds)
 		}
-		contains(t, holds[0].Reason, "more signals came to sluice.signal.tracer than are kept (10000) before they were read")
+		contains(t, holds[0].Reason, "more signals came to sluice.signal.tracer than are kept (1000) before they were read")
 	})
 }
 

@@ -1,6 +1,7 @@
 package watcher_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -21,6 +22,8 @@ type staging struct {
 	asked  map[string]int
 	busy   map[string]string   // Retry-After
 	cloud  *awstest.CloudWatch // what AWS is
+	// numbers answers the queries of Prometheus; false: there is no result.
+	numbers func(query string) (float64, bool)
 }
 
 func newStaging() *staging {
@@ -68,6 +71,9 @@ func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(req.URL.Host, ".amazonaws.com") {
 		return s.cloud.RoundTrip(req)
 	}
+	if strings.HasSuffix(req.URL.Path, "/api/v1/query") {
+		return s.prometheus(req)
+	}
 	s.mu.Lock()
 	header := http.Header{}
 	if after := s.busy[req.URL.Path]; after != "" {
@@ -91,6 +97,22 @@ func (s *staging) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return &http.Response{
 		StatusCode: status, Body: io.NopCloser(strings.NewReader("{}")), Header: header, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// prometheus answers an instant query.
+func (s *staging) prometheus(req *http.Request) (*http.Response, error) {
+	if err := req.ParseForm(); err != nil {
+		return nil, err
+	}
+	result := "[]"
+	if n, ok := s.numbers(req.PostForm.Get("query")); ok {
+		result = fmt.Sprintf(`[{"metric":{},"value":[0,"%g"]}]`, n)
+	}
+	body := fmt.Sprintf(`{"status":"success","data":{"resultType":"vector","result":%s}}`, result)
+	return &http.Response{
+		StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1,
+		ProtoMinor: 1,
 	}, nil
 }
 

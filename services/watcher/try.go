@@ -83,6 +83,14 @@ func try(ctx context.Context, tools probe.Tools, c project.Check, f driver.Facts
 		l.Result, l.Means = NoData, "it is ignored, once something was measured; before that the release is not watched, and is held"
 	case word == judge.Inconclusive:
 		l.Result, l.Means = NoData, "the release is not watched while it lasts; without enough of a soak watched it is held"
+	case m.Many != nil:
+		l.Result, l.Means = Passes, "from here on all are read, and judged once"
+		l.Saw = fmt.Sprintf("%.6g, and the baseline %.6g; and so on, %d numbers", m.Many[0], m.Many[1], len(m.Many))
+	case c.Compares() && c.Metric.Prometheus.Compare.Previous:
+		l.Result, l.Means = Passes, "in a soak it is compared with what the release before had then"
+		if l.Saw = fmt.Sprintf("%.6g", value(m)); m.Counters != nil {
+			l.Saw = fmt.Sprintf("%d errors in %.6g requests", m.Counters.Mine.Events, m.Counters.Mine.Exposure)
+		}
 	case m.Baseline != nil:
 		l.Result, l.Means = Passes, "from here on both are read and compared"
 		l.Saw = fmt.Sprintf("%.6g; the baseline: %.6g", value(m), *m.Baseline)

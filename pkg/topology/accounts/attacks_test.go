@@ -76,6 +76,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Version("tracer", "1.4.0"), []string{accounts.Publisher}},
 		{topology.Lane("tracer"), []string{accounts.Stager}},
 		{topology.Project("tracer"), []string{accounts.Promoter}},
+		{topology.Audit("tracer"), []string{accounts.Promoter}},
 		{topology.Dead("merge", "1"), append(services, accounts.Watcher)},
 		{topology.Due(release2), nil},
 		{topology.Signal("tracer", ""), []string{accounts.App, accounts.Gateway}},
@@ -237,7 +238,7 @@ func (b *testBundle) reply(t *testing.T) {
 	targets := []string{
 		topology.Release(release), topology.Release(release2), topology.Lane("victim"), topology.Lane("x"), topology.Due(release),
 		topology.Delay(release), topology.Commit("tracer", "f00"), topology.Merge("victim"), topology.Merge("x"), topology.Judged(release),
-		topology.Project("victim"), topology.Project("x"), topology.Heartbeat(release), topology.Measured(release), topology.Signal("victim", ""), topology.Alert("victim", "c6eadffa33fcdf37"), topology.Dead("merge", "x"), "$KV.sluice-projects.victim",
+		topology.Project("victim"), topology.Project("x"), topology.Audit("victim"), topology.Audit("x"), topology.Heartbeat(release), topology.Measured(release), topology.Signal("victim", ""), topology.Alert("victim", "c6eadffa33fcdf37"), topology.Dead("merge", "x"), "$KV.sluice-projects.victim",
 		"$KV.sluice-projects.x", "$O.sluice-artifacts.M.x", "$JS.API.STREAM.PURGE.SLUICE", "$JS.API.STREAM.DELETE.SLUICE",
 		"$JS.API.STREAM.PURGE.OBJ_sluice-artifacts", "$JS.API.CONSUMER.DELETE.SLUICE.promoter", "_R_.x", "_R_.x.y", "$SYS.REQ.SERVER.PING",
 	}
@@ -315,6 +316,7 @@ func (b *testBundle) header(t *testing.T) {
 	}
 	for _, target := range []string{
 		topology.Release(release), cancel, delay, topology.Due(release), topology.Lane("victim"), topology.Merge("victim"), topology.Project("victim"),
+		topology.Audit("victim"),
 	} {
 		headers = append(headers, []string{"Nats-Schedule", soon, "Nats-Schedule-Target", target},
 			[]string{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", target, "Nats-Schedule-TTL", "5m"},
@@ -374,7 +376,7 @@ func TestNobodyListensIn(t *testing.T) {
 		u := b.as(t, name)
 		for _, subject := range []string{
 			">", "sluice.>", "sluice.cancel.>", "sluice.merge.*", "_INBOX_admin.>", "_INBOX_*.>", "$JS.>", "$JS.ACK.>", "$JS.API.>", "_R_.>",
-			"sluice.lane.*", "sluice.delay.*", "sluice.due.*", "sluice.project.*", "sluice.pause.*", "$KV.>", "$O.>", "$SYS.>",
+			"sluice.lane.*", "sluice.delay.*", "sluice.due.*", "sluice.project.*", "sluice.audit.*", "sluice.pause.*", "$KV.>", "$O.>", "$SYS.>",
 			topology.InboxPrefix(accounts.Publisher) + ".>", topology.InboxPrefix(accounts.Stager) + ".>",
 			topology.InboxPrefix(accounts.Promoter) + ".>", topology.InboxPrefix(accounts.Watcher) + ".>",
 		} {

@@ -103,6 +103,7 @@ func (b *testBundle) victims() map[string]string {
 		topology.Merge("victim"):                              "{}",
 		topology.Lane("victim"):                               "{}",
 		topology.Project("victim"):                            "{}",
+		topology.Audit("victim"):                              "{}",
 		topology.Stop(topology.StopPause, "victim", "ana"):    "nobody is here",
 		topology.Commit("victim", "c0ffee"):                   "{}",
 		topology.Judged(release):                              "{}",

@@ -66,8 +66,10 @@ func TestServicesCanDoTheirWork(t *testing.T) {
 			t.Errorf("%s: the broker refused something: %v", name, err)
 		}
 	}
-	if err := appendTo(b, b.as(t, accounts.Promoter), topology.Project("victim")); err != nil {
-		t.Errorf("the promoter can not change a project's record: %v", err)
+	for _, subject := range []string{topology.Project("victim"), topology.Audit("victim")} {
+		if err := appendTo(b, b.as(t, accounts.Promoter), subject); err != nil {
+			t.Errorf("the promoter can not append to %s: %v", subject, err)
+		}
 	}
 	u := b.as(t, accounts.Publisher)
 	if err := put(b, u, "sha256-c0ffee", artifact); err != nil {
@@ -302,7 +304,7 @@ func TestARefusedRequestIsHeardAtOnce(t *testing.T) {
 	}
 }
 
-// tellsOfReleases is what the gateway does to tell of releases as CDEvents: it takes records from its consumers, acknowledges them, and
+// tellsOfReleases is what the gateway does to tell of releases as CDEvents, and to notify: it takes records from its consumers, acknowledges them, and
 // publishes; people hear it.
 func tellsOfReleases(t *testing.T, b *testBundle) {
 	t.Helper()
@@ -311,7 +313,7 @@ func tellsOfReleases(t *testing.T, b *testBundle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, durable := range []string{topology.ConsumerGatewayCDEvents, topology.ConsumerGatewaySink} {
+	for _, durable := range []string{topology.ConsumerGatewayCDEvents, topology.ConsumerGatewaySink, topology.ConsumerGatewayNotify} {
 		consumer, err := u.js.Consumer(b.ctx, topology.StreamSluice, durable)
 		if err != nil {
 			t.Fatal(err)
@@ -327,7 +329,9 @@ func tellsOfReleases(t *testing.T, b *testBundle) {
 			t.Errorf("gateway: %s: %v", durable, err)
 		}
 	}
-	for _, subject := range []string{topology.CDEvents(release2), topology.Dead("cdevents", "1")} {
+	for _, subject := range []string{
+		topology.CDEvents(release2), topology.Dead("cdevents", "1"), topology.Notify("tracer", "0123abcd"), topology.Dead("notify", "1"),
+	} {
 		if ack, err := u.js.Publish(b.ctx, subject, []byte("{}")); err != nil || ack.Sequence == 0 {
 			t.Errorf("gateway: %s: %v %v", subject, ack, err)
 		}

@@ -451,6 +451,111 @@ func (x *Promotion) GetRolledBack() *Said {
 	return nil
 }
 
+// AuditLink is one link of a project's audit chain, on sluice.audit.<project>: how the journal of a release stood that had ended.
+type AuditLink struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its place in the chain, from 1.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Hash of the link before it.
+	Prev    []byte `protobuf:"bytes,2,opt,name=prev,proto3" json:"prev,omitempty"`
+	Release string `protobuf:"bytes,3,opt,name=release,proto3" json:"release,omitempty"`
+	// The last record of the journal: its stream sequence, the broker's timestamp, its hash.
+	Seq  uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	At   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	Head []byte                 `protobuf:"bytes,6,opt,name=head,proto3" json:"head,omitempty"`
+	// The public nkey that signed all of this, and the signature; both empty where nobody signs.
+	Key           string `protobuf:"bytes,7,opt,name=key,proto3" json:"key,omitempty"`
+	Signature     []byte `protobuf:"bytes,8,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditLink) Reset() {
+	*x = AuditLink{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditLink) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditLink) ProtoMessage() {}
+
+func (x *AuditLink) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditLink.ProtoReflect.Descriptor instead.
+func (*AuditLink) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AuditLink) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *AuditLink) GetPrev() []byte {
+	if x != nil {
+		return x.Prev
+	}
+	return nil
+}
+
+func (x *AuditLink) GetRelease() string {
+	if x != nil {
+		return x.Release
+	}
+	return ""
+}
+
+func (x *AuditLink) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *AuditLink) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *AuditLink) GetHead() []byte {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
+func (x *AuditLink) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *AuditLink) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // CommitRecord is a merge's identity, on sluice.commit.<project>.<commit>.
 type CommitRecord struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -464,7 +569,7 @@ type CommitRecord struct {
 
 func (x *CommitRecord) Reset() {
 	*x = CommitRecord{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[5]
+	mi := &file_sluice_v1_messages_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +581,7 @@ func (x *CommitRecord) String() string {
 func (*CommitRecord) ProtoMessage() {}
 
 func (x *CommitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[5]
+	mi := &file_sluice_v1_messages_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +594,7 @@ func (x *CommitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRecord.ProtoReflect.Descriptor instead.
 func (*CommitRecord) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CommitRecord) GetRelease() string {
@@ -523,7 +628,7 @@ type VersionRecord struct {
 
 func (x *VersionRecord) Reset() {
 	*x = VersionRecord{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[6]
+	mi := &file_sluice_v1_messages_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -535,7 +640,7 @@ func (x *VersionRecord) String() string {
 func (*VersionRecord) ProtoMessage() {}
 
 func (x *VersionRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[6]
+	mi := &file_sluice_v1_messages_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -548,7 +653,7 @@ func (x *VersionRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRecord.ProtoReflect.Descriptor instead.
 func (*VersionRecord) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VersionRecord) GetRelease() string {
@@ -579,7 +684,7 @@ type LaneRecord struct {
 
 func (x *LaneRecord) Reset() {
 	*x = LaneRecord{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[7]
+	mi := &file_sluice_v1_messages_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +696,7 @@ func (x *LaneRecord) String() string {
 func (*LaneRecord) ProtoMessage() {}
 
 func (x *LaneRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[7]
+	mi := &file_sluice_v1_messages_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +709,7 @@ func (x *LaneRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaneRecord.ProtoReflect.Descriptor instead.
 func (*LaneRecord) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LaneRecord) GetOwner() string {
@@ -668,7 +773,7 @@ type SupersededRow struct {
 
 func (x *SupersededRow) Reset() {
 	*x = SupersededRow{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	mi := &file_sluice_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +785,7 @@ func (x *SupersededRow) String() string {
 func (*SupersededRow) ProtoMessage() {}
 
 func (x *SupersededRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[8]
+	mi := &file_sluice_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +798,7 @@ func (x *SupersededRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupersededRow.ProtoReflect.Descriptor instead.
 func (*SupersededRow) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SupersededRow) GetCount() int32 {
@@ -726,7 +831,7 @@ type Waiting struct {
 
 func (x *Waiting) Reset() {
 	*x = Waiting{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[9]
+	mi := &file_sluice_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +843,7 @@ func (x *Waiting) String() string {
 func (*Waiting) ProtoMessage() {}
 
 func (x *Waiting) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[9]
+	mi := &file_sluice_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +856,7 @@ func (x *Waiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
 func (*Waiting) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{9}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Waiting) GetRelease() string {
@@ -805,7 +910,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[10]
+	mi := &file_sluice_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +922,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[10]
+	mi := &file_sluice_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +935,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{10}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Heartbeat) GetRelease() string {
@@ -884,7 +989,7 @@ type Judgement struct {
 
 func (x *Judgement) Reset() {
 	*x = Judgement{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[11]
+	mi := &file_sluice_v1_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1001,7 @@ func (x *Judgement) String() string {
 func (*Judgement) ProtoMessage() {}
 
 func (x *Judgement) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[11]
+	mi := &file_sluice_v1_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1014,7 @@ func (x *Judgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Judgement.ProtoReflect.Descriptor instead.
 func (*Judgement) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{11}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Judgement) GetRelease() string {
@@ -980,7 +1085,7 @@ type Measured struct {
 
 func (x *Measured) Reset() {
 	*x = Measured{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[12]
+	mi := &file_sluice_v1_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1097,7 @@ func (x *Measured) String() string {
 func (*Measured) ProtoMessage() {}
 
 func (x *Measured) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[12]
+	mi := &file_sluice_v1_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1110,7 @@ func (x *Measured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measured.ProtoReflect.Descriptor instead.
 func (*Measured) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{12}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Measured) GetInstance() string {
@@ -1097,7 +1202,7 @@ type Looks struct {
 
 func (x *Looks) Reset() {
 	*x = Looks{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[13]
+	mi := &file_sluice_v1_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1214,7 @@ func (x *Looks) String() string {
 func (*Looks) ProtoMessage() {}
 
 func (x *Looks) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[13]
+	mi := &file_sluice_v1_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1227,7 @@ func (x *Looks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Looks.ProtoReflect.Descriptor instead.
 func (*Looks) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{13}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Looks) GetCheck() string {
@@ -1202,7 +1307,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_sluice_v1_messages_proto_msgTypes[14]
+	mi := &file_sluice_v1_messages_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1319,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_messages_proto_msgTypes[14]
+	mi := &file_sluice_v1_messages_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1332,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{14}
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeadLetter) GetReason() string {
@@ -1300,7 +1405,16 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\x05order\x18\x03 \x01(\x04R\x05order\x12*\n" +
 	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x120\n" +
 	"\vrolled_back\x18\x05 \x01(\v2\x0f.sluice.v1.SaidR\n" +
-	"rolledBack\"_\n" +
+	"rolledBack\"\xd1\x01\n" +
+	"\tAuditLink\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04prev\x18\x02 \x01(\fR\x04prev\x12\x18\n" +
+	"\arelease\x18\x03 \x01(\tR\arelease\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
+	"\x04head\x18\x06 \x01(\fR\x04head\x12\x10\n" +
+	"\x03key\x18\a \x01(\tR\x03key\x12\x1c\n" +
+	"\tsignature\x18\b \x01(\fR\tsignature\"_\n" +
 	"\fCommitRecord\x12\x18\n" +
 	"\arelease\x18\x01 \x01(\tR\arelease\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1b\n" +
@@ -1385,46 +1499,48 @@ func file_sluice_v1_messages_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_messages_proto_rawDescData
 }
 
-var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_sluice_v1_messages_proto_goTypes = []any{
 	(*MergeEvent)(nil),            // 0: sluice.v1.MergeEvent
 	(*RequestBody)(nil),           // 1: sluice.v1.RequestBody
 	(*StopBody)(nil),              // 2: sluice.v1.StopBody
 	(*ProjectRecord)(nil),         // 3: sluice.v1.ProjectRecord
 	(*Promotion)(nil),             // 4: sluice.v1.Promotion
-	(*CommitRecord)(nil),          // 5: sluice.v1.CommitRecord
-	(*VersionRecord)(nil),         // 6: sluice.v1.VersionRecord
-	(*LaneRecord)(nil),            // 7: sluice.v1.LaneRecord
-	(*SupersededRow)(nil),         // 8: sluice.v1.SupersededRow
-	(*Waiting)(nil),               // 9: sluice.v1.Waiting
-	(*Heartbeat)(nil),             // 10: sluice.v1.Heartbeat
-	(*Judgement)(nil),             // 11: sluice.v1.Judgement
-	(*Measured)(nil),              // 12: sluice.v1.Measured
-	(*Looks)(nil),                 // 13: sluice.v1.Looks
-	(*DeadLetter)(nil),            // 14: sluice.v1.DeadLetter
-	nil,                           // 15: sluice.v1.LaneRecord.PromotedEntry
-	nil,                           // 16: sluice.v1.LaneRecord.SupersededEntry
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*Said)(nil),                  // 18: sluice.v1.Said
+	(*AuditLink)(nil),             // 5: sluice.v1.AuditLink
+	(*CommitRecord)(nil),          // 6: sluice.v1.CommitRecord
+	(*VersionRecord)(nil),         // 7: sluice.v1.VersionRecord
+	(*LaneRecord)(nil),            // 8: sluice.v1.LaneRecord
+	(*SupersededRow)(nil),         // 9: sluice.v1.SupersededRow
+	(*Waiting)(nil),               // 10: sluice.v1.Waiting
+	(*Heartbeat)(nil),             // 11: sluice.v1.Heartbeat
+	(*Judgement)(nil),             // 12: sluice.v1.Judgement
+	(*Measured)(nil),              // 13: sluice.v1.Measured
+	(*Looks)(nil),                 // 14: sluice.v1.Looks
+	(*DeadLetter)(nil),            // 15: sluice.v1.DeadLetter
+	nil,                           // 16: sluice.v1.LaneRecord.PromotedEntry
+	nil,                           // 17: sluice.v1.LaneRecord.SupersededEntry
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*Said)(nil),                  // 19: sluice.v1.Said
 }
 var file_sluice_v1_messages_proto_depIdxs = []int32{
 	4,  // 0: sluice.v1.ProjectRecord.promotions:type_name -> sluice.v1.Promotion
-	17, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
-	18, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
-	9,  // 3: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
-	15, // 4: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
-	16, // 5: sluice.v1.LaneRecord.superseded:type_name -> sluice.v1.LaneRecord.SupersededEntry
-	17, // 6: sluice.v1.SupersededRow.since:type_name -> google.protobuf.Timestamp
-	17, // 7: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
-	17, // 8: sluice.v1.Measured.from:type_name -> google.protobuf.Timestamp
-	13, // 9: sluice.v1.Measured.looks:type_name -> sluice.v1.Looks
-	17, // 10: sluice.v1.Looks.at:type_name -> google.protobuf.Timestamp
-	8,  // 11: sluice.v1.LaneRecord.SupersededEntry.value:type_name -> sluice.v1.SupersededRow
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	18, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
+	19, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
+	18, // 3: sluice.v1.AuditLink.at:type_name -> google.protobuf.Timestamp
+	10, // 4: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
+	16, // 5: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
+	17, // 6: sluice.v1.LaneRecord.superseded:type_name -> sluice.v1.LaneRecord.SupersededEntry
+	18, // 7: sluice.v1.SupersededRow.since:type_name -> google.protobuf.Timestamp
+	18, // 8: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
+	18, // 9: sluice.v1.Measured.from:type_name -> google.protobuf.Timestamp
+	14, // 10: sluice.v1.Measured.looks:type_name -> sluice.v1.Looks
+	18, // 11: sluice.v1.Looks.at:type_name -> google.protobuf.Timestamp
+	9,  // 12: sluice.v1.LaneRecord.SupersededEntry.value:type_name -> sluice.v1.SupersededRow
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_messages_proto_init() }
@@ -1439,7 +1555,7 @@ func file_sluice_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_messages_proto_rawDesc), len(file_sluice_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -40,6 +40,9 @@ type Record struct {
 	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
 	// The release after the event, as its writer folded it.
 	State *State `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Hash of the record before it, as package audit takes it; empty in what older versions wrote. It is no field of the state: those an
+	// older version hands on, to a record that it is not true of.
+	Prev []byte `protobuf:"bytes,5,opt,name=prev,proto3" json:"prev,omitempty"`
 	// Types that are valid to be assigned to Event:
 	//
 	//	*Record_Merged
@@ -121,6 +124,13 @@ func (x *Record) GetCause() string {
 func (x *Record) GetState() *State {
 	if x != nil {
 		return x.State
+	}
+	return nil
+}
+
+func (x *Record) GetPrev() []byte {
+	if x != nil {
+		return x.Prev
 	}
 	return nil
 }
@@ -2790,12 +2800,13 @@ var File_sluice_v1_release_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_release_proto_rawDesc = "" +
 	"\n" +
-	"\x17sluice/v1/release.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\b\n" +
+	"\x17sluice/v1/release.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\b\n" +
 	"\x06Record\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12&\n" +
-	"\x05state\x18\x04 \x01(\v2\x10.sluice.v1.StateR\x05state\x12+\n" +
+	"\x05state\x18\x04 \x01(\v2\x10.sluice.v1.StateR\x05state\x12\x12\n" +
+	"\x04prev\x18\x05 \x01(\fR\x04prev\x12+\n" +
 	"\x06merged\x18\n" +
 	" \x01(\v2\x11.sluice.v1.MergedH\x00R\x06merged\x12(\n" +
 	"\x05begun\x18\v \x01(\v2\x10.sluice.v1.BegunH\x00R\x05begun\x12%\n" +

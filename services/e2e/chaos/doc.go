@@ -42,10 +42,10 @@
 //
 // The stream, as the broker gives it at the end; what the broker acknowledged to clients; the files and the log of the commands.
 // Package internal/check judges them: every numbered invariants of package release, that what was acknowledged is stored, that what
-// users get is what was promoted last, that one release at a time is in a lane, and that every release ended (in the race it may
-// be held for a person). The races of cancel, hold and claim are checked for linearizability in the real time that clients saw,
-// without any sequence of the stream. I6 is judged by what must not be twice in a journal; that a repeated command causes nothing
-// is package release's own test.
+// users get is what was promoted last, that one release at a time is in a lane, that every release ended (in the race it may
+// be held for a person), and that the hashes of every journal and chain follow one another. The races of cancel, hold and claim are checked
+// for linearizability in the real time that clients saw, without any sequence of the stream. I6 is judged by what must not be twice in a
+// journal; that a repeated command causes nothing is package release's own test.
 //
 // # What is not covered
 //

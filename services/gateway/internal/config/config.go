@@ -60,6 +60,13 @@
 //	    - { name: ana, role: operator, token_env: ANA_TOKEN }  # viewer, operator or admin
 //	  oidc: { issuer: "https://id.example.com", client_id: sluice, client_secret_env: OIDC_SECRET, operators: [release-team] }
 //
+//	notify:                                 # those are told whom project files name under notify
+//	  secrets: [SLACK_URL]                  # the variables that project files may name
+//	  dashboard: https://sluice.example.com
+//	  slack:                                # messages to Slack have buttons, which come to /slack/actions
+//	    secret_env: SLACK_SIGNING_SECRET
+//	    users: { U024BE7LH: ana }
+//
 // A template ("{commit}") may name commit, short (its first 12 digits), branch, tag, number (of the build or pull request) and
 // any field of the body, as in {body.release.tag_name}.
 package config
@@ -84,6 +91,7 @@ type Config struct {
 	CDEvents *CDEventsOut // nil: releases are not told of as CDEvents
 	Queues   []Queue
 	Sinks    []AWSSink
+	Notify   *NotifyOut // nil: nobody is notified, whatever project files say
 
 	Dashboard *Dashboard // nil: there is none
 }
@@ -207,7 +215,7 @@ func Parse(name string, src []byte) (*Config, error) {
 
 func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{}
-	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks", "dashboard")
+	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks", "notify", "dashboard")
 	if !ok {
 		return c
 	}
@@ -217,9 +225,10 @@ func (d *decoder) config(root ast.Node) *Config {
 	for i, item := range s.list("sinks", maxHooks) {
 		c.Sinks = append(c.Sinks, d.sink(index("sinks", i), item))
 	}
-	c.Dashboard = s.dashboard()
+	c.Notify, c.Dashboard = s.notify(), s.dashboard()
 	items := s.list("hooks", maxHooks)
-	if c.CDEvents = s.cdevents(); !s.has("cdevents") && !s.has("dashboard") && len(c.Queues)+len(c.Sinks) == 0 {
+	others := s.has("cdevents") || s.has("notify") || s.has("dashboard") || len(c.Queues)+len(c.Sinks) > 0
+	if c.CDEvents = s.cdevents(); !others {
 		s.needItems("hooks", "at least one")
 	}
 	paths := map[string]string{}

@@ -83,7 +83,7 @@ func overHTTP(sink config.Sink) func(context.Context, string, event.Event) error
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, sink.URL, http.NoBody)
 		if err != nil {
-			return fmt.Errorf("%w: %s is no address", errFinal, shown(sink.URL))
+			return fmt.Errorf("%w: %s is no address", ErrFinal, shown(sink.URL))
 		}
 		if err := cehttp.WriteRequest(binding.WithForceBinary(ctx), binding.ToMessage(&e), req); err != nil {
 			return fmt.Errorf("write %s: %w", e.Type(), err)
@@ -101,7 +101,7 @@ func overHTTP(sink config.Sink) func(context.Context, string, event.Event) error
 		}
 		defer func() { _ = res.Body.Close() }() // only read
 		_, _ = io.CopyN(io.Discard, res.Body, mostAnswer)
-		return verdict(res)
+		return Verdict("the sink", res)
 	}
 }
 
@@ -111,17 +111,18 @@ func shown(address string) string {
 	return plain
 }
 
-// verdict is nil when the sink has taken the event.
-func verdict(res *http.Response) error {
+// Verdict is nil when whoever was sent something has taken it. Its error wraps [ErrFinal] when they never will, and is a
+// [react.LaterError] when they said when to come back.
+func Verdict(who string, res *http.Response) error {
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
 		return nil
 	}
-	err := fmt.Errorf("the sink answers %s", res.Status)
+	err := fmt.Errorf("%s answers %s", who, res.Status)
 	if slices.Contains([]int{
 		http.StatusBadRequest, http.StatusGone, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 		http.StatusUnprocessableEntity,
 	}, res.StatusCode) {
-		return fmt.Errorf("%w: %w", errFinal, err)
+		return fmt.Errorf("%w: %w", ErrFinal, err)
 	}
 	if pause := asked(res.Header.Get("Retry-After"), time.Now()); pause > 0 {
 		return react.Later(pause, err.Error())

@@ -30,8 +30,8 @@ func TestVerdict(t *testing.T) {
 		{status: 503, after: "-1"}, {status: 503, after: "soon"}, {status: 503, after: now.Add(-time.Hour).UTC().Format(http.TimeFormat)},
 		{status: 503, after: now.Add(time.Hour).UTC().Format(http.TimeFormat), later: mostPause},
 	} {
-		err := verdict(&http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {c.after}}})
-		if (err == nil) != (c.status < 300) || errors.Is(err, errFinal) != c.final {
+		err := Verdict("the sink", &http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {c.after}}})
+		if (err == nil) != (c.status < 300) || errors.Is(err, ErrFinal) != c.final {
 			t.Errorf("%d %q: %v", c.status, c.after, err)
 		}
 		var later *react.LaterError

@@ -32,8 +32,8 @@ import (
 // within bounds one delivery of one event.
 const within = 10 * time.Second
 
-// errFinal is wrapped by the error of an event that will never be taken.
-var errFinal = errors.New("refused for what it is")
+// ErrFinal is wrapped by the error of an event that will never be taken.
+var ErrFinal = errors.New("refused for what it is")
 
 // Run tells until ctx ends.
 func Run(ctx context.Context, env service.Env, cfg config.CDEventsOut) error {
@@ -59,7 +59,7 @@ type teller struct {
 	cfg      config.CDEventsOut
 	to       string
 	attempts uint64 // 0: without end
-	// send returns when the event was taken; its error wraps errFinal when it never will be.
+	// send returns when the event was taken; its error wraps ErrFinal when it never will be.
 	send func(ctx context.Context, release string, e event.Event) error
 }
 
@@ -85,7 +85,7 @@ func (t teller) look(ctx context.Context, h react.Hint) error {
 		case err == nil:
 		case ctx.Err() != nil: // the service stops
 			return err
-		case errors.Is(err, errFinal), t.attempts > 0 && h.Delivered >= t.attempts:
+		case errors.Is(err, ErrFinal), t.attempts > 0 && h.Delivered >= t.attempts:
 			return t.bury(ctx, h, fmt.Errorf("%s is not told to %s, attempt %d: %s", e.Type(), t.to, h.Delivered, err.Error())) // for good
 		default:
 			return err

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	service.Main("promoter", func(ctx context.Context, env service.Env) error {
-		return promoter.Run(ctx, env, promoter.Config{Open: drivers.Open})
-	})
+	cfg := promoter.Config{Open: drivers.Open}
+	service.Main("promoter", func(ctx context.Context, env service.Env) error { return promoter.Run(ctx, env, cfg) },
+		service.WithFlags(cfg.Flags))
 }

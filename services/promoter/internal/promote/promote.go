@@ -12,6 +12,9 @@
 // Two promoters may look at once. They append against the same sequence, and one of them loses and looks again. Both may
 // settle the same claim; they come to the same answer. Only the one whose attempt is journaled runs the driver.
 //
+// The last record of an ended release's journal is added to the audit chain of its project (package audit) by whoever has the hint of that
+// record; the hint is acknowledged after that.
+//
 // What became of a project's releases is written down beside the journals (package journal, Project): a promotion after it
 // is done outside and before the journal says so, a rollback before it begins and when it is done. Both are written again by
 // whoever takes the work over, and writing them again changes nothing.
@@ -24,6 +27,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/react"
@@ -35,12 +39,21 @@ import (
 
 // Promoter looks at releases. It keeps nothing between looks.
 type Promoter struct {
-	env  service.Env
-	open work.Opener
+	env    service.Env
+	open   work.Opener
+	signer *audit.Signer // of the audit chains; nil: nobody signs
+
+	linking [64]chan struct{} // by project, full while somebody links: links of one chain would only lose to each other
 }
 
 // New makes a promoter.
-func New(env service.Env, open work.Opener) *Promoter { return &Promoter{env: env, open: open} }
+func New(env service.Env, open work.Opener, signer *audit.Signer) *Promoter {
+	p := &Promoter{env: env, open: open, signer: signer}
+	for i := range p.linking {
+		p.linking[i] = make(chan struct{}, 1)
+	}
+	return p
+}
 
 // look is one hint's handling.
 type look struct {
@@ -76,7 +89,10 @@ func (p *Promoter) Look(ctx context.Context, h react.Hint) error {
 		if errors.Is(err, journal.ErrConflict) || errors.Is(err, release.ErrEnded) {
 			continue // somebody was faster
 		}
-		if err != nil || !again {
+		if err == nil && !again {
+			return l.link(ctx, e)
+		}
+		if err != nil {
 			return err
 		}
 	}

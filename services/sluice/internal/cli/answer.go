@@ -13,12 +13,12 @@ import (
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
-// answer waits for the journal to answer the request, and prints the answer.
-func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, seq uint64) error {
+// answer waits for the journal to answer the request, and returns the answer.
+func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, seq uint64) (string, error) {
 	if e, err := c.journal.LoadAt(ctx, found.ID, seq); err == nil {
 		found.Entry = e
 		if s := e.State; final(s, q) && s.Folded < seq { // nothing to wait for
-			return tooLate(s, q, e.At.Local())
+			return "", tooLate(s, q, e.At.Local())
 		}
 	}
 	waiting, cancel := context.WithTimeout(ctx, q.timeout)
@@ -35,9 +35,9 @@ func (a *app) answer(ctx context.Context, c *client, found find.Found, q ask, se
 	case answer != nil:
 		return a.tellAnswer(ctx, c, *answer, q, seq)
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return "", ctx.Err()
 	case !errors.Is(err, context.DeadlineExceeded):
-		return err
+		return "", err
 	}
 	return a.unanswered(ctx, c, found, q, seq)
 }
@@ -61,37 +61,37 @@ func tooLate(s release.State, q ask, now time.Time) error {
 	return fail(Refused, "too late to %s: %s %s%s", q.verb, show.Title(s), verb, show.Outcome(s, now))
 }
 
-func (a *app) tellAnswer(ctx context.Context, c *client, r journal.Record, q ask, seq uint64) error {
+func (a *app) tellAnswer(ctx context.Context, c *client, r journal.Record, q ask, seq uint64) (string, error) {
 	s := r.State
 	if refused, ok := r.Event.(release.WasRefused); ok && refused.Seq == seq {
 		if over(s, q) {
-			return tooLate(s, q, r.At.Local())
+			return "", tooLate(s, q, r.At.Local())
 		}
-		return fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
+		return "", fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
 	}
 	title := fmt.Sprintf("%s %s: ", show.Title(s), s.Release)
 	outcome := show.Outcome(s, r.At.Local())
 	switch e := r.Event.(type) {
 	case release.WasExpedited:
-		return a.print("%s", title+promise(s, e))
+		return title + promise(s, e), nil
 	case release.WasExtended:
-		return a.print("%sextended by %s; %s", title, show.Left(e.By), outcome)
+		return fmt.Sprintf("%sextended by %s; %s", title, show.Left(e.By), outcome), nil
 	case release.WasHeld:
 		if s.Phase != release.Held {
-			return a.print("%swill be held when its soak begins; it is %s", title, s.Phase)
+			return fmt.Sprintf("%swill be held when its soak begins; it is %s", title, s.Phase), nil
 		}
-		return a.print("%s%s; it keeps lane %s until it is resumed", title, outcome, s.Policy.Lane)
+		return fmt.Sprintf("%s%s; it keeps lane %s until it is resumed", title, outcome, s.Policy.Lane), nil
 	case release.WasApproved:
-		return a.print("%sapproved by %s, %s; %s", title, cmp.Or(e.Said.By, "somebody"), s.Approvals(), outcome)
+		return fmt.Sprintf("%sapproved by %s, %s; %s", title, cmp.Or(e.Said.By, "somebody"), s.Approvals(), outcome), nil
 	case release.WasRetried:
-		return a.print("%staken up again; it is %s", title, outcome)
+		return fmt.Sprintf("%staken up again; it is %s", title, outcome), nil
 	case release.WasRecalled:
 		return a.untilRolledBack(ctx, c, r)
 	case release.WasResumed, release.WasCancelled, release.WasRefused, release.WasMerged, release.WasBegun, release.WasDone,
 		release.WasQueued, release.WasSoaked, release.WasFailed, release.WasSuperseded, release.WasPostponed, release.WasPassed,
 		release.WasBaking, release.WasNotRolledBack, nil:
 	}
-	return a.print("%s%s", title, outcome)
+	return title + outcome, nil
 }
 
 // promise says what becomes of an expedited release.
@@ -110,55 +110,91 @@ func promise(s release.State, e release.WasExpedited) string {
 const rollBackWithin = 15 * time.Minute
 
 // untilRolledBack waits until what was promoted is put back, or can not be.
-func (a *app) untilRolledBack(ctx context.Context, c *client, recalled journal.Record) error {
+func (a *app) untilRolledBack(ctx context.Context, c *client, recalled journal.Record) (string, error) {
 	waiting, cancel := context.WithTimeout(ctx, rollBackWithin)
 	defer cancel()
-	last := recalled
-	err := c.journal.Follow(waiting, recalled.State.Release, recalled.Seq+1, func(r journal.Record) bool {
-		last = r
-		_, _ = fmt.Fprint(a.err, show.Moment(r, a.errStyle))
-		return r.State.Phase == release.RollingBack
-	}, func(error) error { return nil })
+	last, err := a.tellUntil(waiting, c, recalled.State.Release, recalled.Seq+1, func(r journal.Record) bool {
+		return r.State.Phase != release.RollingBack
+	})
+	if last.Seq == 0 {
+		last = recalled
+	}
 	s := last.State
 	switch {
 	case ctx.Err() != nil:
 		a.say("no longer watched from here; it goes on: sluice log %s", show.First(s.Release))
-		return ctx.Err()
+		return "", ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`",
+		return "", fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`",
 			show.Title(s), rollBackWithin, show.First(s.Release))
 	case err != nil:
-		return err
+		return "", err
 	}
 	if failed, ok := last.Event.(release.WasNotRolledBack); ok {
-		return fail(Failed, "%s is not rolled back, it stays %s: %s", show.Title(s), s.Phase, failed.Said.Reason)
+		return "", fail(Failed, "%s is not rolled back, it stays %s: %s", show.Title(s), s.Phase, failed.Said.Reason)
 	}
-	return a.print("%s %s: %s", show.Title(s), s.Release, show.Outcome(s, last.At.Local()))
+	return fmt.Sprintf("%s %s: %s", show.Title(s), s.Release, show.Outcome(s, last.At.Local())), nil
+}
+
+// untilDecided follows a release whose request was answered to its end, or after a cancel until all is put back. answered is what the
+// request came to.
+func (a *app) untilDecided(ctx context.Context, c *client, id string, q ask, answered string, seq uint64) (string, error) {
+	if !q.out.machine() {
+		if err := a.print("%s", answered); err != nil {
+			return "", err
+		}
+	}
+	last, err := a.tellUntil(ctx, c, id, seq+1, func(r journal.Record) bool { return decided(r.State, q) })
+	s, now := last.State, last.At.Local()
+	switch {
+	case ctx.Err() != nil:
+		a.say("no longer watched from here; it goes on: sluice log %s", show.First(id))
+		return "", ctx.Err()
+	case err != nil:
+		return "", err
+	}
+	if s.Phase != release.Cancelled || q.verb != release.Cancel {
+		return fmt.Sprintf("%s %s: %s", show.Title(s), id, show.Outcome(s, now)), ended(s, now)
+	}
+	for _, w := range []release.Work{release.RestoreStaging, release.RestoreBeta} {
+		if why, failed := s.NotPutBack(w); failed {
+			return "", fail(Failed, "%s is cancelled, and not all is put back: %s", show.Title(s), why)
+		}
+	}
+	return fmt.Sprintf("%s %s: all is put back", show.Title(s), id), nil
+}
+
+// decided tells whether there is nothing more to wait for.
+func decided(s release.State, q ask) bool {
+	if q.verb == release.Cancel && (s.Needs(release.RestoreStaging) || s.Needs(release.RestoreBeta)) {
+		return false
+	}
+	return s.Phase.Ended()
 }
 
 // unanswered tells what a stored request is worth while no promoter answers. What is stored before a claim stops it.
-func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask, seq uint64) error {
+func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask, seq uint64) (string, error) {
 	reading, cancel := within(ctx)
 	defer cancel()
 	e, err := c.journal.LoadAt(reading, found.ID, seq)
 	if err != nil && !errors.Is(err, journal.ErrNone) {
-		return err
+		return "", err
 	}
 	found.Entry = e
 	s := e.State
 	switch claimed := s.Claim != 0 && s.Claim < seq; {
 	case over(s, q):
-		return tooLate(s, q, e.At.Local())
+		return "", tooLate(s, q, e.At.Local())
 	case q.verb.Stops() && s.Phase == release.Baking:
-		return fail(Refused, "too late to %s: %s is promoted, and bakes: sluice rollback %s", q.verb, show.Title(s), show.First(s.Release))
+		return "", fail(Refused, "too late to %s: %s is promoted, and bakes: sluice rollback %s", q.verb, show.Title(s), show.First(s.Release))
 	case q.verb.Stops() && !claimed:
 		a.say("no service answered within %s", q.timeout)
-		return a.print("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",
-			called(found), q.verb, seq)
+		return fmt.Sprintf("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",
+			called(found), q.verb, seq), nil
 	case q.verb.Stops():
-		return fail(TimedOut, "no answer within %s: the promotion was claimed before; the %s is stored at sequence %d, see `sluice log %s`",
+		return "", fail(TimedOut, "no answer within %s: the promotion was claimed before; the %s is stored at sequence %d, see `sluice log %s`",
 			q.timeout, q.verb, seq, show.First(found.ID))
 	}
-	return fail(TimedOut, "no answer within %s (is the promoter running?): the %s is stored at sequence %d and will be answered, "+
+	return "", fail(TimedOut, "no answer within %s (is the promoter running?): the %s is stored at sequence %d and will be answered, "+
 		"see `sluice log %s`", q.timeout, q.verb, seq, show.First(found.ID))
 }

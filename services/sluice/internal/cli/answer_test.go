@@ -73,8 +73,8 @@ func (b *bundle) ask(verb release.Verb) release.Request {
 // answer is what the command prints, and its exit code.
 func (b *bundle) answer(r release.Request) (string, Code) {
 	b.Helper()
-	b.out.Reset()
-	err := b.app.answer(b.Context(), b.c, find.Found{ID: b.id}, ask{verb: r.Verb, timeout: 100 * time.Millisecond}, r.Seq)
+
+	text, err := b.app.answer(b.Context(), b.c, find.Found{ID: b.id}, ask{verb: r.Verb, timeout: 100 * time.Millisecond}, r.Seq)
 	var code *codeError
 	if errors.As(err, &code) {
 		return err.Error(), code.code
@@ -82,7 +82,7 @@ func (b *bundle) answer(r release.Request) (string, Code) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return b.out.String(), Done
+	return text, Done
 }
 
 func (b *bundle) wants(r release.Request, code Code, text string) {
@@ -129,6 +129,50 @@ func TestNobodyAnswers(t *testing.T) {
 
 	b = setupUnder(t, release.Policy{Bake: time.Hour}, append(soaking(), claim(), release.Finish{Work: release.Promote})...)
 	b.wants(b.ask(release.Cancel), Refused, "too late to cancel: tracer 1.4.0 is promoted, and bakes: sluice rollback ")
+}
+
+// A cancel that is waited for is over when staging and the beta are put back, or can not be.
+func TestUntilAllIsPutBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		failed bool
+		code   Code
+		text   string
+	}{
+		"put back":     {false, Done, "tracer 1.4.0 ID: all is put back"},
+		"not put back": {true, Failed, "tracer 1.4.0 is cancelled, and not all is put back: no room"},
+	} {
+		b := setupUnder(t, release.Policy{PutBack: true, Stages: []release.StagePolicy{{Name: "staging"}}}, soaking()...)
+		cancel := b.ask(release.Cancel)
+		b.do(cancel)
+		q := ask{verb: release.Cancel, timeout: time.Second, wait: true}
+		done := make(chan struct{})
+		var text string
+		var err error
+		go func() {
+			defer close(done)
+			text, err = b.app.untilDecided(b.Context(), b.c, b.id, q, "cancelled", cancel.Seq)
+		}()
+		b.do(release.Begin{Work: release.RestoreStaging, Instance: "i"},
+			release.Finish{Work: release.RestoreStaging, Failed: c.failed, Note: "no room"})
+		select {
+		case <-done:
+			t.Fatalf("%s: it is over before the beta is put back: %q %v", name, text, err)
+		default:
+		}
+		b.do(release.Begin{Work: release.RestoreBeta, Instance: "i"}, release.Finish{Work: release.RestoreBeta})
+		<-done
+		got := Done
+		var code *codeError
+		if errors.As(err, &code) {
+			got, text = code.code, err.Error()
+		}
+		if want := strings.ReplaceAll(c.text, "ID", b.id); got != c.code || text != want {
+			t.Errorf("%s: %d %q (%v), want %d %q", name, got, text, err, c.code, want)
+		}
+		if b.out.String() != "cancelled\n" {
+			t.Errorf("%s: printed %q", name, b.out.String())
+		}
+	}
 }
 
 // Whoever asks too late is told so, and by whom.

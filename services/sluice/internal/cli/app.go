@@ -18,45 +18,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/term"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
-
-// Code is the exit code of the command.
-type Code int
-
-// The exit codes. A script can tell by them what became of a release.
-const (
-	Done        Code = 0 // it is as was asked for: promoted, cancelled, held, …
-	Wrong       Code = 1 // a mistake in the command, or no answer from the broker
-	Cancelled   Code = 3 // merge --wait: somebody, or the watcher, cancelled the release
-	Failed      Code = 4 // merge --wait, rollback: an outside action was refused or gave up
-	Superseded  Code = 5 // merge --wait: a newer release took its place
-	Refused     Code = 6 // the merge or the request was refused, or came too late
-	TimedOut    Code = 7 // it is not decided yet; it goes on
-	Interrupted Code = 130
-)
-
-// codeError is an error with its exit code.
-type codeError struct {
-	code Code
-	err  error // nil: all has been said
-}
-
-func (e *codeError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit code %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e *codeError) Unwrap() error { return e.err }
-
-// fail makes an error with an exit code.
-func fail(code Code, format string, args ...any) error {
-	return &codeError{code, fmt.Errorf(format, args...)}
-}
 
 // app is one call of the command line.
 type app struct {
@@ -65,6 +32,7 @@ type app struct {
 	outStyle show.Style // of out
 	errStyle show.Style // of err
 	connect  connection // flags
+	asks     bool       // somebody sits at in and err, and can be asked
 	upper    Up
 }
 
@@ -74,6 +42,10 @@ type Up struct {
 	Broker string                                        // the version of the broker that is embedded
 	// Check looks once at what the checks look at; nil: there is no such command.
 	Check func(ctx context.Context, project string, s Stretch) []Tried
+	// Tell is a journal record as CDEvents, to be written as JSON; nil: there is no such format.
+	Tell func(source string, r journal.Record) ([]any, error)
+	// Top shows the live view of a terminal, until it is left or ctx ends; nil: there is no such command.
+	Top func(ctx context.Context, s TopScreen) error
 }
 
 // UpConfig is what the flags of `sluice up` say.
@@ -98,6 +70,7 @@ func Main(up Up) Code {
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		outStyle: show.StyleOf(os.Stdout, os.Getenv), errStyle: show.StyleOf(os.Stderr, os.Getenv), upper: up,
 	}
+	a.asks = a.errStyle.Terminal && term.IsTerminal(int(os.Stdin.Fd())) && os.Getenv("CI") == "" // some give their jobs a terminal
 	return a.run(ctx, os.Args[1:])
 }
 
@@ -165,7 +138,10 @@ A <release> is named by its id, by the first 4 or more characters of it, as proj
 project alone: then it is the one that occupies staging, for retry the one that failed last, and for rollback the
 one that was promoted last.
 
-Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or too late, 7 not decided yet.`,
+The broker is that of --server, --context, NATS_URL or NATS_CONTEXT; contexts, credentials and certificates are those of the
+nats command. Colours are left out when NO_COLOR is set or nobody looks. What -o json and -o yaml print is described by the
+JSON Schemas in deploy/schemas.`,
+		Example:       "  sluice status\n  sluice show tracer\n  sluice cancel tracer login is broken",
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -194,10 +170,15 @@ Exit codes: 0 done, 1 wrong, 3 cancelled, 4 failed, 5 superseded, 6 refused or t
 	if a.upper.Check != nil {
 		root.AddCommand(a.check())
 	}
-	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.status(), a.log())
-	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.version())
+	if a.upper.Top != nil {
+		root.AddCommand(a.top())
+	}
+	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.projects(), a.status(), a.show(), a.log())
+	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.audit(), a.version(), a.completion())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
+	root.CompletionOptions.DisableDefaultCmd = true // ours has examples, and completes what bash would take apart
+	document(codes(root, allCodes()[2:]...))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 	})

@@ -36,8 +36,9 @@ type Tried struct {
 }
 
 type dryRun struct {
-	name, file, stage, format string
-	bake                      bool
+	name, file, stage string
+	bake              bool
+	out               format
 }
 
 func (a *app) check() *cobra.Command {
@@ -59,8 +60,6 @@ had nothing to see.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q.name = strings.Join(args, "")
 			switch {
-			case q.format != "text" && q.format != "json":
-				return fmt.Errorf("-o %q: want text or json", q.format)
 			case (q.name == "") == (q.file == ""):
 				return errors.New("which checks? name a project, or a file with -f")
 			case q.stage != "" && q.bake:
@@ -73,8 +72,8 @@ had nothing to see.`,
 	set.StringVarP(&q.file, "file", "f", "", "a project `file` instead of a project's; - is standard input")
 	set.StringVar(&q.stage, "stage", "", "only the checks of this `stage`")
 	set.BoolVar(&q.bake, "bake", false, "the checks of the bake instead")
-	set.StringVarP(&q.format, "output", "o", "text", "text or json")
-	return cmd
+	outputFlag(cmd, &q.out)
+	return codes(cmd, TimedOut)
 }
 
 func (a *app) tryAll(ctx context.Context, q dryRun) error {
@@ -98,7 +97,7 @@ func (a *app) tryAll(ctx context.Context, q dryRun) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := a.tellTried(all, q.format); err != nil {
+	if err := a.tellTried(all, &q.out); err != nil {
 		return err
 	}
 	bad, unknown, asked := 0, 0, 0
@@ -169,15 +168,8 @@ func stretchesOf(p *project.Project, q dryRun) ([]Stretch, error) {
 	return out, nil
 }
 
-func (a *app) tellTried(all []Tried, format string) error {
-	if format == "json" {
-		text, err := encode(all)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprint(a.out, text)
-		return err
-	}
+func (a *app) tellTried(all []Tried, f *format) error {
+	var b strings.Builder
 	for _, t := range all {
 		name, result := t.Check, a.outStyle.Yellow(t.Result)
 		if t.Stage != "" {
@@ -189,13 +181,14 @@ func (a *app) tellTried(all []Tried, format string) error {
 		case t.Bad:
 			result = a.outStyle.Red(t.Result)
 		}
-		text := fmt.Sprintf("%s: %s\n  asks:  %s", a.outStyle.Bold(name), result, t.Asks)
+		fmt.Fprintf(&b, "%s: %s\n  asks:  %s\n", a.outStyle.Bold(name), result, t.Asks)
 		if !t.Unasked {
-			text += fmt.Sprintf("\n  saw:   %s (%d ms)", t.Saw, t.TookMS)
+			fmt.Fprintf(&b, "  saw:   %s (%d ms)\n", t.Saw, t.TookMS)
 		}
-		if err := a.print("%s\n  means: %s", text, t.Means); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "  means: %s\n", t.Means)
 	}
-	return nil
+	if all == nil {
+		all = []Tried{}
+	}
+	return a.tell(f, all, b.String())
 }

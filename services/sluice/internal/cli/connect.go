@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +27,8 @@ import (
 // connection is how the broker is reached.
 type connection struct {
 	server, user, passwordEnv, creds, context string
+	cert, key, ca                             string // files, in PEM
+	tlsFirst                                  bool
 }
 
 func connectionFlags(c *connection, set *pflag.FlagSet) {
@@ -34,6 +37,10 @@ func connectionFlags(c *connection, set *pflag.FlagSet) {
 	set.StringVar(&c.passwordEnv, "password-env", "NATS_PASSWORD", "`name` of the environment variable with its password")
 	set.StringVar(&c.creds, "creds", "", "NATS credentials `file` (NATS_CREDS)")
 	set.StringVar(&c.context, "context", "", "a `context` of the nats command (NATS_CONTEXT)")
+	set.StringVar(&c.cert, "tlscert", "", "TLS certificate of this client, a `file` (NATS_CERT)")
+	set.StringVar(&c.key, "tlskey", "", "its private key, a `file` (NATS_KEY)")
+	set.StringVar(&c.ca, "tlsca", "", "certificates that the server's is to be signed by, a `file` (NATS_CA)")
+	set.BoolVar(&c.tlsFirst, "tlsfirst", false, "shake hands before the server says anything")
 	set.SortFlags = false
 }
 
@@ -45,6 +52,7 @@ func (c connection) filled() connection {
 	c.server = cmp.Or(c.server, os.Getenv("NATS_URL"), nats.DefaultURL)
 	c.user = cmp.Or(c.user, os.Getenv("NATS_USER"))
 	c.creds = cmp.Or(c.creds, os.Getenv("NATS_CREDS"))
+	c.cert, c.key, c.ca = cmp.Or(c.cert, os.Getenv("NATS_CERT")), cmp.Or(c.key, os.Getenv("NATS_KEY")), cmp.Or(c.ca, os.Getenv("NATS_CA"))
 	return c
 }
 
@@ -70,12 +78,34 @@ func (c connection) arguments() string {
 	var out strings.Builder
 	for _, flag := range []struct{ name, value string }{
 		{"server", c.server}, {"user", c.user}, {"creds", c.creds}, {"context", c.context},
+		{"tlscert", c.cert}, {"tlskey", c.key}, {"tlsca", c.ca},
 	} {
 		if flag.value != "" && !strings.Contains(flag.value, "@") { // a URL with a password is not repeated
 			fmt.Fprintf(&out, " --%s %s", flag.name, flag.value)
 		}
 	}
+	if c.tlsFirst {
+		out.WriteString(" --tlsfirst")
+	}
 	return out.String()
+}
+
+// secured are the options of a connection with TLS; none when nothing is said of it, and the server's URL or the context decides.
+func (c connection) secured() ([]nats.Option, error) {
+	var out []nats.Option
+	switch {
+	case c.cert != "" && c.key != "":
+		out = append(out, nats.ClientCert(c.cert, c.key))
+	case c.cert+c.key != "":
+		return nil, errors.New("--tlscert and --tlskey: a certificate and its key go together, and one of them is missing")
+	}
+	if c.ca != "" {
+		out = append(out, nats.RootCAs(c.ca))
+	}
+	if c.tlsFirst {
+		out = append(out, nats.TLSHandshakeFirst())
+	}
+	return out, nil
 }
 
 // client is a connection, with what is read through it.
@@ -106,8 +136,12 @@ func (a *app) dial(more ...nats.Option) (*client, error) {
 			}
 		}),
 	}, more...)
+	secured, err := c.secured()
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, secured...)
 	var nc *nats.Conn
-	var err error
 	if c.context != "" {
 		nc, _, err = natscontext.Connect(c.context, options...)
 	} else {
@@ -130,7 +164,12 @@ func (a *app) dial(more ...nats.Option) (*client, error) {
 
 func (c *client) unreachable(err error) error {
 	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &cert):
+		return fmt.Errorf("the certificate of the NATS server %s is not to be trusted (%w): name who signed it with --tlsca", c.name(), cert.Err)
+	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
+		return fmt.Errorf("the NATS server %s and this client do not agree on TLS (%w): see --tlsca and --tlsfirst", c.name(), err)
 	case errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired):
 		who := "a client without a user"
 		if c.user != "" {

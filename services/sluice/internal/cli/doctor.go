@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,9 +20,10 @@ import (
 
 // checkup is what the doctor is asked for.
 type checkup struct {
-	project, actor, since, format string
-	grace, timeout                time.Duration
-	repair                        bool
+	project, actor, since string
+	grace, timeout        time.Duration
+	repair                bool
+	out                   format
 }
 
 func (a *app) doctor() *cobra.Command {
@@ -44,9 +46,6 @@ reads all journals: a release that is neither on its way, nor asked about, nor p
 An operator or a viewer may run it; --repair takes an operator.`,
 		Example: "  sluice doctor\n  sluice doctor --project tracer --repair",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if q.format != "text" && q.format != "json" {
-				return fmt.Errorf("-o %q: want text or json", q.format)
-			}
 			return a.examine(cmd.Context(), q)
 		},
 	}
@@ -57,7 +56,8 @@ An operator or a viewer may run it; --repair takes an operator.`,
 	set.BoolVar(&q.repair, "repair", false, "have every service look again where that is safe")
 	set.StringVar(&q.actor, "actor", "", "who repairs (the NATS user, or $USER)")
 	set.DurationVar(&q.timeout, "timeout", 10*time.Second, "how long to wait for the answer to each repair")
-	set.StringVarP(&q.format, "output", "o", "text", "text or json")
+	_ = cmd.RegisterFlagCompletionFunc("project", a.completeProjects) // fails only if the flag is missing
+	outputFlag(cmd, &q.out)
 	return cmd
 }
 
@@ -90,7 +90,7 @@ func (a *app) examine(ctx context.Context, q checkup) error {
 	}
 	s.facts.Grace = q.grace
 	findings := doctor.Examine(s.facts)
-	if err := a.tellFindings(findings, q.format); err != nil {
+	if err := a.tellFindings(findings, &q.out); err != nil {
 		return err
 	}
 	if len(findings) == 0 {
@@ -104,29 +104,20 @@ func (a *app) examine(ctx context.Context, q checkup) error {
 	return fail(Wrong, "%d found", len(findings))
 }
 
-func (a *app) tellFindings(findings []doctor.Finding, format string) error {
-	if format == "json" {
-		text, err := encode(doctor.JSON(findings))
-		if err != nil {
-			return err
+func (a *app) tellFindings(findings []doctor.Finding, f *format) error {
+	var b strings.Builder
+	for _, found := range findings {
+		subject := found.Subject
+		if found.Project != "" {
+			subject = found.Project + ", " + subject
 		}
-		_, err = fmt.Fprint(a.out, text)
-		return err
+		fmt.Fprintf(&b, "%s\n  %s\n  means: %s\n  do:    %s\n",
+			a.outStyle.Bold(subject), a.outStyle.Yellow(found.What), found.Means, found.Do)
 	}
 	if len(findings) == 0 {
-		return a.print("nothing is stuck")
+		b.WriteString("nothing is stuck\n")
 	}
-	for _, f := range findings {
-		subject := f.Subject
-		if f.Project != "" {
-			subject = f.Project + ", " + subject
-		}
-		err := a.print("%s\n  %s\n  means: %s\n  do:    %s", a.outStyle.Bold(subject), a.outStyle.Yellow(f.What), f.Means, f.Do)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.tell(f, doctor.JSON(findings), b.String())
 }
 
 // repair has every service look again at what the findings name, once each.

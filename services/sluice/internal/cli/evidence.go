@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/evidence"
+	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
@@ -19,7 +21,7 @@ import (
 )
 
 func (a *app) evidence() *cobra.Command {
-	var format string
+	var out format
 	cmd := &cobra.Command{
 		Use: "evidence RELEASE", GroupID: groupLook, Args: exactly("release"),
 		Short: "Show what the watcher measured of a release, check by check",
@@ -28,56 +30,38 @@ it saw, and what that comes to by the project file that the release began with: 
 measured is inconclusive. The picture goes from the beginning to the end: higher is a greater value or more failures, a
 blank is where nobody looked, a dot where there was nothing to see. With -o json there is every look.`,
 		Example:           "  sluice evidence tracer\n  sluice evidence tracer@1.4.0 -o json",
-		ValidArgsFunction: a.completeLive,
+		ValidArgsFunction: a.completeAny,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "table" && format != "json" {
-				return fmt.Errorf("-o %q: want table or json", format)
-			}
-			ctx, cancel := within(cmd.Context())
-			defer cancel()
-			c, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.close()
-			found, err := c.find.Read(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			if found.Newest {
-				a.say("nothing of %s is in staging: this is its newest release", args[0])
-			}
-			if found.Entry.Seq == 0 {
-				return notAdmitted(ctx, c, found.ID)
-			}
-			now, err := c.journal.Now(ctx)
-			if err != nil {
-				return err
-			}
-			r, err := evidence.Read(ctx, c.journal, found.ID, now)
-			if err != nil {
-				return err
-			}
-			p, err := c.catalog.At(ctx, r.State.Project, r.State.Policy.Revision)
-			if err != nil {
-				return err
-			}
-			text := show.Evidence(r, p, now.In(a.outStyle.Zone), a.outStyle, a.width())
-			if format == "json" {
-				if text, err = encode(show.EvidenceJSONOf(r, p)); err != nil {
+			return a.lookAt(cmd.Context(), args[0], func(ctx context.Context, c *client, found find.Found) error {
+				now, err := c.journal.Now(ctx)
+				if err != nil {
 					return err
 				}
-			}
-			_, err = fmt.Fprint(a.out, text)
-			return err
+				r, p, err := c.evidence(ctx, found.ID, now)
+				if err != nil {
+					return err
+				}
+				return a.tell(&out, show.EvidenceJSONOf(r, p), show.Evidence(r, p, now.In(a.outStyle.Zone), a.outStyle, a.width()))
+			})
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
-	return cmd
+	outputFlag(cmd, &out)
+	return codes(cmd, TimedOut)
+}
+
+// evidence reads what was measured of a release, and the project file that it pinned.
+func (c *client) evidence(ctx context.Context, id string, now time.Time) (evidence.Release, *project.Project, error) {
+	r, err := evidence.Read(ctx, c.journal, id, now)
+	if err != nil {
+		return r, nil, err
+	}
+	p, err := c.catalog.At(ctx, r.State.Project, r.State.Policy.Revision)
+	return r, p, err
 }
 
 func (a *app) backtest() *cobra.Command {
-	var name, policy, since, format string
+	var name, policy, since string
+	var out format
 	cmd := &cobra.Command{
 		Use: "backtest --policy FILE", GroupID: groupLook, Args: cobra.NoArgs,
 		Short: "Try another project file on the releases of the past, and tell what it would have decided differently",
@@ -88,9 +72,6 @@ was stopped. The same file and the same evidence always give the same answer. Ev
 the deployment chose otherwise (sluice up or init --evidence-age).`,
 		Example: "  sluice backtest --policy new.yaml\n  sluice backtest --project tracer --policy new.yaml --since 90d -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "table" && format != "json" {
-				return fmt.Errorf("-o %q: want table or json", format)
-			}
 			if policy == "" {
 				return errors.New("which policy? usage: sluice backtest --policy new.yaml (- reads standard input)")
 			}
@@ -107,19 +88,14 @@ the deployment chose otherwise (sluice up or init --evidence-age).`,
 				return err
 			}
 			text := show.Backtest(t.project, t.from, t.cases, t.now, a.outStyle, a.width())
-			if format == "json" {
-				if text, err = encode(show.BacktestJSONOf(t.cases)); err != nil {
-					return err
-				}
-			}
-			_, err = fmt.Fprint(a.out, text)
-			return err
+			return a.tell(&out, show.BacktestJSONOf(t.cases), text)
 		},
 	}
 	cmd.Flags().StringVar(&policy, "policy", "", "the project `file` to try; - is standard input")
 	cmd.Flags().StringVar(&name, "project", "", "whose releases (those of the project that the file names)")
 	cmd.Flags().StringVar(&since, "since", "30d", "which releases: those merged since then, `duration` or time")
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	_ = cmd.RegisterFlagCompletionFunc("project", a.completeProjects) // fails only if the flag is missing
+	outputFlag(cmd, &out)
 	return cmd
 }
 
@@ -163,11 +139,15 @@ func (a *app) try(ctx context.Context, t *trial) error {
 		return err
 	}
 	t.cases = make([]evidence.Case, len(ids))
+	p := a.progress()
+	defer p.end()
+	var judged atomic.Int64
 	reading, ctx := errgroup.WithContext(ctx)
 	reading.SetLimit(tryAtOnce)
 	for i, id := range ids {
 		reading.Go(func() (err error) {
 			t.cases[i], err = c.tryOne(ctx, id, t.other, now)
+			p.at(fmt.Sprintf("judged %d of %d releases", judged.Add(1), len(ids)))
 			return err
 		})
 	}

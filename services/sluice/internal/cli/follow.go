@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
@@ -50,10 +52,10 @@ func (c *client) buried(ctx context.Context, project string, seq uint64) (reason
 	return reason, err
 }
 
-// followMerge prints the release's id, at once or, when it is waited for, when it is known for sure.
+// followMerge prints the release's id, at once or, when it is waited for, when it is known for sure; and how it ended.
 func (a *app) followMerge(ctx context.Context, c *client, m merging, h handedIn) error {
 	if !m.wait {
-		return a.print("%s", h.id)
+		return a.merged(ctx, c, m, h, nil)
 	}
 	waiting, cancel := ctx, context.CancelFunc(func() {})
 	if m.timeout > 0 {
@@ -62,18 +64,45 @@ func (a *app) followMerge(ctx context.Context, c *client, m merging, h handedIn)
 	defer cancel()
 	admitted, err := a.admitted(waiting, c, m, h)
 	if err == nil {
-		if err := a.print("%s", admitted); err != nil {
+		h.id = admitted
+		if !m.out.machine() {
+			if err := a.print("%s", h.id); err != nil {
+				return err
+			}
+		}
+		err = a.followRelease(ctx, waiting, c, h.id, m.timeout)
+		if !m.out.machine() {
 			return err
 		}
-		return a.followRelease(ctx, waiting, c, admitted, m.timeout)
+		return a.merged(ctx, c, m, h, err)
 	}
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		if err := a.print("%s", h.id); err != nil {
-			return err
-		}
-		return fail(TimedOut, "the merge was not admitted within %s (is the publisher running?): it is stored and will be", m.timeout)
+		return a.merged(ctx, c, m, h,
+			fail(TimedOut, "the merge was not admitted within %s (is the publisher running?): it is stored and will be", m.timeout))
 	}
 	return err
+}
+
+// merged prints the release that a merge is, and returns err, which is how it ended if that was waited for.
+func (a *app) merged(ctx context.Context, c *client, m merging, h handedIn, err error) error {
+	out := show.MergeJSON{Release: h.id, Project: m.project, Commit: m.event.Commit, Sequence: h.seq, Result: show.Stored}
+	var code *codeError
+	switch {
+	case errors.As(err, &code):
+		out.Result, out.Said = code.code.String(), err.Error()
+	case err != nil:
+		return err
+	case m.wait:
+		out.Result = Done.String()
+	}
+	if m.out.machine() {
+		reading, cancel := within(ctx)
+		defer cancel()
+		if e, err := c.journal.Load(reading, h.id); err == nil {
+			out.Version, out.Phase = e.State.Version, string(e.State.Phase)
+		}
+	}
+	return cmp.Or(a.tell(&m.out, out, h.id+"\n"), err)
 }
 
 // errElsewhere says that the commit is another release's.
@@ -126,12 +155,7 @@ func (c *client) elsewhere(ctx context.Context, m merging, h handedIn) error {
 
 // followRelease tells what happens to a release until its end, and turns that into an exit code.
 func (a *app) followRelease(ctx, waiting context.Context, c *client, id string, timeout time.Duration) error {
-	var last journal.Record
-	err := c.journal.Follow(waiting, id, 0, func(r journal.Record) bool {
-		last = r
-		_, _ = fmt.Fprint(a.err, show.Moment(r, a.errStyle))
-		return !r.State.Phase.Ended()
-	}, func(error) error { return nil })
+	last, err := a.tellUntil(waiting, c, id, 0, func(r journal.Record) bool { return r.State.Phase.Ended() })
 	switch {
 	case ctx.Err() != nil:
 		a.say("no longer watched from here; it goes on: sluice log %s", show.First(id))
@@ -143,6 +167,54 @@ func (a *app) followRelease(ctx, waiting context.Context, c *client, id string, 
 		return err
 	}
 	return ended(last.State, last.At.Local())
+}
+
+// waitAgain is how often a long wait is told where nobody looks, such as in CI, which takes what is silent for ten minutes for stuck
+// (https://circleci.com/docs/reference/configuration-reference/#run, no_output_timeout).
+const waitAgain = 5 * time.Minute
+
+// tellUntil tells what happens to a release, from a sequence of the stream on, until a record is enough, which it returns. Between the
+// records it tells where the release stands.
+func (a *app) tellUntil(
+	ctx context.Context, c *client, id string, from uint64, enough func(journal.Record) bool,
+) (journal.Record, error) {
+	p := a.progress()
+	p.again = waitAgain
+	defer p.end()
+	ahead := time.Duration(0) // how far the broker's clock is ahead of ours
+	if now, err := c.journal.Now(ctx); err == nil {
+		ahead = time.Until(now)
+	}
+	var last atomic.Pointer[journal.Record]
+	ticking, stop := context.WithCancel(ctx)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for again := time.NewTicker(tick); ; {
+			select {
+			case <-ticking.Done():
+				again.Stop()
+				return
+			case <-again.C:
+			}
+			if r := last.Load(); r != nil {
+				p.at(show.Title(r.State) + ": " + show.Outcome(r.State, time.Now().Add(ahead).Local()))
+			}
+		}
+	}()
+	defer func() {
+		stop()
+		<-stopped
+	}()
+	err := c.journal.Follow(ctx, id, from, func(r journal.Record) bool {
+		last.Store(&r)
+		p.say(show.Moment(r, a.errStyle))
+		return !enough(r)
+	}, func(error) error { return nil })
+	if r := last.Load(); r != nil {
+		return *r, err
+	}
+	return journal.Record{}, err
 }
 
 func ended(s release.State, now time.Time) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gate/sluice/pkg/board"
+	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -16,65 +18,65 @@ import (
 
 func (a *app) log() *cobra.Command {
 	var follow bool
+	var out format
 	cmd := &cobra.Command{
 		Use: "log RELEASE", GroupID: groupLook, Args: exactly("release"),
-		Short:             "Tell a release's story: what happened, when, by whom, why, and what led to it",
-		Long:              "Prints the journal of a release, and, while it is live, the commands of nats that stop it or speed it up.",
+		Short: "Tell a release's story: what happened, when, by whom, why, and what led to it",
+		Long: `Prints the journal of a release, and, while it is live, the commands of nats that stop it or speed it up.
+With --follow -o json there is one record on each line.`,
 		Example:           "  sluice log tracer\n  sluice log tracer@1.4.0 --follow",
-		ValidArgsFunction: a.completeLive,
+		ValidArgsFunction: a.completeAny,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := within(cmd.Context())
-			defer cancel()
-			c, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.close()
-			found, err := c.find.Read(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			if found.Newest {
-				a.say("nothing of %s is in staging: this is its newest release", args[0])
-			}
-			if found.Entry.Seq == 0 {
-				return notAdmitted(ctx, c, found.ID)
-			}
-			return a.story(cmd.Context(), c, found.ID, follow)
+			return a.lookAt(cmd.Context(), args[0], func(reading context.Context, c *client, found find.Found) error {
+				return a.story(cmd.Context(), reading, c, found.ID, follow, &out)
+			})
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until it ends")
-	return cmd
+	outputFlag(cmd, &out)
+	return codes(cmd, TimedOut)
 }
 
-func (a *app) story(ctx context.Context, c *client, id string, follow bool) error {
-	reading, cancel := within(ctx)
-	defer cancel()
+func (a *app) story(ctx, reading context.Context, c *client, id string, follow bool, out *format) error {
 	records, err := c.journal.Records(reading, id, 0)
 	if err != nil {
 		return err
 	}
 	last := records[len(records)-1]
-	row, now, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).Release(reading, last.State)
-	if err != nil {
-		return err
+	if out.machine() {
+		if !follow {
+			return a.tell(out, show.RecordsJSON(records), "")
+		}
+		for _, r := range records {
+			if err := a.tellNext(out, show.RecordJSONOf(r), ""); err != nil {
+				return err
+			}
+		}
+	} else {
+		row, now, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).Release(reading, last.State)
+		if err != nil {
+			return err
+		}
+		if _, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row, now, a.outStyle), show.Timeline(records, a.outStyle)); err != nil {
+			return err
+		}
 	}
-	_, err = fmt.Fprintf(a.out, "%s\n%s", show.Details(row, now, a.outStyle), show.Timeline(records, a.outStyle))
-	if err != nil || last.State.Phase.Ended() {
-		return err
+	if last.State.Phase.Ended() {
+		return nil
 	}
 	if !follow {
 		_, err = fmt.Fprintf(a.out, "\nIt can be stopped and sped up without Sluice, too:\n%s", commands(c, last.State))
 		return err
 	}
+	var told error
 	err = c.journal.Follow(ctx, id, last.Seq+1, func(r journal.Record) bool {
-		_, err = fmt.Fprint(a.out, show.Moment(r, a.outStyle))
-		return err == nil && !r.State.Phase.Ended()
+		told = a.tellNext(out, show.RecordJSONOf(r), show.Moment(r, a.outStyle))
+		return told == nil && !r.State.Phase.Ended()
 	}, func(error) error { return nil })
 	if ctx.Err() != nil {
-		return nil // told to stop
+		return nil //nolint:nilerr // told to stop
 	}
-	return err
+	return cmp.Or(err, told)
 }
 
 // suggestion is a request that is likely wanted, and an example of its reason.
@@ -83,10 +85,13 @@ type suggestion struct {
 	body string
 }
 
-// suggestions are what somebody may want of a live release.
+// suggestions are what somebody may want of a release that is live, promoted or failed.
 func suggestions(s release.State) []suggestion {
-	if s.Phase.Out() {
+	switch {
+	case s.Phase.Out():
 		return []suggestion{{release.Recall, "login is broken"}}
+	case s.Phase == release.Failed:
+		return []suggestion{{release.Retry, "the registry is back"}}
 	}
 	var out []suggestion
 	if s.Approvals().Missing() > 0 {
@@ -98,13 +103,26 @@ func suggestions(s release.State) []suggestion {
 
 // commands are the commands of nats that ask something of a release.
 func commands(c *client, s release.State) string {
+	var b strings.Builder
+	for _, one := range c.commands(s) {
+		fmt.Fprintf(&b, "  %s\n", one.NATS)
+	}
+	return b.String()
+}
+
+// commands ask something of a release that is likely wanted, each by sluice and by nats.
+func (c *client) commands(s release.State) []show.CommandJSON {
 	actor, err := c.actor("")
 	if err != nil {
 		actor = ""
 	}
-	var b strings.Builder
-	for _, line := range suggestions(s) {
-		fmt.Fprintf(&b, "  nats%s pub -J %s %q\n", c.arguments(), topology.Request(string(line.verb), s.Release, actor), line.body)
+	out := []show.CommandJSON{}
+	for _, one := range suggestions(s) {
+		out = append(out, show.CommandJSON{
+			Verb:   string(one.verb),
+			Sluice: fmt.Sprintf("sluice%s %s %s %q", c.arguments(), one.verb, s.Release, one.body),
+			NATS:   fmt.Sprintf("nats%s pub -J %s %q", c.arguments(), topology.Request(string(one.verb), s.Release, actor), one.body),
+		})
 	}
-	return b.String()
+	return out
 }

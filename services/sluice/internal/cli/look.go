@@ -2,8 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -13,6 +13,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sluice-gate/sluice/pkg/board"
+	"github.com/sluice-gate/sluice/pkg/find"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -21,21 +23,19 @@ const endedOfProject = 5
 
 func (a *app) status() *cobra.Command {
 	var watch bool
-	var format string
+	var out format
 	cmd := &cobra.Command{
 		Use: "status [PROJECT|RELEASE]", GroupID: groupLook, Args: cobra.MaximumNArgs(1),
 		Short: "Show what is on its way, and what ended last",
 		Long: `Shows what is paused and frozen, every live release and, of each project, the one that ended last; of one project
 more of them; of one release all that matters. Of a lane that several projects share it tells who occupies it and who
 waits, in order. A release that waits for a window, a stop, approvals or another project says
-so, and when it will be promoted if nobody says anything more. Times are in this machine's zone; what is left of a soak is
-by the broker's clock.`,
+so, and when it will be promoted if nobody says anything more. The verdict is what the watcher saw last: pass while nothing
+failed, inconclusive while a check had nothing to see. Times are in this machine's zone; what is left of a soak is by the
+broker's clock.`,
 		Example:           "  sluice status --watch\n  sluice status tracer -o json",
-		ValidArgsFunction: a.completeLive,
+		ValidArgsFunction: a.completeAny,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "table" && format != "json" {
-				return fmt.Errorf("-o %q: want table or json", format)
-			}
 			name := strings.Join(args, "")
 			ctx, cancel := within(cmd.Context())
 			defer cancel()
@@ -44,7 +44,7 @@ by the broker's clock.`,
 				return err
 			}
 			defer c.close()
-			v := &view{app: a, client: c, json: format == "json", watch: watch}
+			v := &view{app: a, client: c, as: &out, watch: watch}
 			if err := v.choose(ctx, name); err != nil {
 				return err
 			}
@@ -59,15 +59,16 @@ by the broker's clock.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again whenever it changes")
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
-	return cmd
+	outputFlag(cmd, &out)
+	return codes(cmd, TimedOut)
 }
 
 // view is what status shows: all projects, one project, or one release.
 type view struct {
 	*app
 	client      *client
-	json, watch bool
+	as          *format
+	watch       bool
 	project, id string
 }
 
@@ -91,6 +92,29 @@ func (v *view) choose(ctx context.Context, name string) error {
 	}
 	v.id = found.ID
 	return nil
+}
+
+// lookAt finds the release that somebody wants to look at, and shows it. A project stands for its newest release when nothing of it is in
+// staging, and that is said.
+func (a *app) lookAt(ctx context.Context, name string, see func(context.Context, *client, find.Found) error) error {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	c, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	found, err := c.find.Read(ctx, name)
+	if err != nil {
+		return err
+	}
+	if found.Newest {
+		a.say("nothing of %s is in staging: this is its newest release", name)
+	}
+	if found.Entry.Seq == 0 {
+		return notAdmitted(ctx, c, found.ID)
+	}
+	return see(ctx, c, found)
 }
 
 // notAdmitted tells of an id without a journal.
@@ -125,10 +149,10 @@ func (v *view) look(ctx context.Context) (board.Board, error) {
 // text is what was seen, as it looks now.
 func (v *view) text(b board.Board, now time.Time) (string, error) {
 	switch {
-	case v.json && v.id != "":
-		return encode(show.JSONOf(b.Rows[0], now))
-	case v.json:
-		return encode(jsonOf(b, now))
+	case v.as.machine() && v.id != "":
+		return v.as.encode(show.JSONOf(b.Rows[0], now))
+	case v.as.machine():
+		return v.as.encode(jsonOf(b, now))
 	case v.id != "":
 		return show.Details(b.Rows[0], now, v.outStyle), nil
 	}
@@ -160,11 +184,6 @@ func key(b board.Board) (string, error) {
 	return text + show.Lanes(b.Shared, b.Now, show.Style{}), err
 }
 
-func encode(v any) (string, error) {
-	data, err := json.Marshal(v)
-	return string(data) + "\n", err
-}
-
 func (v *view) table(b board.Board, now time.Time) string {
 	if len(b.Rows) == 0 && len(b.Idle) == 0 {
 		return "no projects yet: sluice apply -f sluice.yaml\n"
@@ -173,7 +192,7 @@ func (v *view) table(b board.Board, now time.Time) string {
 	rows := [][]show.Cell{}
 	if len(b.Rows) > 0 {
 		var head []show.Cell
-		for _, name := range []string{"PROJECT", "VERSION", "PHASE", "LEFT", "WHEN", "RELEASE", "BY", "WHY"} {
+		for _, name := range []string{"PROJECT", "VERSION", "PHASE", "LEFT", "WHEN", "VERDICT", "RELEASE", "BY", "WHY"} {
 			head = append(head, show.Cell{Text: name, Style: v.outStyle.Dim})
 		}
 		rows = append(rows, head)
@@ -197,7 +216,7 @@ func (v *view) table(b board.Board, now time.Time) string {
 		rows = append(rows, []show.Cell{
 			plain(s.Project), plain(version),
 			{Text: show.PhaseOf(s), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
-			plain(line.Left), plain(line.When), {Text: short[s.Release], Style: v.outStyle.Dim}, plain(line.By), why,
+			plain(line.Left), plain(line.When), v.verdict(row), {Text: short[s.Release], Style: v.outStyle.Dim}, plain(line.By), why,
 		})
 	}
 	text := ""
@@ -215,10 +234,21 @@ func (v *view) table(b board.Board, now time.Time) string {
 	return text
 }
 
+// verdict is what the watcher saw last.
+func (v *view) verdict(row board.Row) show.Cell {
+	word := show.VerdictOf(row)
+	if word == "" {
+		return show.Cell{Text: "-"}
+	}
+	return show.Cell{Text: string(word), Style: func(text string) string { return v.outStyle.Word(word, text) }}
+}
+
 // width is that of the terminal; 0 when there is none.
-func (a *app) width() int {
-	f, ok := a.out.(*os.File)
-	if !ok || !a.outStyle.Terminal {
+func (a *app) width() int { return widthOf(a.out, a.outStyle) }
+
+func widthOf(w io.Writer, st show.Style) int {
+	f, ok := w.(*os.File)
+	if !ok || !st.Terminal {
 		return 0
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
@@ -237,17 +267,11 @@ const (
 // follow shows it again whenever it changes, until it is interrupted. The broker is asked when something is heard, and now
 // and then; a terminal is redrawn in between.
 func (v *view) follow(ctx context.Context) error {
-	heard := make(chan struct{}, 1)
-	sub, err := v.client.js.Conn().Subscribe("sluice.release.*", func(*nats.Msg) {
-		select {
-		case heard <- struct{}{}:
-		default:
-		}
-	})
+	heard, unsubscribe, err := v.client.hear()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer unsubscribe()
 	for last := ""; ctx.Err() == nil; pause(ctx, settled) {
 		b, err := v.once(ctx)
 		if err != nil {
@@ -264,6 +288,21 @@ func (v *view) follow(ctx context.Context) error {
 	return nil // told to stop
 }
 
+// hear tells when a record of any release is stored, or about to be. It is a hint to look, as that of [journal.Journal.Follow].
+func (c *client) hear() (heard <-chan struct{}, unsubscribe func(), err error) {
+	hint := make(chan struct{}, 1)
+	sub, err := c.js.Conn().Subscribe(topology.AllJournals, func(*nats.Msg) {
+		select {
+		case hint <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return hint, func() { _ = sub.Unsubscribe() }, nil
+}
+
 // until shows a board until something is heard, or it is time to look again. last is the key of the board that was written
 // before; one with the same key is not written again.
 func (v *view) until(ctx context.Context, heard <-chan struct{}, b board.Board, last string) (string, error) {
@@ -272,7 +311,7 @@ func (v *view) until(ctx context.Context, heard <-chan struct{}, b board.Board, 
 	if err != nil {
 		return last, err
 	}
-	wait, redraw := unheard, v.outStyle.Terminal && !v.json
+	wait, redraw := unheard, v.outStyle.Terminal && !v.as.machine()
 	if redraw {
 		wait = tick
 	}
@@ -300,8 +339,11 @@ func (v *view) write(b board.Board, now time.Time, redraw bool) error {
 	if err != nil {
 		return err
 	}
-	if redraw {
+	switch {
+	case redraw:
 		text = show.Redraw(text)
+	case v.watch && *v.as == formatYAML:
+		text = documentMark + text
 	}
 	_, err = fmt.Fprint(v.out, text)
 	return err

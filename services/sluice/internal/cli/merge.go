@@ -36,6 +36,7 @@ type merging struct {
 	needs   []string
 	wait    bool
 	timeout time.Duration
+	out     format
 }
 
 func (a *app) merge() *cobra.Command {
@@ -49,8 +50,8 @@ The artifact is a file, which is put into the bucket ` + topology.BucketArtifact
 object that is there already. The same commit is one release however often it is handed in: its id is printed again.
 --again makes a second attempt when the first ended without promotion.
 
-With --wait it follows the release to its end, and the exit code tells how that was: 0 promoted, 3 cancelled,
-4 failed, 5 superseded, 6 refused, 7 not decided within --timeout.`,
+With --wait it follows the release to its end, and the exit code tells how that was: 0 is promoted, and 7 is not decided
+within --timeout.`,
 		Example: `  sluice merge tracer --artifact tracer-1.4.0.tgz
   sluice merge tracer --artifact tracer-1.4.0.tgz --commit "$GITHUB_SHA" --ref "$GITHUB_REF_NAME" --delay 30m --wait`,
 		ValidArgsFunction: a.completeProjects,
@@ -73,8 +74,9 @@ With --wait it follows the release to its end, and the exit code tells how that 
 	set.BoolVar(&m.event.Again, "again", false, "a second attempt for a commit whose last release ended without promotion")
 	set.BoolVar(&m.wait, "wait", false, "follow the release to its end")
 	set.DurationVar(&m.timeout, "timeout", 0, "with --wait: how long (for ever)")
+	outputFlag(cmd, &m.out)
 	set.SortFlags = false
-	return cmd
+	return codes(cmd, Cancelled, Failed, Superseded, Refused, TimedOut)
 }
 
 func (a *app) handIn(ctx context.Context, m merging) error {
@@ -271,7 +273,9 @@ func (a *app) handOver(ctx context.Context, c *client, m *merging) error {
 	defer func() { _ = f.Close() }() // only read
 	guarded, cancel := c.guard(ctx)  // without a time limit: an artifact may be large
 	defer cancel()
-	put, err := c.catalog.Put(guarded, m.event.Artifact, f)
+	p := a.progress()
+	put, err := c.catalog.Put(guarded, m.event.Artifact, &counted{Reader: f, what: "handing in " + filepath.Base(m.file), p: p, all: size})
+	p.end()
 	if err != nil {
 		return cmp.Or(denial(guarded), err)
 	}

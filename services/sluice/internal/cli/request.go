@@ -27,7 +27,9 @@ type ask struct {
 	by, until string
 	force     bool
 	noWait    bool
+	wait      bool // to the end of the release
 	timeout   time.Duration
+	out       format
 }
 
 // verb is the help of one command that asks something of a release.
@@ -92,17 +94,32 @@ func (a *app) request(v verb) *cobra.Command {
 		Short: v.short, Long: long + "\n\n" + byNATS(topology.Request(string(v.verb), sampleID, "you"), v.body), Example: v.example,
 		ValidArgsFunction: complete,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if q.noWait && q.wait {
+				return errors.New("--wait and --no-wait: give one of the two")
+			}
 			if q.reason, err = because(args[1:], reason); err != nil {
 				return err
 			}
 			return a.do(cmd.Context(), args[0], q)
 		},
 	}
+	outputFlag(cmd, &q.out)
 	set := cmd.Flags()
 	set.StringVar(&reason, "reason", "", "why; it is kept in the journal")
 	set.StringVar(&q.actor, "actor", "", "who asks (the NATS user, or $USER)")
 	set.BoolVar(&q.noWait, "no-wait", false, "do not wait for the answer")
-	set.DurationVar(&q.timeout, "timeout", 10*time.Second, "how long to wait for the answer")
+	set.DurationVar(&q.timeout, "timeout", answerWithin, "how long to wait for the answer")
+	switch v.verb { //nolint:exhaustive // a hold has no end to wait for, and a rollback is waited for in any case
+	case release.Hold:
+		return codes(cmd, Refused, TimedOut)
+	case release.Recall:
+		return codes(cmd, Failed, Refused, TimedOut)
+	case release.Cancel:
+		set.BoolVar(&q.wait, "wait", false, "until staging and the beta are put back")
+		return codes(cmd, Failed, Refused, TimedOut)
+	default:
+		set.BoolVar(&q.wait, "wait", false, "follow the release to its end; the exit code tells how that was")
+	}
 	switch v.verb { //nolint:exhaustive // the others have no more
 	case release.Extend:
 		set.StringVar(&q.by, "by", "", "by how much: 30m, 2h, 1d")
@@ -110,8 +127,11 @@ func (a *app) request(v verb) *cobra.Command {
 	case release.Expedite:
 		set.BoolVar(&q.force, "force", false, "without a look at its checks, through windows and freezes; needs a reason")
 	}
-	return cmd
+	return codes(cmd, Cancelled, Failed, Superseded, Refused, TimedOut)
 }
+
+// answerWithin bounds the wait for an answer, unless it is told otherwise.
+const answerWithin = 10 * time.Second
 
 // sampleID stands for a release where help shows a subject; it is written as <release>.
 const sampleID = "00000000-0000-7000-8000-000000000000"
@@ -131,10 +151,10 @@ func because(args []string, flag string) (string, error) {
 	return flag + words, nil
 }
 
-// body checks what is asked for, before anything is sent.
-func (q ask) body(now time.Time) (release.Request, error) {
+// body checks what is asked for, before anything is sent. asks is set when somebody can be asked for a reason.
+func (q ask) body(now time.Time, asks bool) (release.Request, error) {
 	r := release.Request{Reason: q.reason, Force: q.force}
-	if q.force && q.reason == "" {
+	if q.force && q.reason == "" && !asks {
 		return r, errors.New("--force needs a reason: it goes into the journal; nothing is sent")
 	}
 	if q.verb != release.Extend {
@@ -163,8 +183,7 @@ func (q ask) body(now time.Time) (release.Request, error) {
 
 // do stores the request and tells what became of it.
 func (a *app) do(ctx context.Context, name string, q ask) error {
-	r, err := q.body(time.Now())
-	if err != nil {
+	if _, err := q.body(time.Now(), a.asks); err != nil {
 		return err
 	}
 	reading, cancel := within(ctx)
@@ -174,8 +193,7 @@ func (a *app) do(ctx context.Context, name string, q ask) error {
 		return err
 	}
 	defer c.close()
-	actor, err := c.actor(q.actor)
-	if err != nil {
+	if q.actor, err = c.actor(q.actor); err != nil {
 		return err
 	}
 	found, err := c.meant(reading, name, q.verb)
@@ -191,22 +209,87 @@ func (a *app) do(ctx context.Context, name string, q ask) error {
 			return fmt.Errorf("no release has the id %s, and no merge with it waits to be admitted: see `sluice status`", found.ID)
 		}
 	}
-	body, err := releasepb.EncodeRequest(r)
+	if err := a.because(ctx, c, found, &q); err != nil {
+		return err
+	}
+	seq, err := c.request(ctx, found.ID, q)
 	if err != nil {
 		return err
 	}
-	seq, err := c.publish(reading, topology.Request(string(q.verb), found.ID, actor), body)
-	if err != nil {
-		return err
-	}
-	a.say("%s: %s by %s is stored at sequence %d", called(found), q.verb, actor, seq)
+	a.say("%s: %s by %s is stored at sequence %d", called(found), q.verb, q.actor, seq)
+	text := ""
 	switch {
 	case found.Entry.Seq == 0 && !pending:
-		return fail(TimedOut, "nobody knows a release %s: the %s counts if a merge with that id comes", found.ID, q.verb)
-	case q.noWait:
-		return nil
+		err = fail(TimedOut, "nobody knows a release %s: the %s counts if a merge with that id comes", found.ID, q.verb)
+	case !q.noWait:
+		if text, err = a.answer(ctx, c, found, q, seq); err == nil && q.wait {
+			text, err = a.untilDecided(ctx, c, found.ID, q, text, seq)
+		}
 	}
-	return a.answer(ctx, c, found, q, seq)
+	return a.answered(ctx, c, found, q, seq, text, err)
+}
+
+// because says what the request will do, and completes its reason.
+func (a *app) because(ctx context.Context, c *client, found find.Found, q *ask) (err error) {
+	s := found.Entry.State
+	if s.Release == "" {
+		s.Release = found.ID
+	}
+	reading, cancel := within(ctx)
+	now, err := c.journal.Now(reading)
+	cancel()        // the reason may take long
+	if err != nil { // it is only told
+		now = time.Now()
+	}
+	q.reason, err = a.why(ctx, c, string(q.verb), show.Will(q.verb, s, q.force, now.Local()), q.reason, []string{s.Project})
+	return err
+}
+
+// request stores the request, and returns its sequence.
+func (c *client) request(ctx context.Context, id string, q ask) (uint64, error) {
+	r, err := q.body(time.Now(), false)
+	if err != nil {
+		return 0, err
+	}
+	body, err := releasepb.EncodeRequest(r)
+	if err != nil {
+		return 0, err
+	}
+	storing, cancel := within(ctx) // somebody may have thought about the reason for long
+	defer cancel()
+	return c.publish(storing, topology.Request(string(q.verb), id, q.actor), body)
+}
+
+// answered prints what became of a request that is stored: err is nil when it was done, as said tells.
+func (a *app) answered(ctx context.Context, c *client, found find.Found, q ask, seq uint64, said string, err error) error {
+	var code *codeError
+	switch {
+	case err != nil && (!errors.As(err, &code) || !q.out.machine()):
+		return err
+	case q.out.machine():
+	case said == "":
+		return nil
+	default:
+		return a.print("%s", said)
+	}
+	out := show.AnswerJSON{
+		Verb: string(q.verb), Release: found.ID, By: q.actor, Reason: q.reason, Sequence: seq, Result: Done.String(), Said: said,
+	}
+	if q.noWait {
+		out.Result = show.Stored
+	}
+	if code != nil {
+		out.Result, out.Said = code.code.String(), err.Error()
+	}
+	reading, cancel := within(ctx)
+	defer cancel()
+	if e, err := c.journal.LoadAt(reading, found.ID, seq); err == nil {
+		out.Project, out.Version, out.Phase = e.State.Project, e.State.Version, string(e.State.Phase)
+	}
+	if err := a.tell(&q.out, out, ""); err != nil {
+		return err
+	}
+	return err
 }
 
 // meant finds the release that a request is for.
@@ -225,7 +308,8 @@ func called(f find.Found) string {
 	return strings.TrimSpace(show.Title(f.Entry.State) + " " + f.ID)
 }
 
-// actor is who asks: as told, or the NATS user, which is what a broker with users lets one say, or the user of this machine.
+// actor is who asks: as told, or the user that the broker knows, whose name is what a broker with users lets one say, or the user of
+// this machine.
 func (c *client) actor(told string) (string, error) {
 	if told != "" {
 		if err := topology.CheckActor(told); err != nil {
@@ -238,6 +322,6 @@ func (c *client) actor(told string) (string, error) {
 			return r
 		}
 		return '-'
-	}, cmp.Or(c.user, os.Getenv("USER"), "somebody"))
+	}, cmp.Or(c.known(), os.Getenv("USER"), "somebody"))
 	return who[:min(len(who), 64)], nil
 }

@@ -159,6 +159,7 @@ func (c *client) ensure(ctx context.Context, o topology.Options) error {
 
 func (a *app) apply() *cobra.Command {
 	var paths []string
+	var out format
 	cmd := &cobra.Command{
 		Use: "apply -f FILE...", GroupID: groupShip,
 		Short: "Check project files, and use them from the next merge on",
@@ -181,15 +182,25 @@ the one that they began with. All mistakes of all files are told at once, and th
 				return err
 			}
 			defer c.close()
+			all := []show.ApplyJSON{}
 			for i, src := range sources {
-				if err := a.applyOne(cmd, c, paths[i], src); err != nil {
+				one, err := c.apply(ctx, paths[i], src)
+				if err != nil {
+					return err
+				}
+				all = append(all, one)
+				if out.machine() {
+					continue
+				}
+				if err := a.print("%s", applied(one)); err != nil {
 					return err
 				}
 			}
-			return nil
+			return a.tell(&out, all, "")
 		},
 	}
 	cmd.Flags().StringArrayVarP(&paths, "file", "f", nil, "a project `file`; - is standard input")
+	outputFlag(cmd, &out)
 	return cmd
 }
 
@@ -217,57 +228,89 @@ func (a *app) read(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-func (a *app) applyOne(cmd *cobra.Command, c *client, path string, src []byte) error {
+// apply stores a project file.
+func (c *client) apply(ctx context.Context, path string, src []byte) (show.ApplyJSON, error) {
 	p, err := project.Parse(path, src)
 	if err != nil {
-		return err
+		return show.ApplyJSON{}, err
 	}
-	_, before, err := c.catalog.Current(cmd.Context(), p.Name)
+	_, before, err := c.catalog.Current(ctx, p.Name)
 	var wrong project.Errors
 	if err != nil && !errors.Is(err, catalog.ErrUnknownProject) && !errors.As(err, &wrong) {
-		return err
+		return show.ApplyJSON{}, err
 	}
-	guarded, cancel := c.guard(cmd.Context())
+	guarded, cancel := c.guard(ctx)
 	defer cancel()
 	_, revision, err := c.catalog.Apply(guarded, path, src)
 	if err != nil {
-		return cmp.Or(denial(guarded), err)
+		return show.ApplyJSON{}, cmp.Or(denial(guarded), err)
 	}
+	out := show.ApplyJSON{Project: p.Name, File: path, Result: "changed", Revision: revision, Before: before}
 	switch before {
 	case revision:
-		return a.print("%s: unchanged, revision %s", p.Name, revision)
+		out.Result = "unchanged"
 	case "":
-		return a.print("%s: new, revision %s", p.Name, revision)
+		out.Result = "new"
 	}
-	return a.print("%s: changed, revision %s (before: %s); releases in flight keep theirs", p.Name, revision, before)
+	return out, nil
+}
+
+func applied(one show.ApplyJSON) string {
+	text := fmt.Sprintf("%s: %s, revision %s", one.Project, one.Result, one.Revision)
+	if one.Before != "" && one.Before != one.Revision {
+		text += fmt.Sprintf(" (before: %s); releases in flight keep theirs", one.Before)
+	}
+	return text
 }
 
 func (a *app) version() *cobra.Command {
-	return &cobra.Command{
+	var out format
+	cmd := &cobra.Command{
 		Use: "version", GroupID: groupRun, Args: cobra.NoArgs,
-		Short: "Say what this is, and what it was built from",
+		Short:   "Say what this is, and what it was built from",
+		Example: "  sluice version\n  sluice version -o json",
 		RunE: func(*cobra.Command, []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return a.print("sluice, built without build information, %s", runtime.Version())
-			}
-			setting := map[string]string{}
-			for _, s := range info.Settings {
-				setting[s.Key] = s.Value
-			}
-			text := "sluice " + info.Main.Version
-			if revision := setting["vcs.revision"]; revision != "" {
-				text += fmt.Sprintf(" (commit %.12s of %s", revision, setting["vcs.time"])
-				if setting["vcs.modified"] == "true" {
-					text += ", with changes"
-				}
-				text += ")"
-			}
-			text += fmt.Sprintf(", %s %s/%s", info.GoVersion, runtime.GOOS, runtime.GOARCH)
-			if a.upper.Broker != "" {
-				text += ", embeds nats-server v" + a.upper.Broker
-			}
-			return a.print("%s", text)
+			v := built(a.upper.Broker)
+			return a.tell(&out, v, versionOf(v)+"\n")
 		},
 	}
+	outputFlag(cmd, &out)
+	return cmd
+}
+
+// built is what this program was built from.
+func built(broker string) show.VersionJSON {
+	v := show.VersionJSON{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Broker: broker}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v.Version, v.Go = info.Main.Version, info.GoVersion
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Commit = s.Value
+		case "vcs.time":
+			v.Built = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
+		}
+	}
+	return v
+}
+
+func versionOf(v show.VersionJSON) string {
+	text := "sluice " + v.Version
+	if v.Commit != "" {
+		text += fmt.Sprintf(" (commit %.12s of %s", v.Commit, v.Built)
+		if v.Modified {
+			text += ", with changes"
+		}
+		text += ")"
+	}
+	text += fmt.Sprintf(", %s %s", v.Go, v.Platform)
+	if v.Broker != "" {
+		text += ", embeds nats-server v" + v.Broker
+	}
+	return text
 }

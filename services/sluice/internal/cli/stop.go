@@ -28,6 +28,7 @@ type halt struct {
 	reason, actor      string
 	from, until, lasts string
 	noWait             bool
+	out                format
 }
 
 // scope is the project in the subject.
@@ -95,12 +96,13 @@ func (a *app) halt(h halt, short, long, body, example string) *cobra.Command {
 			if h.reason, err = because(args, reason); err != nil {
 				return err
 			}
-			if frozen && !h.ends && h.reason == "" {
-				return errors.New("a freeze needs a reason: it is what everybody is told who waits; nothing is sent")
+			if frozen && !h.ends && h.reason == "" && !a.asks {
+				return errFreezeWhy()
 			}
 			return a.stop(cmd.Context(), h)
 		},
 	}
+	outputFlag(cmd, &h.out)
 	set := cmd.Flags()
 	set.StringVar(&reason, "reason", "", "why; everybody who waits is told")
 	set.StringVar(&h.actor, "actor", "", "who asks (the NATS user, or $USER)")
@@ -113,31 +115,30 @@ func (a *app) halt(h halt, short, long, body, example string) *cobra.Command {
 		set.StringVar(&h.until, "until", "", "until `when`: 17:30, \"2006-01-02 15:04\"; without --for and --until, until somebody unfreezes")
 		set.StringVar(&h.from, "from", "", "from `when` on, instead of now")
 	}
-	return cmd
+	return codes(cmd, Refused)
 }
 
 // stop stores the word, and tells what it does.
 func (a *app) stop(ctx context.Context, h halt) error {
-	ctx, cancel := within(ctx)
+	reading, cancel := within(ctx)
 	defer cancel()
-	c, err := a.open(ctx)
+	c, err := a.open(reading)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	actor, err := c.actor(h.actor)
+	if h.actor, err = c.actor(h.actor); err != nil {
+		return err
+	}
+	names, err := c.scope(reading, h)
 	if err != nil {
 		return err
 	}
-	names, err := c.scope(ctx, h)
+	before, err := c.journal.Gates(reading, names, 0)
 	if err != nil {
 		return err
 	}
-	before, err := c.journal.Gates(ctx, names, 0)
-	if err != nil {
-		return err
-	}
-	now, err := c.journal.Now(ctx)
+	now, err := c.journal.Now(reading)
 	if err != nil {
 		return err
 	}
@@ -145,26 +146,78 @@ func (a *app) stop(ctx context.Context, h halt) error {
 	if err != nil {
 		return err
 	}
+	if h.reason, err = a.why(ctx, c, h.verb, h.will(last, now.Local()), h.reason, names); err != nil {
+		return err
+	}
+	if h.kind == release.Freeze && !h.ends && h.reason == "" {
+		return errFreezeWhy()
+	}
 	body, err := releasepb.EncodeStop(release.Stop{Said: release.Said{Reason: h.reason}, From: last.from, Until: last.until})
 	if err != nil {
 		return err
 	}
-	seq, err := c.publish(ctx, topology.Stop(h.verb, h.scope(), actor), body)
+	storing, done := within(ctx) // somebody may have thought about the reason for long
+	defer done()
+	seq, err := c.publish(storing, topology.Stop(h.verb, h.scope(), h.actor), body)
 	if err != nil {
 		return err
 	}
-	a.say("%s: %s by %s is stored at sequence %d", cmp.Or(h.project, "all projects"), h.verb, actor, seq)
+	a.say("%s: %s by %s is stored at sequence %d", cmp.Or(h.project, "all projects"), h.verb, h.actor, seq)
+	out := show.StopJSON{
+		Verb: h.verb, Project: h.project, By: h.actor, Reason: h.reason, Sequence: seq, Result: Done.String(),
+		From: show.When(last.from), Until: show.When(last.until),
+	}
 	was, stood := h.own(before, now)
-	switch {
-	case h.ends:
-		return a.ended(ctx, c, h, names, stood, seq)
-	case stood:
+	if stood && !h.ends {
 		a.say("it takes the place of: %s", show.Stopped(h.project, was, now.Local()))
 	}
-	if h.noWait {
-		return nil
+	text := ""
+	switch {
+	case h.ends:
+		text, err = c.ended(storing, h, names, stood, &out)
+	case h.noWait:
+		out.Result = show.Stored
+	default:
+		text, err = a.standing(storing, c, h, names, &out)
 	}
-	return a.standing(ctx, c, h, names, seq)
+	return a.halted(&h.out, out, text, err)
+}
+
+// halted prints what became of the word.
+func (a *app) halted(f *format, out show.StopJSON, text string, err error) error {
+	var code *codeError
+	switch {
+	case err != nil && (!errors.As(err, &code) || !f.machine()):
+		return err
+	case err != nil:
+		out.Result, out.Said = code.code.String(), err.Error()
+	default:
+		out.Said, _, _ = strings.Cut(text, "\n")
+	}
+	return cmp.Or(a.tell(f, out, text), err)
+}
+
+func errFreezeWhy() error {
+	return errors.New("a freeze needs a reason: it is what everybody is told who waits; nothing is sent")
+}
+
+// will says what a pause or a freeze will do.
+func (h halt) will(last span, now time.Time) string {
+	what := "of all projects"
+	if h.project != "" {
+		what = "of " + h.project
+	}
+	text := "nothing " + what + " will be promoted"
+	if !last.from.IsZero() {
+		text += " from " + show.Clock(last.from, now) + " on"
+	}
+	switch {
+	case h.kind == release.Pause:
+		return text + ", not even with force, until somebody unpauses it"
+	case last.until.IsZero():
+		return text + " without force, until somebody unfreezes it"
+	}
+	return text + " without force, until " + show.Clock(last.until, now)
 }
 
 // scope are the projects that the word is on.
@@ -193,77 +246,73 @@ func (h halt) own(gates map[string]release.Gate, now time.Time) (release.Stop, b
 }
 
 // ended tells what an unpause or unfreeze came to.
-func (a *app) ended(ctx context.Context, c *client, h halt, names []string, stood bool, seq uint64) error {
-	gates, err := c.journal.Gates(ctx, names, seq)
+func (c *client) ended(ctx context.Context, h halt, names []string, stood bool, out *show.StopJSON) (string, error) {
+	gates, err := c.journal.Gates(ctx, names, out.Sequence)
 	if err != nil {
-		return err
+		return "", err
 	}
 	now, err := c.journal.Now(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	var left []string
 	for _, s := range board.Stops(gates, names, now) {
-		left = append(left, show.Stopped(s.Project, s.Stop, now.Local()))
+		out.Still = append(out.Still, show.Stopped(s.Project, s.Stop, now.Local()))
 	}
-	if s, again := h.own(gates, now); again && s.Seq > seq {
-		return fail(Refused, "somebody was faster: %s", show.Stopped(h.project, s, now.Local()))
+	if s, again := h.own(gates, now); again && s.Seq > out.Sequence {
+		return "", fail(Refused, "somebody was faster: %s", show.Stopped(h.project, s, now.Local()))
 	}
 	if !stood {
 		text := fmt.Sprintf("%s not %s", h.who(), h.stopped())
-		if len(left) > 0 {
-			text += ": " + strings.Join(left, "; ")
+		if len(out.Still) > 0 {
+			text += ": " + strings.Join(out.Still, "; ")
 		}
-		return fail(Refused, "%s", text)
+		return "", fail(Refused, "%s", text)
 	}
-	if err := a.print("%s not %s any more", h.who(), h.stopped()); err != nil {
-		return err
+	text := fmt.Sprintf("%s not %s any more\n", h.who(), h.stopped())
+	for _, still := range out.Still {
+		text += fmt.Sprintf("still: %s\n", still)
 	}
-	for _, text := range left {
-		if err := a.print("still: %s", text); err != nil {
-			return err
-		}
-	}
-	return nil
+	return text, nil
 }
 
 // standing tells what a pause or freeze stops, and what it does not.
-func (a *app) standing(ctx context.Context, c *client, h halt, names []string, seq uint64) error {
-	gates, err := c.journal.Gates(ctx, names, seq)
+func (a *app) standing(ctx context.Context, c *client, h halt, names []string, out *show.StopJSON) (string, error) {
+	gates, err := c.journal.Gates(ctx, names, out.Sequence)
 	if err != nil {
-		return err
+		return "", err
 	}
-	seen, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).See(ctx, names)
+	reader := &board.Reader{Journal: c.journal, Catalog: c.catalog}
+	seen, err := reader.See(ctx, names)
 	if err != nil {
-		return err
+		return "", err
 	}
 	now := seen.Now.Local()
 	s, ok := h.own(gates, now)
 	switch {
 	case !ok:
-		return fail(Refused, "somebody was faster: %s not %s any more", h.who(), h.stopped())
-	case s.Seq != seq:
+		return "", fail(Refused, "somebody was faster: %s not %s any more", h.who(), h.stopped())
+	case s.Seq != out.Sequence:
 		a.say("somebody was faster, and the last word counts")
 	}
-	if err := a.print("%s", show.Stopped(h.project, s, now)); err != nil {
-		return err
-	}
-	live, err := c.live(ctx, seen, names, seq)
+	live, err := c.live(ctx, seen, names, out.Sequence)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).Surround(ctx, live, gates); err != nil {
-		return err
+	if err := reader.Surround(ctx, live, gates); err != nil {
+		return "", err
 	}
+	text := show.Stopped(h.project, s, now) + "\n"
 	for _, r := range live {
-		if err := a.print("  %s %s: %s", show.Title(r.State), show.First(r.State.Release), effect(r, s, now)); err != nil {
-			return err
+		one := show.StoppedJSON{
+			Release: r.State.Release, Project: r.State.Project, Version: r.State.Version, Phase: string(r.State.Phase), Effect: effect(r, s, now),
 		}
+		out.Releases = append(out.Releases, one)
+		text += fmt.Sprintf("  %s %s: %s\n", show.Title(r.State), show.First(one.Release), one.Effect)
 	}
 	if len(live) == 0 {
-		return a.print("  nothing is on its way")
+		text += "  nothing is on its way\n"
 	}
-	return nil
+	return text, nil
 }
 
 // live are the releases of these projects that are on their way, not from before a sequence of the stream: a claim that was

@@ -48,6 +48,7 @@ otherwise. A program that ends by itself with another status than 0, and has not
 	set.StringVar(&t.plain, "plain", "error", "how bad is what names no `level`")
 	set.DurationVar(&t.flush, "flush", 5*time.Second, "how long the last signals may take to be stored")
 	set.SortFlags = false
+	cmd.Annotations = map[string]string{annotationCodes: "that of the program, 0 done without one, 1 wrong"}
 	return cmd
 }
 

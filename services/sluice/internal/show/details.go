@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/board"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 )
@@ -214,6 +215,7 @@ type JSON struct {
 	Attention bool       `json:"attention,omitempty"`
 	WatchedAt *time.Time `json:"watched_at,omitempty"` // the watcher's last heartbeat
 	Evidence  string     `json:"evidence,omitempty"`
+	Verdict   judge.Word `json:"verdict,omitempty"`      // what the watcher saw last: pass so far, fail, inconclusive
 	Doubts    []string   `json:"inconclusive,omitempty"` // checks that were inconclusive at the last heartbeat, each with why
 
 	Stage      string     `json:"stage,omitempty"`       // of several
@@ -240,7 +242,7 @@ func JSONOf(row board.Row, now time.Time) JSON {
 		Release: s.Release, Project: s.Project, Version: s.Version, Beta: s.Beta, Digest: s.Digest, Phase: string(s.Phase),
 		Ended: s.Phase.Ended(), Commit: s.Merge.Commit, Ref: s.Merge.Ref, Actor: s.Merge.Actor, Attempt: s.Merge.Attempt,
 		Lane: s.Policy.Lane, Behind: s.Behind, By: l.By, Why: l.Why, Attention: l.Warn, Evidence: s.Evidence, Doubts: around.Doubts,
-		MergedAt: when(s.MergedAt), StagedAt: when(s.StagedAt), EndedAt: when(s.End.At), WatchedAt: when(around.Beat),
+		Verdict: VerdictOf(row), MergedAt: when(s.MergedAt), StagedAt: when(s.StagedAt), EndedAt: when(s.End.At), WatchedAt: when(around.Beat),
 	}
 	if row.Ahead != nil {
 		o := row.Ahead.Occupant

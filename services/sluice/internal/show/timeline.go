@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -70,12 +71,12 @@ func Tell(r journal.Record) Told {
 		t.Text = said(e.Said)
 	case release.WasRecalled:
 		t.Text = said(e.Said)
-		t.note(e.Evidence)
+		t.evidence(e.Evidence)
 	case release.WasNotRolledBack:
 		t.Text = fmt.Sprintf("%s; it stays %s", said(e.Said), r.State.Phase)
 	case release.WasCancelled:
 		t.Text = said(e.Said)
-		t.note(e.Evidence)
+		t.evidence(e.Evidence)
 	case release.WasFailed:
 		t.Text = said(e.Said)
 	case release.WasSuperseded:
@@ -109,6 +110,14 @@ func postponed(o release.Obstacle, now time.Time) string {
 func (t *Told) note(text string) {
 	if text != "" {
 		t.More = append(t.More, text)
+	}
+}
+
+// evidence notes what the watcher saw, and where to look.
+func (t *Told) evidence(text string) {
+	t.note(text)
+	for _, link := range judge.LinksIn(text) {
+		t.note("see " + link)
 	}
 }
 

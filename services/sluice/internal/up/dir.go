@@ -11,12 +11,15 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/sluice-gate/sluice/pkg/audit"
 )
 
 // The files of a data directory.
 const (
 	lockFile     = "sluice.lock"
 	instanceFile = "instance"
+	seedFile     = "audit.nk"
 	addressFile  = "up.json"
 	storeDir     = "jetstream"
 )
@@ -29,6 +32,7 @@ const leastFree = 32 << 20
 type dataDir struct {
 	path     string
 	instance string
+	seed     string // the file with the seed of the audit chains
 	lock     *os.File
 }
 
@@ -68,8 +72,11 @@ func (d *dataDir) take() error {
 	if err := errors.Join(d.lock.Truncate(0), write(d.lock, strconv.Itoa(os.Getpid())+"\n")); err != nil {
 		return fmt.Errorf("lock the data directory: %w", err)
 	}
-	d.instance, err = instance(filepath.Join(d.path, instanceFile))
-	return err
+	if d.instance, err = instance(filepath.Join(d.path, instanceFile)); err != nil {
+		return err
+	}
+	d.seed = filepath.Join(d.path, seedFile)
+	return seed(d.seed)
 }
 
 // holder tells which process has the lock, if it has written that down yet.
@@ -100,6 +107,21 @@ func instance(path string) (string, error) {
 		return "", fmt.Errorf("instance name: %w", err)
 	}
 	return name, nil
+}
+
+// seed makes the nkey that signs the audit chains, once. Only this user can read it.
+func seed(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := audit.NewSeed()
+	if err == nil {
+		err = replace(path, text)
+	}
+	if err != nil {
+		return fmt.Errorf("seed of the audit chains: %w", err)
+	}
+	return nil
 }
 
 // Address is where a running `sluice up` listens, as it stands in up.json.

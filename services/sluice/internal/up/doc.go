@@ -6,6 +6,7 @@
 //
 //	sluice.lock   the lock; holds the process id of whoever has it
 //	instance      the instance name
+//	audit.nk      the seed of the nkey that signs the audit chains; made once, for this user's eyes only
 //	up.json       where the running process listens; gone when it stopped in order
 //	jetstream/    the broker's store; every message is synced to disk before it is acknowledged
 //

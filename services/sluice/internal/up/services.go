@@ -37,7 +37,7 @@ type member struct {
 	run  func(context.Context, service.Env) error
 }
 
-func members(hooks *webhooks) []member {
+func members(hooks *webhooks, seed string) []member {
 	all := []member{
 		{accounts.Publisher, service.Open, func(ctx context.Context, env service.Env) error {
 			return publisher.Run(ctx, env, publisher.Config{Open: drivers.Open})
@@ -46,7 +46,7 @@ func members(hooks *webhooks) []member {
 			return stager.Run(ctx, env, stager.Config{Open: drivers.Open})
 		}},
 		{accounts.Promoter, service.Open, func(ctx context.Context, env service.Env) error {
-			return promoter.Run(ctx, env, promoter.Config{Open: drivers.Open})
+			return promoter.Run(ctx, env, promoter.Config{Open: drivers.Open, AuditSeed: seed})
 		}},
 		{accounts.Watcher, service.Open, func(ctx context.Context, env service.Env) error {
 			return watcher.Run(ctx, env, watcher.Config{})
@@ -60,10 +60,10 @@ func members(hooks *webhooks) []member {
 
 // open connects and opens every service. What it returns is to be closed also when there is an error.
 func open(
-	ctx context.Context, b *broker, instance string, hooks *webhooks, log *zap.Logger, metrics *service.Metrics,
+	ctx context.Context, b *broker, dir *dataDir, hooks *webhooks, log *zap.Logger, metrics *service.Metrics,
 ) (*services, error) {
 	all := &services{log: log}
-	for _, s := range members(hooks) {
+	for _, s := range members(hooks, dir.seed) {
 		nc, err := b.connect(s.name)
 		if err != nil {
 			return all, err
@@ -73,7 +73,7 @@ func open(
 		if err != nil {
 			return all, err
 		}
-		env, err := s.open(ctx, s.name, instance, js, log, metrics)
+		env, err := s.open(ctx, s.name, dir.instance, js, log, metrics)
 		if err != nil {
 			return all, fmt.Errorf("%s: %w", s.name, err)
 		}

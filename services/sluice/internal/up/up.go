@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return stopped(ctx, err)
 	}
 	metrics := service.NewMetrics()
-	all, err := open(ctx, b, dir.instance, hooks, cfg.Log, metrics)
+	all, err := open(ctx, b, dir, hooks, cfg.Log, metrics)
 	defer all.close()
 	if err != nil {
 		return stopped(ctx, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/topology/accounts"
 	"github.com/sluice-gate/sluice/services/gateway"
 )
@@ -46,6 +47,16 @@ func TestDirectory(t *testing.T) {
 	defer again.close()
 	if again.instance != d.instance || d.instance == "" {
 		t.Errorf("the instance was %q and is %q", d.instance, again.instance)
+	}
+	if info, err := os.Stat(again.seed); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the seed of the audit chains: %v, %v", info, err)
+	}
+	one, err := audit.ReadSigner(d.seed)
+	if err != nil || one.Key() == "" {
+		t.Errorf("the seed of the audit chains: %v", err)
+	}
+	if other, err := audit.ReadSigner(again.seed); err != nil || other.Key() != one.Key() {
+		t.Errorf("the seed of the audit chains is another one now: %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(path, ".tmp-*"))
 	if err != nil || len(left) > 0 {

@@ -34,13 +34,25 @@ func Asks(c project.Check) string {
 	case c.Compares():
 		p := m.Prometheus
 		what = "Prometheus at " + maskURL(p.URL) + ": "
-		if p.Compare.Numbers() {
+		switch {
+		case p.Compare.Previous && p.Compare.Numbers():
+			what += named(p.Compare.Value)
+			wants = fmt.Sprintf("it not to be %s than in the soak of the release before, by the test %s", p.Compare.Worse, p.Compare.Method)
+		case p.Compare.Previous:
+			what += named(p.Compare.Errors) + " and one more"
+			wants = fmt.Sprintf("no more than %g times the errors of the release before", p.Compare.Tolerated)
+		case p.Compare.Numbers():
 			what += named(p.Compare.Value) + " and " + named(p.Compare.Baseline)
 			wants = fmt.Sprintf("the first not to be %s than the second, by the test %s", p.Compare.Worse, p.Compare.Method)
-		} else {
+		default:
 			what += named(p.Compare.Errors) + " and three more"
 			wants = fmt.Sprintf("no more than %g times the errors of the baseline", p.Compare.Tolerated)
 		}
+	case c.Scores():
+		s := m.Prometheus.Score
+		what = fmt.Sprintf("Prometheus at %s: %d numbers and their baselines, as %s",
+			maskURL(m.Prometheus.URL), len(s.Metrics), named(s.Metrics[0].Value))
+		wants = fmt.Sprintf("a score of %g of 100", s.Pass)
 	case m.Prometheus != nil:
 		what = "Prometheus at " + maskURL(m.Prometheus.URL) + ": " + named(m.Prometheus.Query)
 		if p := m.Prometheus; p.Range > 0 {

@@ -84,6 +84,9 @@ func (t Tools) reader(c project.Check, f driver.Facts, from time.Time) (Probe, e
 	if p := c.Metric.Prometheus; p != nil && p.Compare != nil && p.Compare.Numbers() {
 		return prometheus{t.client(), *p, from}.pair, nil
 	}
+	if c.Scores() {
+		return prometheus{t.client(), *c.Metric.Prometheus, from}.many, nil
+	}
 	if c.Compares() {
 		return prometheus{t.client(), *c.Metric.Prometheus, from}.counters, nil
 	}

@@ -38,6 +38,7 @@ type Seen struct {
 	Value    *float64        // that the judge asks the check's condition about; of http, whose condition is about more, the latency in ms
 	Counters *judge.Counters // of a comparison, which the judge decides on
 	Baseline *float64        // of a comparison of numbers: what the value is compared with
+	Many     []float64       // of a score: of each metric the number, and what it is compared with; NaN for none
 }
 
 // Probe looks once, within its check's timeout. Its error says that it could not look; it is the context's when that ended.
@@ -45,7 +46,7 @@ type Probe func(ctx context.Context) (Seen, error)
 
 // Look is what was seen as it is judged. err is why the watcher could not look.
 func (s Seen) Look(at time.Time, err error) judge.Measurement {
-	out := judge.Measurement{At: at, OK: s.OK, Said: s.Said, Value: s.Value, Baseline: s.Baseline, Counters: s.Counters}
+	out := judge.Measurement{At: at, OK: s.OK, Said: s.Said, Value: s.Value, Baseline: s.Baseline, Counters: s.Counters, Many: s.Many}
 	switch {
 	case s.None && s.Busy:
 		out.Lack = judge.Busy

@@ -43,6 +43,9 @@ func (p prometheus) counters(ctx context.Context) (Seen, error) {
 		of               *compare.Count
 		errors, requests string
 	}{{&mine, c.Errors, c.Requests}, {&base, c.BaselineErrors, c.BaselineRequests}} {
+		if side.requests == "" { // the baseline is what was measured of the release before
+			continue
+		}
 		requests, err := p.counter(ctx, side.requests)
 		if err != nil {
 			return Seen{}, err
@@ -65,6 +68,9 @@ func (p prometheus) pair(ctx context.Context) (Seen, error) {
 	if err != nil {
 		return Seen{}, err
 	}
+	if p.from.Compare.Previous {
+		return Seen{OK: true, Value: &mine}, nil
+	}
 	base, err := p.finite(ctx, p.from.Compare.Baseline)
 	if err != nil {
 		return Seen{}, err
@@ -72,11 +78,34 @@ func (p prometheus) pair(ctx context.Context) (Seen, error) {
 	return Seen{OK: true, Value: &mine, Baseline: &base}, nil
 }
 
+// many are the numbers of a score. One that is not there is left out; when none of staging's is, there is nothing to see.
+func (p prometheus) many(ctx context.Context) (Seen, error) {
+	seen := Seen{OK: true}
+	there := false
+	for _, m := range p.from.Score.Metrics {
+		for side, query := range []string{m.Value, m.Baseline} {
+			n, err := p.finite(ctx, query)
+			if none := new(noData); errors.As(err, &none) && none.empty {
+				n, err = math.NaN(), nil
+			}
+			if err != nil {
+				return Seen{}, err
+			}
+			there = there || side == 0 && !math.IsNaN(n)
+			seen.Many = append(seen.Many, n)
+		}
+	}
+	if !there {
+		return Seen{}, &noData{why: fmt.Sprintf("none of %d metrics has a number", len(p.from.Score.Metrics)), empty: true}
+	}
+	return seen, nil
+}
+
 // finite is a number that is one: a quantile of nothing is NaN.
 func (p prometheus) finite(ctx context.Context, query string) (float64, error) {
 	n, err := p.ask(ctx, query)
 	if err == nil && (math.IsNaN(n) || math.IsInf(n, 0)) {
-		return 0, &noData{why: fmt.Sprintf("%s: the number is %v", named(query), n)}
+		return 0, &noData{why: fmt.Sprintf("%s: the number is %v", named(query), n), empty: true}
 	}
 	return n, err
 }

@@ -29,8 +29,9 @@ type duty struct {
 	measured chan measured
 	stop     context.CancelFunc
 
-	running time.Time // by the broker, when the clock of the soak was started last; zero: it did not run when this was looked at last
-	held    bool      // the release was held then
+	running   time.Time     // by the broker, when the clock of the soak was started last; zero: it did not run when this was looked at last
+	held      bool          // the release was held then
+	prolonged time.Duration // and Sluice itself had let it soak on for so long
 
 	// By the local clock.
 	since  time.Time // a look that began before this vouches for nothing
@@ -47,6 +48,8 @@ type check struct {
 	source  string       // what it measures, as a hash
 	filter  judge.Filter // of a check of signals
 	tally   judge.Tally
+	past    *judge.Past // of one that compares with the release before: what that had; nil: there is none
+	links   judge.Links
 	again   chan struct{} // of one: look at once
 	began   time.Time     // when the last look that came back began, by the local clock; zero: none came back
 	looked  time.Time     // when it came back; until one did, when the watch began
@@ -69,6 +72,10 @@ func (r *watch) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	came, decided, err := r.history(ctx, checks)
+	if err != nil {
+		return err
+	}
 	d := &duty{stretch: r.stretch, measured: make(chan measured), since: time.Now()}
 	d.goesOn(s)
 	if len(s.Policy.Stages) > 1 {
@@ -76,10 +83,15 @@ func (r *watch) begin(ctx context.Context) error {
 	}
 	d.expedite(s)
 	for _, c := range checks {
+		from, came := r.stretch.From, came
+		if c.RequireHuman && decided.After(from) { // what was seen before a person let it go on is decided
+			from, came = decided, decided
+		}
 		c := &check{
-			Check: c, rule: judge.RuleOf(c, d.judgedFrom(c, s)).Within(d.lasts(s)), source: judge.Source(c),
+			Check: c, rule: judge.RuleOf(c, from).Within(r.stretch.Lasts(s), s.Policy.MinCoverage()), source: judge.Source(c),
 			again: make(chan struct{}, 1), looked: time.Now(),
 		}
+		c.rule.Came, c.links = came, judge.LinksOf(c.Check, s)
 		if c.Signal != nil {
 			if c.filter, err = judge.FilterOf(*c.Signal); err != nil {
 				return err
@@ -88,6 +100,9 @@ func (r *watch) begin(ctx context.Context) error {
 		d.checks = append(d.checks, c)
 	}
 	if err := r.listen(ctx, d); err != nil {
+		return err
+	}
+	if err := r.before(ctx, d); err != nil {
 		return err
 	}
 	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -111,29 +126,31 @@ func (r *watch) begin(ctx context.Context) error {
 	return nil
 }
 
-// judgedFrom is since when the failures of a check count. Where a person decides, what was seen before the release was resumed is decided.
-func (d *duty) judgedFrom(c project.Check, s release.State) time.Time {
-	if c.RequireHuman && s.Phase == release.Soaking && s.Remaining > 0 {
-		return s.PhaseAt
+// history is what of the release's journal says how its checks are judged: since when it may have been running, and when a person last
+// let it go on. It costs a read, where a check asks for it.
+func (r *watch) history(ctx context.Context, checks []project.Check) (came, decided time.Time, err error) {
+	came = r.stretch.From
+	if !slices.ContainsFunc(checks, func(c project.Check) bool { return c.Alert != nil || c.RequireHuman }) {
+		return came, decided, nil
 	}
-	return d.stretch.From
-}
-
-// lasts is how long the stretch is to last.
-func (d *duty) lasts(s release.State) time.Duration {
-	if d.stretch.Bake {
-		return s.Policy.Bake
+	records, err := r.env.Journal.Records(ctx, r.id, 0)
+	if err != nil {
+		return came, decided, err
 	}
-	return s.Delay()
+	states := make([]release.State, len(records))
+	for i, record := range records {
+		states[i] = record.State
+	}
+	return r.stretch.Came(states), r.stretch.Decided(states), nil
 }
 
 // goesOn tells whether a person let the release go on that was held when it was looked at last, or has been since.
 func (d *duty) goesOn(s release.State) bool {
-	was, held := d.running, d.held
-	d.running, d.held = time.Time{}, s.Phase == release.Held
+	was, held, prolonged := d.running, d.held, d.prolonged
+	d.running, d.held, d.prolonged = time.Time{}, s.Phase == release.Held, s.Prolonged
 	if s.Phase == release.Soaking {
 		d.running = s.PhaseAt
-		return held || !was.IsZero() && !was.Equal(d.running)
+		return s.Prolonged == prolonged && (held || !was.IsZero() && !was.Equal(d.running))
 	}
 	return false
 }
@@ -234,5 +251,12 @@ func (r *watch) finish(ctx context.Context) {
 }
 
 func (d *duty) verdict(c *check) judge.Verdict {
-	return judge.Verdict{Check: c.Name, Stage: d.stage, Stretch: d.stretch, Rule: c.rule, Tally: c.tally, Human: c.RequireHuman}
+	previous := ""
+	if c.past != nil {
+		previous = c.past.Release
+	}
+	return judge.Verdict{
+		Check: c.Name, Stage: d.stage, Stretch: d.stretch, Rule: c.rule, Tally: c.tally, Human: c.RequireHuman,
+		Links: c.links, Baseline: judge.BaselineOf(c.Check, previous),
+	}
 }

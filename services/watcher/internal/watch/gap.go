@@ -3,76 +3,51 @@ package watch
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/judge"
-	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/watcher/internal/probe"
 )
 
-// gap is signals that were lost before they were read. Its zero value is none.
-type gap struct {
-	at  time.Time // by the broker: what was lost came before this
-	why string
-}
-
 // lost remembers the newest gap.
-func (h *hearing) lost(at time.Time, why string) {
-	if at.After(h.gap.at) {
-		h.gap = gap{at, why}
-	}
-}
+func (h *hearing) lost(at time.Time, why string) { h.gap = h.gap.Newer(judge.Gap{At: at, Why: why}) }
 
-// holdForGap holds the release if signals were lost that a check may have waited for: a person looks, and resumes or cancels it. What a
-// person resumed is not held for the same gap again, by any instance: the request is younger than the gap. In a bake nothing can
-// be held; then the checks of signals can not look, and there are no more heartbeats.
-//
-// Until the request is stored there is no heartbeat.
-func (r *watch) holdForGap(ctx context.Context) error {
+// answerGap does what follows from signals that were lost ([judge.Gap.Answer]): a person looks at the release, and resumes or cancels it.
+// What a person resumed is not held for the same gap again, by any instance: the request is younger than the gap. Until the request is
+// stored there is no heartbeat.
+func (r *watch) answerGap(ctx context.Context) error {
 	h := r.on.hears
-	if h == nil || h.gap.at.IsZero() {
+	if h == nil || h.gap.At.IsZero() {
 		return nil
 	}
-	if r.on.stretch.Bake {
-		for _, c := range h.checks {
-			c.err = errors.New(h.gap.why)
-		}
-		h.gap = gap{}
-		r.looking(ctx) // which says so
-		return nil
+	checks := make([]project.Check, len(h.checks))
+	for i, c := range h.checks {
+		checks[i] = c.Check
 	}
-	subject := topology.Request(string(release.Hold), r.id, actor)
-	seq, at, err := r.env.Journal.Asked(ctx, subject)
+	request, check := h.gap.Hold(checks)
+	last, at, err := r.env.Journal.Asked(ctx, topology.Request(string(request.Verb), r.id, actor))
 	if err != nil {
 		return err
 	}
-	switch {
-	case seq != 0 && !at.Before(h.gap.at):
-		h.gap = gap{}
+	switch h.gap.Answer(r.on.stretch, checks, r.entry.State, at) {
+	case judge.Wait:
 		return nil
-	case seq != 0 && r.entry.State.Held != nil:
-		return nil // once it is resumed, if then
+	case judge.NoSight:
+		for _, c := range h.checks {
+			c.err = errors.New(h.gap.Why)
+		}
+		r.looking(ctx) // which says so
+	case judge.HoldIt:
+		if err := r.ask(ctx, request, last); err != nil {
+			return err // another instance may have stored its own: then that is found
+		}
+		r.log.Warn("signals were lost: held the release", zap.String("reason", request.Reason))
+		r.judgement(ctx, topology.Evidence(r.id), check, judge.Inconclusive, request.Reason, 0, h.gap.At)
+	case judge.Ignore:
 	}
-	reason := probe.Line(fmt.Sprintf("%s, before %s UTC: check %s may have waited for one of them; look at staging, then resume or cancel",
-		h.gap.why, h.gap.at.UTC().Format(time.TimeOnly), h.checks[0].Name))
-	m := nats.NewMsg(subject)
-	if m.Data, err = releasepb.EncodeRequest(release.Request{Verb: release.Hold, Reason: reason}); err != nil {
-		return err
-	}
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(seq, 10))
-	if err := r.publish(ctx, topology.StreamSluice, m); err != nil {
-		return err // another instance may have stored its own: then that is found
-	}
-	r.log.Warn("signals were lost: held the release", zap.String("reason", reason))
-	r.judgement(ctx, topology.Evidence(r.id), h.checks[0].Name, judge.Inconclusive, reason, 0, h.gap.at)
-	h.gap = gap{}
+	h.gap = judge.Gap{}
 	return nil
 }

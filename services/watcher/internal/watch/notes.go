@@ -145,6 +145,9 @@ func (r *watch) store(ctx context.Context) error {
 		d.notes.batches = slices.Delete(d.notes.batches, 0, min(1, len(d.notes.batches)))
 	}
 	d.notes.named, d.notes.urgent = true, false
+	if d.hears != nil {
+		d.hears.fresh = 0
+	}
 	return nil
 }
 
@@ -180,8 +183,13 @@ func (d *duty) message(b batch, instance string) releasepb.Measured {
 
 // storeLast stores what was measured, as well as it can, when nothing is judged any more.
 func (r *watch) storeLast(ctx context.Context) {
-	if r.on == nil || len(r.on.notes.batches) == 0 {
+	if r.on == nil {
 		return
+	}
+	if behind := r.on.hears.behind(r.on.notes.stored, true); len(r.on.notes.batches) == 0 && !behind {
+		return
+	} else if behind {
+		r.on.notes.named = false
 	}
 	if err := r.store(ctx); err != nil {
 		r.log.Warn("could not store what was measured last", zap.Error(err))
@@ -194,36 +202,29 @@ func (r *watch) resume(ctx context.Context) error {
 	d := r.on
 	last, err := r.env.Journal.LastMeasured(ctx, r.id)
 	d.notes.last, d.notes.stored = last.Seq, time.Now()
-	if errors.Is(err, journal.ErrNone) {
-		return nil
-	}
-	if err != nil && last.Seq == 0 {
+	if err != nil && !errors.Is(err, journal.ErrNone) && last.Seq == 0 {
 		return err
 	}
-	if err == nil && !judge.StretchOfStored(last.Measured).Same(d.stretch) {
-		return nil
+	if errors.Is(err, journal.ErrNone) || err == nil && !judge.StretchOfStored(last.Measured).Same(d.stretch) {
+		return r.resumeSignals(ctx, journal.Measured{}, nil)
 	}
+	asked := func(c *check) bool { return c.Signal == nil } // signals are counted again
 	if err == nil && !last.Open && len(last.Totals) == len(d.checks) {
-		for i, c := range d.checks {
-			if c.Signal == nil && c.Alert == nil { // these are counted again
-				c.tally.Measured = last.Totals[i]
-			}
-		}
-		return r.readUpTo(ctx, last.Signals)
+		d.total(last, func(c *check) bool { return asked(c) && c.Alert == nil })
+		return r.resumeSignals(ctx, last, nil)
 	}
 	all, _, err := r.env.Journal.Measured(ctx, r.id, d.stretch.From)
 	if err != nil {
 		return err
 	}
-	var signals [2]uint64
+	last = journal.Measured{}
 	for _, m := range all {
 		if judge.StretchOfStored(m.Measured).Same(d.stretch) {
-			d.replay(m.Looks)
-			signals = m.Signals
-			d.notes.open = m.Open
+			d.replay(m.Looks, asked)
+			last, d.notes.open = m, m.Open
 		}
 	}
-	if err := r.readUpTo(ctx, signals); err != nil {
+	if err := r.resumeSignals(ctx, last, all); err != nil {
 		return err
 	}
 	for _, c := range d.checks {
@@ -235,34 +236,27 @@ func (r *watch) resume(ctx context.Context) error {
 	return nil
 }
 
-func (d *duty) replay(stored []releasepb.Looks) {
+// total sets how many looks of some checks counted.
+func (d *duty) total(last journal.Measured, of func(*check) bool) {
+	if len(last.Totals) != len(d.checks) {
+		return
+	}
+	for i, c := range d.checks {
+		if of(c) {
+			c.tally.Measured = last.Totals[i]
+		}
+	}
+}
+
+// replay adds what is stored of some checks to their tallies.
+func (d *duty) replay(stored []releasepb.Looks, of func(*check) bool) {
 	for _, looks := range stored {
 		i := slices.IndexFunc(d.checks, func(c *check) bool { return c.Name == looks.Check && c.source == looks.Source })
-		if i < 0 || d.checks[i].Signal != nil { // signals are counted again
+		if i < 0 || !of(d.checks[i]) {
 			continue
 		}
 		for _, l := range looks.All {
 			d.checks[i].tally = d.checks[i].rule.Add(d.checks[i].tally, judge.MeasurementOf(l))
 		}
 	}
-}
-
-// readUpTo says that the signals up to there are stored among what was measured: they are counted again, and not stored again. The
-// stream may have been made anew since, or have lost its tail in a crash.
-func (r *watch) readUpTo(ctx context.Context, seqs [2]uint64) error {
-	if r.on.hears == nil || seqs == [2]uint64{} {
-		return nil
-	}
-	stream, err := r.env.JS.Stream(ctx, topology.StreamSignals)
-	if err != nil {
-		return fmt.Errorf("stream %s: %w", topology.StreamSignals, err)
-	}
-	info := stream.CachedInfo()
-	if info.Created.After(r.on.stretch.From) {
-		return nil
-	}
-	for i := range r.on.hears.from[:len(seqs)] {
-		r.on.hears.from[i].noted = min(seqs[i], info.State.LastSeq)
-	}
-	return nil
 }

@@ -111,15 +111,18 @@ func (r *watch) collect() (news bool) {
 // take judges what a probe saw. It tells whether there is something to do about it at once.
 func (r *watch) take(m measured) bool {
 	c := r.on.checks[m.check]
-	look := m.seen.Look(m.at, m.err)
+	look := c.past.Beside(m.seen.Look(m.at, m.err), r.on.stretch.From, c.Interval)
 	word, said := c.rule.Weigh(look)
 	var err error
 	if word == judge.Inconclusive && !c.rule.Excuses(c.tally, look) {
 		err = errors.New(said)
 	}
+	r.count(c, look, true)
+	if err == nil && c.tally.Lacking != "" {
+		err = errors.New(c.tally.Lacking)
+	}
 	recovered := err == nil && c.err != nil
 	c.began, c.looked, c.err, c.pause = m.began, time.Now(), err, m.pause
-	r.count(c, look, true)
 	if err != nil {
 		return !c.blind
 	}

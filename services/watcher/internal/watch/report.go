@@ -90,29 +90,35 @@ const (
 	codeWrongInFlight jetstream.ErrorCode = 10164
 )
 
+// ask stores a request of the watcher's, once: the last one on its subject must be that of this sequence, 0 for none.
+func (r *watch) ask(ctx context.Context, request release.Request, last uint64) error {
+	m := nats.NewMsg(topology.Request(string(request.Verb), r.id, actor))
+	var err error
+	if m.Data, err = releasepb.EncodeRequest(request); err != nil {
+		return err
+	}
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(last, 10))
+	err = r.publish(ctx, topology.StreamSluice, m)
+	if lost(err) {
+		return fmt.Errorf("another instance publishes %s: %w", m.Subject, err) // look whether it is there
+	}
+	return err
+}
+
 // condemn stores the request that the verdict asks for, once: on its subject there must be none, or none that is not answered. Of a
 // soak that is the tombstone, or a hold where a person is to decide; of a bake the rollback. Then it says why, as well as it can.
 func (r *watch) condemn(ctx context.Context) error {
 	v := *r.verdict
 	verb := v.Verb()
-	subject := topology.Request(string(verb), r.id, actor)
-	asked, _, err := r.env.Journal.Asked(ctx, subject)
+	asked, _, err := r.env.Journal.Asked(ctx, topology.Request(string(verb), r.id, actor))
 	if err != nil {
 		return err
 	}
-	if asked != 0 && (verb != release.Hold || asked > r.entry.State.Folded) { // a person may have resumed what was held before
+	if v.Asked(asked, r.entry.State) {
 		r.heed()
 		return nil
 	}
-	m := nats.NewMsg(subject)
-	if m.Data, err = releasepb.EncodeRequest(release.Request{Verb: verb, Reason: v.Reason(), Evidence: v.Evidence()}); err != nil {
-		return err
-	}
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(asked, 10))
-	if err := r.publish(ctx, topology.StreamSluice, m); err != nil {
-		if lost(err) {
-			return fmt.Errorf("another instance publishes %s: %w", subject, err) // look whether it is there
-		}
+	if err := r.ask(ctx, v.Request(), asked); err != nil {
 		return err
 	}
 	r.heed()

@@ -23,11 +23,15 @@ type hearing struct {
 	checks  []*check
 	from    []cursor
 	news    judge.News
-	gap     gap
+	gap     judge.Gap
 	changed bool      // the table has what is not stored yet
 	began   time.Time // by the local clock, as kept is: when the table was stored
 	kept    time.Time
 	earlier []template.Soak // of the release's stretches before this one
+	mine    template.Soak   // of this one, as it was stored last
+	read    time.Time       // by the broker, when all was read last; zero: it never was
+	most    int             // messages of a subject that the stream keeps
+	fresh   int             // messages that were read, which no stored message says
 }
 
 // cursor is one subject that is read.
@@ -36,7 +40,9 @@ type cursor struct {
 	seq              uint64 // of the last one that was read; 0: none since the time from
 	noted            uint64 // of the last one that is stored among what was measured, by whomever
 	from             time.Time
-	baseline         bool // these are production's
+	stored           time.Time // by the broker, when the last one that was read was
+	doubted          time.Time // by the local clock, since when it seems not to be there any more
+	baseline         bool      // these are production's
 }
 
 // heard is a message and the cursor that it came from.
@@ -59,12 +65,14 @@ func (r *watch) readSignals(ctx context.Context) (all bool, err error) {
 		}
 		for _, m := range msgs {
 			r.hear(m)
-			m.at.seq = m.Seq
+			m.at.seq, m.at.stored = m.Seq, m.At
+			h.fresh++
 			if r.verdict != nil {
 				return false, nil
 			}
 		}
 		if all {
+			h.read, _ = r.clock.now()
 			return true, nil
 		}
 		read += max(1, len(msgs))
@@ -83,9 +91,13 @@ func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err er
 		if err != nil {
 			return nil, false, err
 		}
-		if s.Stored >= topology.SignalsPerSubject && !at.baseline && len(s.All) > 0 {
+		if s.Rewound {
+			return nil, false, r.rewound(at)
+		}
+		at.doubted = time.Time{}
+		if s.Stored >= h.most && !at.baseline && len(s.All) > 0 {
 			h.lost(s.All[0].At, fmt.Sprintf("more signals came to %s than are kept (%d) before they were read",
-				topology.Signal(at.project, at.release), topology.SignalsPerSubject))
+				topology.Signal(at.project, at.release), h.most))
 		}
 		for _, m := range s.All {
 			msgs = append(msgs, heard{m, at})
@@ -103,6 +115,24 @@ func (r *watch) nextSignals(ctx context.Context) (msgs []heard, all bool, err er
 		msgs = msgs[:i]
 	}
 	return msgs, end == ^uint64(0), nil
+}
+
+// How long may be read before that is stored, and a part of what a subject keeps: who takes over can not read more than the stream keeps,
+// and takes it from there.
+const (
+	mostStale = topology.DefaultSignalAge / 4
+	freshPart = 5
+)
+
+// behind tells whether what is stored of how far was read is too far behind; last: nobody may come after this.
+func (h *hearing) behind(stored time.Time, last bool) bool {
+	switch {
+	case h == nil:
+		return false
+	case last:
+		return h.fresh > 0 || time.Since(stored) >= time.Hour
+	}
+	return h.fresh >= h.most/freshPart || time.Since(stored) >= mostStale
 }
 
 // counted is how far the signals of the project, and of the release, are read.

@@ -24,7 +24,7 @@ const signalsKnownFrom = topology.DefaultSignalAge
 
 // listen makes ready to read the signals of a stretch, if a check asks for them.
 func (r *watch) listen(ctx context.Context, d *duty) error {
-	h := &hearing{news: judge.News{From: d.stretch.From}, began: time.Now(), kept: time.Now()}
+	h := &hearing{news: judge.News{From: d.stretch.From}, began: time.Now(), kept: time.Now(), most: topology.LeastSignalsPerSubject}
 	s := r.entry.State
 	newOnly := false
 	h.from = []cursor{{project: s.Project, from: d.stretch.From}, {project: s.Project, release: r.id, from: d.stretch.From}}
@@ -42,22 +42,17 @@ func (r *watch) listen(ctx context.Context, d *duty) error {
 	if len(h.checks) == 0 {
 		return nil
 	}
-	since, err := r.env.Journal.SignalsSince(ctx)
-	if err != nil {
-		return err
-	}
-	if since.After(d.stretch.From) {
-		h.lost(since, "the stream of signals is full, and dropped the oldest")
-	}
 	own, err := r.stored(ctx, r.id)
 	if err != nil {
 		return err
 	}
 	for _, soak := range own.Soaks {
-		if !(judge.Stretch{Bake: soak.Bake, Stage: soak.Stage, From: soak.From}).Same(d.stretch) {
-			h.earlier = append(h.earlier, soak)
-			h.news.Known.Add(soak, false)
+		if (judge.Stretch{Bake: soak.Bake, Stage: soak.Stage, From: soak.From}).Same(d.stretch) {
+			h.mine = soak
+			continue
 		}
+		h.earlier = append(h.earlier, soak)
+		h.news.Known.Add(soak, false)
 	}
 	if newOnly {
 		if err := r.known(ctx, h, d.stretch); err != nil {

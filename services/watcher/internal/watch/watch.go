@@ -200,12 +200,20 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 			return again, nil
 		}
 	}
+	if due {
+		if err := r.stillThere(ctx); err != nil {
+			return 0, err
+		}
+	}
 	all, err := r.readSignals(ctx)
 	if all && err == nil {
 		all, err = r.readAlerts(ctx)
 	}
 	news := r.collect()
 	r.warn(ctx)
+	if due && r.on.hears.behind(r.on.notes.stored, false) {
+		r.on.notes.named = false // one message, if only to say that
+	}
 	if err == nil && r.verdict == nil && r.on.notes.due(due, r.interval()) {
 		err = r.store(ctx)
 	}
@@ -215,7 +223,7 @@ func (r *watch) watching(ctx context.Context) (wait time.Duration, err error) {
 	case r.verdict != nil:
 		return r.interval(), r.condemn(ctx)
 	}
-	if err := r.holdForGap(ctx); err != nil {
+	if err := r.answerGap(ctx); err != nil {
 		return 0, err
 	}
 	switch {

@@ -143,7 +143,11 @@ func TestAFullStreamIsAGap(t *testing.T) {
 			if err := r.listen(t.Context(), d); err != nil {
 				t.Fatal(err)
 			}
-			return d.hears.gap.at
+			r.on = d
+			if err := r.resume(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return d.hears.gap.At
 		}
 		stream, err := js.Stream(t.Context(), topology.StreamSignals)
 		if err != nil {

@@ -50,11 +50,13 @@
 // only signal checks stores one, and one for each heartbeat that has signals.
 //
 // The stream keeps so many signals and no more, and applications may lose some on the way, which they say. What was lost
-// before it was read may have been what a check waits for. So that is a gap, and the watcher holds the release, once for each, saying
-// why: a person looks, and resumes or cancels it. In a bake, where nothing can be held, no heartbeat is sent after it. What
-// is kept of a subject is a fifth of a second of 50,000 messages a second, so reading
-// must not rest for longer; a step reads at most 5,000 messages, a MiB at a time, whatever comes. A signal costs 7 µs of one core, of all
-// that publish, store and read it; in batches, as `sluice tail` sends them, two cores take 200,000 a second (make watch-bench).
+// before it was read may have been what a check waits for. So that is a gap, and so is the end of the stream that a broker lost in a crash
+// (lost.go). The watcher holds the release, once for each, saying why: a person looks, and resumes or cancels it. In a bake, where nothing
+// can be held, no heartbeat is sent after it. Who takes over reads the signals of the stretch again, or, where they are not kept any more,
+// counts on from what was measured. What is kept of a subject is two seconds of 50,000 messages a second, so reading must not rest for
+// longer; a step reads at most 5,000 messages, a MiB at a time, whatever comes. A signal costs 7 µs of one core, of all that publish,
+// store and read it: two cores take 50,000 a second that come one by one, in 100 MiB, and 200,000 in batches, as `sluice tail` sends them
+// (make watch-bench).
 //
 // # What is known
 //

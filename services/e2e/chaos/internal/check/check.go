@@ -37,6 +37,7 @@ func (h *History) Judge() (Figures, []Violation) {
 		j.judge()
 	}
 	h.acknowledged()
+	h.audit()
 	h.forward()
 	h.outside(&f)
 	h.linear(&f)

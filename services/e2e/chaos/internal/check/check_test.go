@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -60,6 +61,25 @@ func (s *story) then(ev release.Event, lies ...func(*release.State)) *story {
 	seq := s.store(topology.Release(id), data)
 	s.state = state.Stamp(seq, s.now)
 	return s
+}
+
+func (s *story) raw(subject string, r releasepb.Record) {
+	s.t.Helper()
+	data, err := releasepb.EncodeRecord(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.store(subject, data)
+}
+
+// link stores a link of a record, with a hash that it does not have.
+func (s *story) link(seq uint64) {
+	s.t.Helper()
+	data, _, err := audit.Next("p", audit.Message{}, audit.Head{Release: id, Seq: seq, At: s.now}, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.store(topology.Audit("p"), data)
 }
 
 // ask stores a request of somebody, who knows what a client knows.
@@ -340,6 +360,11 @@ func TestViolations(t *testing.T) {
 			s.soaking().watched(soak).store(topology.Stop(topology.StopPause, "p", "ana"), nil)
 			s.claims().promoted()
 		},
+		"audit a record does not follow": func(s *story) {
+			s.soaking().watched(soak).claims().promoted()
+			s.raw(topology.Release(id), releasepb.Record{Event: release.WasRefused{}, State: s.state, Prev: []byte("another")})
+		},
+		"audit a linked record was changed": func(s *story) { s.soaking().watched(soak).claims().promoted().link(s.seq) },
 		"I14 not approved": func(s *story) {
 			s.approvals = 1
 			s.soaking().watched(soak).claims().promoted()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/topology"
@@ -49,6 +50,7 @@ type History struct {
 	releases map[string]*told
 	order    []string
 	subjects map[uint64]string
+	chains   map[string][]audit.Message // by project
 	stops    []stop
 	beats    map[string][]time.Time
 	refused  map[string]bool // merges, by the release that they named
@@ -63,6 +65,7 @@ type told struct {
 	id       string
 	requests []release.Request
 	records  []record
+	stored   []audit.Message // the journal as it is
 }
 
 type record struct {
@@ -71,8 +74,9 @@ type record struct {
 	at               time.Time
 }
 
-// Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, linear for the order
-// that clients saw, stream for what can not be read, lane for two releases in one lane.
+// Violation is a broken promise: its name in the comment of package release, or ack for an acknowledgement, audit for hashes
+// that do not follow one another, linear for the order that clients saw, stream for what can not be read, lane for two releases in one
+// lane.
 type Violation struct{ Name, Release, Text string }
 
 func (v Violation) String() string {
@@ -87,10 +91,12 @@ func (h *History) say(name, id, format string, args ...any) {
 func (h *History) Add(m Message) {
 	if h.releases == nil {
 		h.releases, h.subjects = map[string]*told{}, map[uint64]string{}
+		h.chains = map[string][]audit.Message{}
 		h.refused, h.lanes, h.staging = map[string]bool{}, map[string]string{}, map[string]string{}
 	}
 	at := m.At.UTC()
 	h.last = at
+	raw := audit.Message{Subject: m.Subject, Seq: m.Seq, At: m.At, Data: m.Data}
 	s, err := topology.ParseStored(m.Subject)
 	if err != nil {
 		return // of a newer version
@@ -110,8 +116,11 @@ func (h *History) Add(m Message) {
 		}
 		rec.State, rec.Cause, rec.Unknown = rec.State.Stamp(m.Seq, at), "", nil
 		t := h.release(s.Release)
+		t.stored = append(t.stored, raw)
 		h.occupied(t, rec.State, m.Seq)
 		t.records = append(t.records, record{rec, m.Seq, at})
+	case topology.KindAudit:
+		h.chains[s.Project] = append(h.chains[s.Project], raw)
 	case topology.KindDead:
 		if letter, err := releasepb.DecodeDeadLetter(m.Data); err == nil {
 			if merge, err := releasepb.DecodeMergeEvent(letter.Body); err == nil {
