@@ -61,6 +61,11 @@ import (
 type Config struct {
 	File   string // the hooks; see deploy/gateway.example.yaml
 	Listen string // address that webhooks come in at
+	// Dashboard is the loopback address that the dashboard is served at where the file does not speak of one; empty: nowhere. Then
+	// there may be no file, and no webhooks.
+	Dashboard string
+	// AnyPort takes another port for it when that one is taken.
+	AnyPort bool
 }
 
 // Flags adds the gateway's own flags, each with its environment variable.
@@ -76,17 +81,22 @@ const leastSecret = 16
 // Gateway is one that has its settings, and is to listen and to be run.
 type Gateway struct {
 	hooks  *config.Config
-	listen string
-	ln     net.Listener
+	listen string       // empty: no webhooks are taken
+	ln     net.Listener // nil: the same
+	dash   *dashboard   // nil: there is none
 }
 
 // Read reads the file. It refuses a configuration with every error in it, and one whose secrets are not there.
 func Read(cfg Config) (*Gateway, error) {
-	hooks, err := load(cfg.File)
-	if err != nil {
+	g := &Gateway{hooks: &config.Config{}, listen: cfg.Listen}
+	var err error
+	if cfg.File == "" && cfg.Dashboard != "" {
+		g.listen = ""
+	} else if g.hooks, err = load(cfg.File); err != nil {
 		return nil, err
 	}
-	return &Gateway{hooks: hooks, listen: cfg.Listen}, nil
+	g.dash, err = readDashboard(cfg, g.hooks.Dashboard)
+	return g, err
 }
 
 // mostConnections are served at once: each may have a delivery in memory before its signature is looked at.
@@ -94,6 +104,17 @@ const mostConnections = 256
 
 // Listen has whoever sends a webhook wait for Run instead of being sent away.
 func (g *Gateway) Listen(ctx context.Context) (err error) {
+	if err := g.dash.listen(ctx); err != nil {
+		return err
+	}
+	if g.listen == "" {
+		return nil
+	}
+	defer func() {
+		if err != nil {
+			_ = g.dash.close()
+		}
+	}()
 	g.ln, err = new(net.ListenConfig).Listen(ctx, "tcp", g.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("webhooks: another program listens on %s: choose another address", g.listen)
@@ -105,11 +126,21 @@ func (g *Gateway) Listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// Addr is where webhooks come in, after Listen.
-func (g *Gateway) Addr() net.Addr { return g.ln.Addr() }
+// Addr is where webhooks come in, after Listen; nil when none are taken.
+func (g *Gateway) Addr() net.Addr {
+	if g.ln == nil {
+		return nil
+	}
+	return g.ln.Addr()
+}
 
 // Close ends Listen; a gateway that was run has done so by itself.
-func (g *Gateway) Close() error { return g.ln.Close() }
+func (g *Gateway) Close() error {
+	if g.ln == nil {
+		return g.dash.close()
+	}
+	return errors.Join(g.dash.close(), g.ln.Close())
+}
 
 // Run is [Read], [Gateway.Listen] and [Gateway.Run].
 func Run(ctx context.Context, env service.Env, cfg Config) error {
@@ -125,22 +156,12 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 
 // Run works until ctx ends, then answers what has begun to come in, within [service.DrainGrace].
 func (g *Gateway) Run(ctx context.Context, env service.Env) error {
-	env.Log.Info("taking webhooks", zap.Stringer("address", g.ln.Addr()), zap.Int("hooks", len(g.hooks.Hooks)),
-		zap.Int("queues", len(g.hooks.Queues)), zap.Int("sinks", len(g.hooks.Sinks)))
-	handler := serve.Handler{
-		Store: serve.Broker(env), Alert: serve.Alert(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks,
-	}.Mux()
-	if out := g.hooks.Notify; out != nil && out.Slack != nil {
-		handler = notify.Actions(env, *out.Slack, handler)
-	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 64 << 10,
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	if err := queues(ctx, env, g.hooks, group); err != nil {
-		return errors.Join(err, g.ln.Close())
+		return errors.Join(err, g.Close())
+	}
+	if err := g.dash.run(ctx, env, group); err != nil {
+		return errors.Join(err, g.Close())
 	}
 	if out := g.hooks.CDEvents; out != nil {
 		group.Go(func() error { return tell.Run(ctx, env, *out) })
@@ -148,8 +169,28 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 	if out := g.hooks.Notify; out != nil {
 		group.Go(func() error { return notify.Run(ctx, env, *out) })
 	}
+	if g.ln != nil {
+		env.Log.Info("taking webhooks", zap.Stringer("address", g.ln.Addr()), zap.Int("hooks", len(g.hooks.Hooks)),
+			zap.Int("queues", len(g.hooks.Queues)), zap.Int("sinks", len(g.hooks.Sinks)))
+		handler := serve.Handler{
+			Store: serve.Broker(env), Alert: serve.Alert(env), Log: env.Log, Count: env.Metrics.Webhook, Config: g.hooks,
+		}.Mux()
+		if out := g.hooks.Notify; out != nil && out.Slack != nil {
+			handler = notify.Actions(env, *out.Slack, handler)
+		}
+		answer(ctx, group, g.ln, &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 40 * time.Second, IdleTimeout: time.Minute,
+			MaxHeaderBytes: 64 << 10,
+		})
+	}
+	return group.Wait()
+}
+
+// answer serves on a listener until ctx ends, and then what has begun to come in.
+func answer(ctx context.Context, group *errgroup.Group, ln net.Listener, server *http.Server) {
 	group.Go(func() error {
-		if err := server.Serve(g.ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -163,7 +204,6 @@ func (g *Gateway) Run(ctx context.Context, env service.Env) error {
 		}
 		return nil
 	})
-	return group.Wait()
 }
 
 // queues begins to take merges from queues, and to tell sinks.

@@ -88,7 +88,7 @@ func TestScripts(t *testing.T) {
 
 			"becomes": becomes, "valid": valid, "term": term,
 
-			"get": get, "send": send,
+			"get": get, "post": post, "send": send,
 
 			"watch": watch, "saw": saw, "unwatch": unwatch,
 		},
@@ -201,11 +201,12 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	data, err := os.ReadFile(ts.MkAbs("data/up.json"))
 	ts.Check(err)
-	var at struct{ NATS, HTTP, Hooks string }
+	var at struct{ NATS, HTTP, Hooks, Dashboard string }
 	ts.Check(json.Unmarshal(data, &at))
 	ts.Setenv("NATS_URL", at.NATS)
 	ts.Setenv("HTTP_URL", at.HTTP)
 	ts.Setenv("HOOKS_URL", at.Hooks)
+	ts.Setenv("DASHBOARD_URL", at.Dashboard)
 	ts.Setenv("PORT", strings.TrimPrefix(at.NATS, "nats://"))
 	ts.Setenv("UP_PID", strconv.Itoa(cmd.Process.Pid))
 }

@@ -27,7 +27,7 @@ func Main() int {
 func run(ctx context.Context, c cli.UpConfig) error {
 	return up.Run(ctx, up.Config{
 		Data: c.Data, Listen: c.Listen, HTTP: c.HTTP, Projects: c.Projects, Log: c.Log, Banner: c.Banner, EvidenceAge: c.EvidenceAge,
-		Gateway: gateway.Config{File: c.Gateway, Listen: c.GatewayListen},
+		Gateway: gateway.Config{File: c.Gateway, Listen: c.GatewayListen, Dashboard: c.Dashboard},
 	})
 }
 

@@ -53,6 +53,13 @@
 //	  sink: { url: "https://events.example.com", token_env: CDEVENTS_TOKEN, attempts: 1000 }
 //	  since: 2026-03-02T15:00:00Z           # what happened before is not told
 //
+//	dashboard:                              # for people, in a browser, and the same for programs as JSON
+//	  listen: 127.0.0.1:8082                # this machine only, without asking who it is; or, with tokens or oidc, any address
+//	  url: https://sluice.example.com       # where people reach it then
+//	  tokens:
+//	    - { name: ana, role: operator, token_env: ANA_TOKEN }  # viewer, operator or admin
+//	  oidc: { issuer: "https://id.example.com", client_id: sluice, client_secret_env: OIDC_SECRET, operators: [release-team] }
+//
 //	notify:                                 # those are told whom project files name under notify
 //	  secrets: [SLACK_URL]                  # the variables that project files may name
 //	  dashboard: https://sluice.example.com
@@ -85,6 +92,8 @@ type Config struct {
 	Queues   []Queue
 	Sinks    []AWSSink
 	Notify   *NotifyOut // nil: nobody is notified, whatever project files say
+
+	Dashboard *Dashboard // nil: there is none
 }
 
 // Source is who sends a webhook.
@@ -206,7 +215,7 @@ func Parse(name string, src []byte) (*Config, error) {
 
 func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{}
-	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks", "notify")
+	s, ok := d.section("", root, "hooks", "cdevents", "queues", "sinks", "notify", "dashboard")
 	if !ok {
 		return c
 	}
@@ -216,9 +225,10 @@ func (d *decoder) config(root ast.Node) *Config {
 	for i, item := range s.list("sinks", maxHooks) {
 		c.Sinks = append(c.Sinks, d.sink(index("sinks", i), item))
 	}
-	c.Notify = s.notify()
+	c.Notify, c.Dashboard = s.notify(), s.dashboard()
 	items := s.list("hooks", maxHooks)
-	if c.CDEvents = s.cdevents(); !s.has("cdevents") && !s.has("notify") && len(c.Queues)+len(c.Sinks) == 0 {
+	others := s.has("cdevents") || s.has("notify") || s.has("dashboard") || len(c.Queues)+len(c.Sinks) > 0
+	if c.CDEvents = s.cdevents(); !others {
 		s.needItems("hooks", "at least one")
 	}
 	paths := map[string]string{}

@@ -56,6 +56,7 @@ type UpConfig struct {
 	Projects      []string      // project files to apply
 	Gateway       string        // the gateway's file; empty: no webhooks are taken
 	GatewayListen string        // host:port that they come in at
+	Dashboard     string        // host:port of the dashboard; empty: where it always is; "off": there is none
 	EvidenceAge   time.Duration // how long what the watcher measured is kept; 0: as it is, 30 days at first
 	Log           *zap.Logger
 	Banner        io.Writer // where it is told that all runs; nil: nowhere

@@ -59,6 +59,7 @@ Ctrl-C stops it in order, a second one at once. Nothing that was acknowledged is
 	set.StringArrayVar(&cfg.Projects, "project", nil, "a project `file` to apply; may be given several times")
 	set.StringVar(&cfg.Gateway, "gateway", "", "take webhooks, too: the gateway's `file`, see deploy/gateway.example.yaml")
 	set.StringVar(&cfg.GatewayListen, "gateway-listen", "127.0.0.1:8081", "`address` that webhooks come in at; port 0 takes a free one")
+	set.StringVar(&cfg.Dashboard, "dashboard", "", "`address` of the dashboard, or off (127.0.0.1:8082, or another free port)")
 	set.StringVar(&age, flagEvidenceAge, "", usageEvidenceAge)
 	set.StringVar(&format, "log", "", "`format` of the log on standard error: text or json (text on a terminal, json otherwise)")
 	set.BoolVar(&quiet, "quiet", false, "log warnings and errors only, and no greeting")

@@ -12,7 +12,8 @@ const bannerText = `Sluice is up.
 
   broker    {{.NATS}}{{if not .Open}}   (every client needs a user){{end}}
   health    {{.HTTP}}/healthz, /metrics{{if .Hooks}}
-  webhooks  {{.Hooks}}{{end}}
+  webhooks  {{.Hooks}}{{end}}{{if .Dashboard}}
+  dashboard {{.Dashboard}}{{end}}
   data      {{.Data}}   (pid {{.PID}}, instance {{.Instance}})
   projects  {{.Projects}}
 

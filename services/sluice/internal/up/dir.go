@@ -130,6 +130,8 @@ type Address struct {
 	NATS  string `json:"nats"`
 	HTTP  string `json:"http"`
 	Hooks string `json:"hooks,omitempty"` // where webhooks come in
+
+	Dashboard string `json:"dashboard,omitempty"` // where people look
 }
 
 // tell writes down where this process listens, for scripts.

@@ -113,11 +113,11 @@ func (s *services) close() {
 	}
 }
 
-// webhooks is the gateway of this process; nil when it takes no webhooks.
+// webhooks is the gateway of this process; nil when it takes no webhooks and serves no dashboard.
 type webhooks struct{ *gateway.Gateway }
 
 func readGateway(cfg gateway.Config) (*webhooks, error) {
-	if cfg.File == "" {
+	if cfg.File == "" && cfg.Dashboard == "" {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	g, err := gateway.Read(cfg)
@@ -135,10 +135,18 @@ func (w *webhooks) listen(ctx context.Context) error {
 }
 
 func (w *webhooks) url() string {
-	if w == nil {
+	if w == nil || w.Addr() == nil {
 		return ""
 	}
 	return "http://" + w.Addr().String()
+}
+
+// dashboard is where people reach the dashboard; empty when there is none.
+func (w *webhooks) dashboard() string {
+	if w == nil {
+		return ""
+	}
+	return w.Dashboard()
 }
 
 func (w *webhooks) close() {

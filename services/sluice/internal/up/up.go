@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,7 +28,7 @@ type Config struct {
 	Listen   string         // host:port of the broker; port 0 takes a free one
 	HTTP     string         // host:port of health and metrics; port 0 takes a free one
 	Projects []string       // project files to apply
-	Gateway  gateway.Config // without a file no webhooks are taken
+	Gateway  gateway.Config // without a file no webhooks are taken; without a dashboard's address it is served where it always is
 	// EvidenceAge is how long what the watcher measured is kept; 0 keeps what is there.
 	EvidenceAge time.Duration
 	Log         *zap.Logger
@@ -39,7 +40,7 @@ type Config struct {
 // it was told to stop.
 func Run(ctx context.Context, cfg Config) error {
 	files, err := read(cfg.Projects) // before anything is started: a mistake in a file is the likeliest
-	hooks, wrong := readGateway(cfg.Gateway)
+	hooks, wrong := readGateway(cfg.gateway())
 	if err := errors.Join(err, wrong); err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return stopped(ctx, err)
 	}
-	at := Address{PID: os.Getpid(), NATS: b.url(), HTTP: "http://" + health.Addr().String(), Hooks: hooks.url()}
+	at := Address{PID: os.Getpid(), NATS: b.url(), HTTP: "http://" + health.Addr().String(), Hooks: hooks.url(), Dashboard: hooks.dashboard()}
 	if err := dir.tell(at); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -92,6 +93,23 @@ func Run(ctx context.Context, cfg Config) error {
 	cfg.Log.Info("stopped", zap.Error(err))
 	return err
 }
+
+// gateway is how the gateway is made. Where every client needs a user there is no dashboard that asks nobody who they are, unless one is
+// asked for: whoever has an account on this machine could act.
+func (c Config) gateway() gateway.Config {
+	out := c.Gateway
+	host, _, err := net.SplitHostPort(c.Listen)
+	switch open := err == nil && loopback(host); {
+	case out.Dashboard == DashboardOff:
+		out.Dashboard = ""
+	case out.Dashboard == "" && open:
+		out.Dashboard, out.AnyPort = gateway.DashboardListen, true
+	}
+	return out
+}
+
+// DashboardOff in the place of the dashboard's address says that there is to be none.
+const DashboardOff = "off"
 
 // stopped hides the error of a start that was interrupted: it did what it was told.
 func stopped(ctx context.Context, err error) error {

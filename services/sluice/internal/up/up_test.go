@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/topology/accounts"
+	"github.com/sluice-gate/sluice/services/gateway"
 )
 
 func TestDirectory(t *testing.T) {
@@ -175,5 +176,18 @@ func TestInterruptedStart(t *testing.T) {
 	err := Run(ctx, Config{Data: t.TempDir(), Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: zap.NewNop()})
 	if err != nil {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestDashboard: it is there unless it is not wanted, or every client needs a user.
+func TestDashboard(t *testing.T) {
+	for _, c := range []struct{ listen, asked, want string }{
+		{"127.0.0.1:4222", "", gateway.DashboardListen}, {"127.0.0.1:4222", DashboardOff, ""}, {"127.0.0.1:4222", "127.0.0.1:1", "127.0.0.1:1"},
+		{"0.0.0.0:4222", "", ""}, {":4222", "", ""}, {"0.0.0.0:4222", "127.0.0.1:1", "127.0.0.1:1"},
+	} {
+		got := Config{Listen: c.listen, Gateway: gateway.Config{Dashboard: c.asked}}.gateway()
+		if got.Dashboard != c.want || got.AnyPort != (c.asked == "" && c.want != "") {
+			t.Errorf("%+v: %+v", c, got)
+		}
 	}
 }

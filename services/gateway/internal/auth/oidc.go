@@ -1,0 +1,217 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+)
+
+const (
+	// Callback is the path to which a provider sends people back: url + Callback is what is registered there.
+	Callback = "/auth/callback"
+	// answerWithin bounds what is asked of a provider.
+	answerWithin = 10 * time.Second
+	// signInWithin bounds how long somebody may take at the provider.
+	signInWithin = 10 * time.Minute
+	waitCookie   = "sluice-sign-in"
+)
+
+// ErrNobody: the provider knows the person, and the gateway's file gives them no role.
+var ErrNobody = errors.New("no role is given to any group that you are in: ask whoever runs this gateway")
+
+// provider is a provider of OpenID Connect. It is asked for its configuration when it is first needed, so that a gateway starts
+// without it.
+type provider struct {
+	cfg    config.OIDC
+	base   string
+	secret string
+	client *http.Client
+
+	mu       sync.Mutex
+	known    *oidc.Provider
+	verifier *oidc.IDTokenVerifier
+}
+
+func newProvider(cfg config.OIDC, base string) (*provider, error) {
+	value, err := secret(cfg.SecretEnv, cfg.SecretFile, "the client's secret")
+	return &provider{cfg: cfg, base: base, secret: value, client: &http.Client{Timeout: answerWithin}}, err
+}
+
+// discover reads the provider's configuration, once it is there.
+func (p *provider) discover(ctx context.Context) (*oauth2.Config, *oidc.IDTokenVerifier, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		// The provider's keys are fetched later with this context: it must not end with the request.
+		known, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.client), p.cfg.Issuer)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the provider does not answer: %w", err)
+		}
+		p.known, p.verifier = known, known.Verifier(&oidc.Config{ClientID: p.cfg.ClientID})
+	}
+	return &oauth2.Config{
+		ClientID: p.cfg.ClientID, ClientSecret: p.secret, Endpoint: p.known.Endpoint(), RedirectURL: p.base + Callback,
+		Scopes: []string{oidc.ScopeOpenID, "profile", "email", "groups"},
+	}, p.verifier, nil
+}
+
+// waiting is what is remembered of somebody who is at the provider, in their browser.
+type waiting struct {
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"`
+	Next     string `json:"x"` // where they wanted to go
+	Until    int64  `json:"u"`
+}
+
+// SignIn sends somebody to the provider.
+func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, next string) error {
+	if g.oidc == nil {
+		return errors.New("no provider is configured")
+	}
+	flow, _, err := g.oidc.discover(r.Context())
+	if err != nil {
+		return err
+	}
+	until := g.now().Add(signInWithin)
+	out := waiting{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: Local(next), Until: until.Unix()}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	g.set(w, waitCookie, g.seal("sign-in", body), until)
+	http.Redirect(w, r, flow.AuthCodeURL(out.State, oidc.Nonce(out.Nonce), oauth2.S256ChallengeOption(out.Verifier)), http.StatusFound)
+	return nil
+}
+
+// Returned lets in who comes back from the provider, and returns where they wanted to go.
+func (g *Guard) Returned(w http.ResponseWriter, r *http.Request) (next string, err error) {
+	if g.oidc == nil {
+		return "", errors.New("no provider is configured")
+	}
+	c, err := r.Cookie(waitCookie)
+	if err != nil {
+		return "", errors.New("nobody was sent to the provider from this browser, or too long ago: try again")
+	}
+	g.set(w, waitCookie, "", time.Unix(1, 0))
+	body, ok := g.open("sign-in", c.Value)
+	var was waiting
+	if !ok || json.Unmarshal(body, &was) != nil || !g.now().Before(time.Unix(was.Until, 0)) {
+		return "", errors.New("that took too long: try again")
+	}
+	q := r.URL.Query()
+	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(was.State)) != 1 {
+		return "", errors.New("what came back is not what was asked for: try again")
+	}
+	if q.Get("error") != "" {
+		return "", errors.New("the provider lets you not in")
+	}
+	p, err := g.oidc.person(r.Context(), q.Get("code"), was)
+	if err != nil {
+		return "", err
+	}
+	g.begin(w, p, "")
+	return was.Next, nil
+}
+
+// person is whom the provider names.
+func (p *provider) person(ctx context.Context, code string, was waiting) (Person, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	flow, verifier, err := p.discover(ctx)
+	if err != nil {
+		return Person{}, err
+	}
+	token, err := flow.Exchange(oidc.ClientContext(ctx, p.client), code, oauth2.VerifierOption(was.Verifier))
+	if err != nil {
+		return Person{}, errors.New("the provider does not take its own code back: try again") // its answer may have secrets
+	}
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return Person{}, errors.New("the provider does not say who you are (no id_token)")
+	}
+	id, err := verifier.Verify(ctx, raw)
+	if err != nil {
+		return Person{}, fmt.Errorf("what the provider says does not hold: %w", err)
+	}
+	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(was.Nonce)) != 1 {
+		return Person{}, errors.New("what the provider says is not about this sign-in: try again")
+	}
+	claims := map[string]any{}
+	if err := id.Claims(&claims); err != nil {
+		return Person{}, fmt.Errorf("what the provider says can not be read: %w", err)
+	}
+	return personOf(p.cfg, claims)
+}
+
+// personOf is who the claims are about, and their highest role.
+func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
+	text, _ := claims[cfg.Name].(string)
+	name, err := Name(text)
+	if err != nil {
+		return Person{}, fmt.Errorf("the claim %s: %w", cfg.Name, err)
+	}
+	var groups []string
+	switch in := claims[cfg.Groups].(type) {
+	case string:
+		groups = []string{in}
+	case []any:
+		for _, one := range in {
+			if group, ok := one.(string); ok {
+				groups = append(groups, group)
+			}
+		}
+	}
+	for _, role := range []config.Role{config.Admin, config.Operator, config.Viewer} {
+		if slices.ContainsFunc(cfg.Roles[role], func(g string) bool { return slices.Contains(groups, g) }) {
+			return Person{Name: name, Role: role}, nil
+		}
+	}
+	return Person{}, ErrNobody
+}
+
+// Name is a provider's name of a person as it can stand in a subject. What can not stand there becomes a dash, and then the name ends
+// with a few digits of its hash: two people never get one name.
+func Name(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("it is empty")
+	}
+	if err := config.NotOurs(text); err != nil {
+		return "", err
+	}
+	if topology.CheckActor(text) == nil {
+		return text, nil
+	}
+	sum := sha256.Sum256([]byte(text))
+	name := strings.Map(func(r rune) rune {
+		if topology.CheckActor(string(r)) == nil {
+			return r
+		}
+		return '-'
+	}, text)
+	return name[:min(len(name), 55)] + "-" + hex.EncodeToString(sum[:4]), nil
+}
+
+// Local is a path of this site, and "/" for anything else that a link may have been made to say.
+func Local(next string) string {
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") {
+		return "/"
+	}
+	return next
+}
