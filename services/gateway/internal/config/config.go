@@ -226,6 +226,9 @@ func (d *decoder) config(root ast.Node) *Config {
 		c.Sinks = append(c.Sinks, d.sink(index("sinks", i), item))
 	}
 	c.Notify, c.Dashboard = s.notify(), s.dashboard()
+	if c.Notify != nil && c.Notify.Dashboard == "" && c.Dashboard != nil {
+		c.Notify.Dashboard = c.Dashboard.URL
+	}
 	items := s.list("hooks", maxHooks)
 	others := s.has("cdevents") || s.has("notify") || s.has("dashboard") || len(c.Queues)+len(c.Sinks) > 0
 	if c.CDEvents = s.cdevents(); !others {

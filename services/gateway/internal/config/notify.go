@@ -19,7 +19,7 @@ import (
 type NotifyOut struct {
 	Secrets     []string      // the environment variables that project files may name; all others are the gateway's own
 	SecretFiles []string      // and the files
-	Dashboard   string        // where people reach the dashboard, without a slash at its end; empty: messages have no link
+	Dashboard   string        // where people reach the dashboard, no slash at its end; that of dashboard.url unless set; empty: no link
 	MaxAge      time.Duration // what is older is passed over, as when a project begins to notify
 	Attempts    int           // after so many a notification is kept as a dead letter
 	Slack       *SlackActions // nil: messages to Slack have no buttons

@@ -32,6 +32,12 @@ func TestNotify(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
+	const both = `notify: {}
+dashboard: { url: "https://sluice.example.com", tokens: [ { name: ana, role: operator, token_env: ANA_TOKEN } ] }
+`
+	if c, err := config.Parse("gateway.yaml", []byte(both)); err != nil || c.Notify.Dashboard != "https://sluice.example.com" {
+		t.Errorf("the link is to %+v %v", c, err)
+	}
 	if c, err := config.Parse("gateway.yaml", []byte("notify: {}")); err != nil || c.Notify == nil || c.Notify.Slack != nil {
 		t.Errorf("%+v %v", c, err)
 	}
