@@ -37,7 +37,7 @@ const (
 
 // sizes are how many projects there are, how many changes a page is open for, and by how much all may take longer. The race detector gets
 // a fraction; make test runs it without, too.
-func sizes() (projects, updates int, slower time.Duration) {
+func sizes() (projects, updates, slower int) {
 	if raceDetector {
 		return 50, 500, 20
 	}
@@ -153,7 +153,8 @@ func painted(t *testing.T, p *webtest.Page, base string) {
 	slices.SortFunc(all, func(a, b figures) int { return cmp.Compare(a.Paint, b.Paint) })
 	t.Logf("first byte after %.0f ms, first contentful paint after %.0f ms, %.0f KiB", all[1].Byte, all[1].Paint, all[1].Bytes/1024)
 	_, _, slower := sizes()
-	if all[1].Byte > float64((slower*firstByteWithin).Milliseconds()) || all[1].Paint > float64((slower*firstPaintWithin).Milliseconds()) {
+	const perMS = float64(time.Millisecond)
+	if some := float64(slower); all[1].Byte > some*float64(firstByteWithin)/perMS || all[1].Paint > some*float64(firstPaintWithin)/perMS {
 		t.Errorf("too slow: %+v", all)
 	}
 	p.Until("document.querySelector('#pulse').textContent === 'live'")
@@ -185,7 +186,7 @@ func latency(t *testing.T, w *world, p *webtest.Page, ids []string) {
 		sum, worst = sum+took, max(worst, took)
 	}
 	t.Logf("a change is seen after %s on average, after %s at most", (sum / rounds).Round(time.Millisecond), worst.Round(time.Millisecond))
-	if _, _, slower := sizes(); worst > slower*updateWithin {
+	if _, _, slower := sizes(); worst > time.Duration(slower)*updateWithin {
 		t.Errorf("a change is seen only after %s", worst)
 	}
 }
