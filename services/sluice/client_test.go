@@ -29,8 +29,8 @@ func TestClientIsSmall(t *testing.T) {
 }
 
 // TestClientIsStatic: what a CI's job downloads is one file that runs on any Linux, in an image with nothing else too: without an
-// interpreter and shared libraries, and in less than 25 MiB: 6 of them came with
-// text/template, by which templates of notifications are checked. It is built as the Makefile, and for the image the Dockerfile, build everything.
+// interpreter and shared libraries, and in less than 25 MiB: 6 of them came with text/template, by which templates of notifications are
+// checked. It is built as the Makefile, and for the image the Dockerfile, build everything.
 func TestClientIsStatic(t *testing.T) {
 	const build, most = "CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o ", 25 << 20 // bytes
 	for _, file := range []string{"Makefile", "deploy/Dockerfile"} {
