@@ -1,6 +1,7 @@
 package project
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/window"
@@ -233,3 +234,8 @@ const (
 	severityError = "error"
 	severityWarn  = "warn"
 )
+
+// Accountable tells whether people must say why they do this where a project file has `reasons: required`.
+func Accountable(verb string) bool {
+	return slices.Contains([]string{"cancel", "expedite", "hold", "rollback", "pause", "freeze"}, verb)
+}

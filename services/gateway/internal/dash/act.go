@@ -78,6 +78,9 @@ func (d *Dash) ask(ctx context.Context, p auth.Person, id string, wish Wish) (An
 		r.By = by
 	}
 	e, err := d.journal.Load(ctx, id)
+	if err == nil {
+		err = d.reasoned(ctx, e.State.Project, wish.Verb, r.Reason)
+	}
 	if err != nil {
 		return Answer{}, err
 	}
@@ -92,6 +95,18 @@ func (d *Dash) ask(ctx context.Context, p auth.Person, id string, wish Wish) (An
 	d.log.Info("dashboard: asked", zap.String("verb", wish.Verb), zap.String("release", id), zap.String("actor", p.Name),
 		zap.Uint64("sequence", seq))
 	return d.answer(ctx, e, release.Verb(wish.Verb), seq)
+}
+
+// reasoned refuses what needs a reason and has none, where the project file has `reasons: required`. One that can not be read requires
+// none: its releases must be stopped, too.
+func (d *Dash) reasoned(ctx context.Context, name, verb, reason string) error {
+	if reason != "" || !project.Accountable(verb) {
+		return nil
+	}
+	if p, _, err := d.catalog.Current(ctx, name); err == nil && p.Reasons {
+		return errWrong("project " + name + " wants a reason for this")
+	}
+	return ctx.Err()
 }
 
 // clean is a reason in one line, as it will stand in the journal.
@@ -206,7 +221,11 @@ func (d *Dash) stop(ctx context.Context, p auth.Person, scope string, wish Wish)
 		return Answer{}, errWrong("a freeze needs a reason: it is what everybody is told who waits")
 	}
 	if !all {
-		if _, _, err := d.catalog.Source(ctx, scope); err != nil {
+		_, _, err := d.catalog.Source(ctx, scope)
+		if err == nil {
+			err = d.reasoned(ctx, scope, wish.Verb, reason)
+		}
+		if err != nil {
 			return Answer{}, err
 		}
 	}

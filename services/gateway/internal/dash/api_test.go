@@ -117,6 +117,9 @@ func api(t *testing.T, w *world, _ *webtest.Browser, base string, ids releases) 
 	}
 	d.call(http.MethodGet, "/api/v1/audit?since=yesterday", "", 422)
 	hold := "/api/v1/releases/" + ids.frozen + "/hold"
+	w.requiresReasons("payments")
+	d.call(http.MethodPost, hold, `{"reason":" "}`, 422)
+	d.call(http.MethodPost, "/api/v1/projects/payments/pause", `{}`, 422)
 	if a := d.call(http.MethodPost, hold, `{"reason":"the fair"}`, 200); fmt.Sprint(a["done"]) != "true" {
 		t.Errorf("it is told %v", a)
 	}
@@ -136,6 +139,18 @@ func api(t *testing.T, w *world, _ *webtest.Browser, base string, ids releases) 
 	d.call(http.MethodPost, "/api/v1/projects/nobody/pause", `{}`, 404)
 	if len(d.seen) != 8 {
 		t.Errorf("of the 8 operations these were tried: %v", d.seen)
+	}
+}
+
+// requiresReasons has the project ask why from now on.
+func (w *world) requiresReasons(name string) {
+	w.Helper()
+	src, _, err := w.catalog.Source(w.Context(), name)
+	if err == nil {
+		_, _, err = w.catalog.Apply(w.Context(), name+".yaml", append(src, "\nreasons: required\n"...))
+	}
+	if err != nil {
+		w.Fatal(err)
 	}
 }
 

@@ -26,7 +26,7 @@ type releases struct{ soaking, fresh, cancelled, failed, held, expedited, queued
 // past is an afternoon in a company: what the pages show afterwards.
 func past(ids *releases) func(w *world, now time.Time) {
 	return func(w *world, now time.Time) {
-		at := func(before time.Duration) { time.Sleep(time.Until(now.Add(-before))) }
+		at := func(before time.Duration) { time.Sleep(time.Until(now.Add(-before))) } // in the bubble of synctest that the caller is in
 		ask := func(verb, id, actor, why string) { w.publish(topology.Request(verb, id, actor), []byte(why)) }
 		for _, name := range []string{"shop", "checkout", "api", "search", "payments"} {
 			w.apply(name, watched(name, ""))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -25,15 +26,12 @@ func weighty(verb string) bool {
 	return false
 }
 
-// accountable tells whether a verb needs a reason where the project file requires reasons.
-func accountable(verb string) bool { return weighty(verb) || verb == string(release.Hold) }
-
 // why is the reason: what was given or, on a terminal, what somebody answers. will is what the verb will do.
 func (a *app) why(ctx context.Context, c *client, verb, will, given string, projects []string) (string, error) {
 	if weighty(verb) {
 		a.say("%s", will)
 	}
-	if given != "" || !accountable(verb) {
+	if given != "" || !project.Accountable(verb) {
 		return given, nil
 	}
 	reading, cancel := within(ctx)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -90,7 +91,7 @@ func TestWhatIsDangerous(t *testing.T) {
 		}
 	}
 	for _, v := range topology.Stops() {
-		if want := v == topology.StopPause || v == topology.StopFreeze; weighty(v) != want || accountable(v) != want {
+		if want := v == topology.StopPause || v == topology.StopFreeze; weighty(v) != want || project.Accountable(v) != want {
 			t.Errorf("%s: %t", v, !want)
 		}
 	}
