@@ -46,6 +46,7 @@ type provider struct {
 	mu       sync.Mutex
 	known    *oidc.Provider
 	verifier *oidc.IDTokenVerifier
+	scopes   []string
 }
 
 func newProvider(cfg config.OIDC, base string) (*provider, error) {
@@ -64,11 +65,26 @@ func (p *provider) discover(ctx context.Context) (*oauth2.Config, *oidc.IDTokenV
 			return nil, nil, fmt.Errorf("the provider does not answer: %w", err)
 		}
 		p.known, p.verifier = known, known.Verifier(&oidc.Config{ClientID: p.cfg.ClientID})
+		p.scopes = scopes(known)
 	}
 	return &oauth2.Config{
 		ClientID: p.cfg.ClientID, ClientSecret: p.secret, Endpoint: p.known.Endpoint(), RedirectURL: p.base + Callback,
-		Scopes: []string{oidc.ScopeOpenID, "profile", "email", "groups"},
+		Scopes: p.scopes,
 	}, p.verifier, nil
+}
+
+// scopes are what the provider is asked for. That of groups is in no specification: many providers put groups into tokens without it, and
+// refuse everybody who is sent with a scope that they do not know (invalid_scope). So it is left out where the provider lists others.
+func scopes(known *oidc.Provider) []string {
+	const groups = "groups"
+	out := []string{oidc.ScopeOpenID, "profile", "email"}
+	var offered struct {
+		Scopes []string `json:"scopes_supported"`
+	}
+	if err := known.Claims(&offered); err == nil && len(offered.Scopes) > 0 && !slices.Contains(offered.Scopes, groups) {
+		return out
+	}
+	return append(out, groups)
 }
 
 // waiting is what is remembered of somebody who is at the provider, in their browser.
