@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -179,6 +180,10 @@ func (p *provider) person(ctx context.Context, code string, was waiting) (Person
 // personOf is who the claims are about, and their highest role.
 func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
 	text, _ := claims[cfg.Name].(string)
+	// https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims; some providers write it as a text, and many write nothing.
+	if v := claims["email_verified"]; cfg.Name == "email" && (v == false || v == "false") {
+		return Person{}, errors.New("the claim email: the provider has not verified it, and it may be somebody else's")
+	}
 	name, err := Name(text)
 	if err != nil {
 		return Person{}, fmt.Errorf("the claim %s: %w", cfg.Name, err)
@@ -203,7 +208,7 @@ func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
 }
 
 // Name is a provider's name of a person as it can stand in a subject. What can not stand there becomes a dash, and then the name ends
-// with a few digits of its hash: two people never get one name.
+// with digits of its hash. So does one that only looks like that, and nobody can choose a name that becomes another's.
 func Name(text string) (string, error) {
 	if text == "" {
 		return "", errors.New("it is empty")
@@ -211,7 +216,7 @@ func Name(text string) (string, error) {
 	if err := config.NotOurs(text); err != nil {
 		return "", err
 	}
-	if topology.CheckActor(text) == nil {
+	if topology.CheckActor(text) == nil && !hashed.MatchString(text) {
 		return text, nil
 	}
 	sum := sha256.Sum256([]byte(text))
@@ -221,8 +226,11 @@ func Name(text string) (string, error) {
 		}
 		return '-'
 	}, text)
-	return name[:min(len(name), 55)] + "-" + hex.EncodeToString(sum[:4]), nil
+	return name[:min(len(name), 47)] + "-" + hex.EncodeToString(sum[:8]), nil
 }
+
+// hashed is a name that [Name] may have made.
+var hashed = regexp.MustCompile(`-[0-9a-f]{16}$`)
 
 // Local is a path of this site, and "/" for anything else that a link may have been made to say.
 func Local(next string) string {

@@ -277,3 +277,17 @@ func TestProviderIsAway(t *testing.T) {
 		t.Errorf("%d %s", code, text)
 	}
 }
+
+// TestMailOfOthers: an address counts as a name unless the provider says that it has not looked whose it is.
+func TestMailOfOthers(t *testing.T) {
+	cfg := config.OIDC{Name: "email", Groups: "groups", Roles: map[config.Role][]string{config.Admin: {"owners"}}}
+	for _, c := range []struct {
+		verified any
+		ok       bool
+	}{{true, true}, {nil, true}, {"true", true}, {false, false}, {"false", false}} {
+		p, err := personOf(cfg, map[string]any{"email": "ana@corp.example", "email_verified": c.verified, "groups": "owners"})
+		if (err == nil) != c.ok || (p.Name != "") != c.ok {
+			t.Errorf("%v: %+v, %v", c.verified, p, err)
+		}
+	}
+}
