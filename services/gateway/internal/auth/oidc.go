@@ -112,7 +112,7 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, next string) erro
 	if err != nil {
 		return err
 	}
-	g.set(w, waitCookie, g.seal("sign-in", body), until)
+	g.set(w, g.named(waitCookie), g.seal("sign-in", body), until)
 	http.Redirect(w, r, flow.AuthCodeURL(out.State, oidc.Nonce(out.Nonce), oauth2.S256ChallengeOption(out.Verifier)), http.StatusFound)
 	return nil
 }
@@ -122,11 +122,11 @@ func (g *Guard) Returned(w http.ResponseWriter, r *http.Request) (next string, e
 	if g.oidc == nil {
 		return "", errors.New("no provider is configured")
 	}
-	c, err := r.Cookie(waitCookie)
+	c, err := r.Cookie(g.named(waitCookie))
 	if err != nil {
 		return "", errors.New("nobody was sent to the provider from this browser, or too long ago: try again")
 	}
-	g.set(w, waitCookie, "", time.Unix(1, 0))
+	g.set(w, g.named(waitCookie), "", time.Unix(1, 0))
 	body, ok := g.open("sign-in", c.Value)
 	var was waiting
 	if !ok || json.Unmarshal(body, &was) != nil || !g.now().Before(time.Unix(was.Until, 0)) {
