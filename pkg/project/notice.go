@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -151,6 +152,38 @@ func calls(p *parse.PipeNode) error {
 	}
 	if n := count(p); n > maxCalls {
 		return fmt.Errorf("has %d functions in %s; allowed are %d", n, quote(p.String()), maxCalls)
+	}
+	return formats(p)
+}
+
+// wide is a format that pads what it prints to a thousand characters or more, or to as many as an argument says. A template has room for
+// hundreds of those, each of a megabyte, and all of that is made before a byte of it is written.
+var wide = regexp.MustCompile(`%[-+# .\[\]0-9]*(\*|[0-9]{4})`)
+
+// formats looks that a pipeline's formats stand in it, and pad little.
+func formats(p *parse.PipeNode) error {
+	for _, c := range p.Cmds {
+		if name, ok := c.Args[0].(*parse.IdentifierNode); ok && name.Ident == "printf" {
+			format := (*parse.StringNode)(nil)
+			if len(c.Args) > 1 {
+				format, _ = c.Args[1].(*parse.StringNode)
+			}
+			if format == nil || wide.MatchString(format.Text) {
+				return fmt.Errorf("has %s: the format must stand there, and pad to less than 1000 characters", quote(c.String()))
+			}
+		}
+		for _, arg := range c.Args {
+			inner, ok := arg.(*parse.PipeNode)
+			if chain, chained := arg.(*parse.ChainNode); chained {
+				inner, ok = chain.Node.(*parse.PipeNode)
+			}
+			if !ok {
+				continue
+			}
+			if err := formats(inner); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

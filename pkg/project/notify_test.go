@@ -39,7 +39,7 @@ func TestNotify(t *testing.T) {
 
 // TestTemplates: what a template makes is bounded, whatever the texts in it are.
 func TestTemplates(t *testing.T) {
-	tmpl, err := project.ParseTemplate(`{{.Title}}|{{.Why | js | js | js | js}}{{printf "%999999d" 1}}`)
+	tmpl, err := project.ParseTemplate(`{{.Title}}|{{.Why | js | js | js | js}}{{printf "%999d" 1}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +48,23 @@ func TestTemplates(t *testing.T) {
 	text, err := tmpl.Execute(n)
 	if err != nil || len(text) > 8<<10 || !strings.HasPrefix(text, "{{.Commands}}|") {
 		t.Errorf("%d bytes, %v", len(text), err)
+	}
+}
+
+// TestTemplatesPadLittle: nobody makes gigabytes of padding, which would be cut only afterwards.
+func TestTemplatesPadLittle(t *testing.T) {
+	for _, text := range []string{
+		"{{printf `" + strings.Repeat("%[1]999999d", 300) + "` 1}}", `{{printf "%*d" 999999 1}}`, `{{printf "%.9999f" 1.0}}`, `{{printf .Why 1}}`,
+		`{{.Why | printf}}`, `{{if (printf "%09999d" 1)}}a{{end}}`, `{{with (printf "%9999d" 1).Title}}a{{end}}`, `{{html (printf .Why)}}`,
+	} {
+		if _, err := project.ParseTemplate(text); err == nil || !strings.Contains(err.Error(), "the format must stand there") {
+			t.Errorf("%s: %v", text[:min(len(text), 60)], err)
+		}
+	}
+	for _, text := range []string{`{{printf "%.10s" .Commit}}`, `{{.Why | printf "error 2026: %5s, 100%%"}}`} {
+		if _, err := project.ParseTemplate(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

@@ -243,12 +243,16 @@ func (g *Guard) Logout(w http.ResponseWriter) { g.set(w, g.cookie(), "", time.Un
 
 func (g *Guard) secure() bool { return strings.HasPrefix(g.cfg.URL, "https://") }
 
-// cookie is the session's name. With the prefix a browser takes it only by https, from this host, for all of it.
-func (g *Guard) cookie() string {
+// cookie is the session's name.
+func (g *Guard) cookie() string { return g.named(cookieName) }
+
+// named is a cookie's name. With the prefix a browser takes it only by https, from this host, for all of it: another host of the same domain
+// can not set it, and so not sign somebody in as somebody else.
+func (g *Guard) named(name string) string {
 	if g.secure() {
-		return "__Host-" + cookieName
+		return "__Host-" + name
 	}
-	return cookieName
+	return name
 }
 
 func (g *Guard) set(w http.ResponseWriter, name, value string, until time.Time) {

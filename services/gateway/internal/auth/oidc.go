@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +47,7 @@ type provider struct {
 	mu       sync.Mutex
 	known    *oidc.Provider
 	verifier *oidc.IDTokenVerifier
+	scopes   []string
 }
 
 func newProvider(cfg config.OIDC, base string) (*provider, error) {
@@ -64,11 +66,26 @@ func (p *provider) discover(ctx context.Context) (*oauth2.Config, *oidc.IDTokenV
 			return nil, nil, fmt.Errorf("the provider does not answer: %w", err)
 		}
 		p.known, p.verifier = known, known.Verifier(&oidc.Config{ClientID: p.cfg.ClientID})
+		p.scopes = scopes(known)
 	}
 	return &oauth2.Config{
 		ClientID: p.cfg.ClientID, ClientSecret: p.secret, Endpoint: p.known.Endpoint(), RedirectURL: p.base + Callback,
-		Scopes: []string{oidc.ScopeOpenID, "profile", "email", "groups"},
+		Scopes: p.scopes,
 	}, p.verifier, nil
+}
+
+// scopes are what the provider is asked for. That of groups is in no specification: many providers put groups into tokens without it, and
+// refuse everybody who is sent with a scope that they do not know (invalid_scope). So it is left out where the provider lists others.
+func scopes(known *oidc.Provider) []string {
+	const groups = "groups"
+	out := []string{oidc.ScopeOpenID, "profile", "email"}
+	var offered struct {
+		Scopes []string `json:"scopes_supported"`
+	}
+	if err := known.Claims(&offered); err == nil && len(offered.Scopes) > 0 && !slices.Contains(offered.Scopes, groups) {
+		return out
+	}
+	return append(out, groups)
 }
 
 // waiting is what is remembered of somebody who is at the provider, in their browser.
@@ -95,7 +112,7 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, next string) erro
 	if err != nil {
 		return err
 	}
-	g.set(w, waitCookie, g.seal("sign-in", body), until)
+	g.set(w, g.named(waitCookie), g.seal("sign-in", body), until)
 	http.Redirect(w, r, flow.AuthCodeURL(out.State, oidc.Nonce(out.Nonce), oauth2.S256ChallengeOption(out.Verifier)), http.StatusFound)
 	return nil
 }
@@ -105,11 +122,11 @@ func (g *Guard) Returned(w http.ResponseWriter, r *http.Request) (next string, e
 	if g.oidc == nil {
 		return "", errors.New("no provider is configured")
 	}
-	c, err := r.Cookie(waitCookie)
+	c, err := r.Cookie(g.named(waitCookie))
 	if err != nil {
 		return "", errors.New("nobody was sent to the provider from this browser, or too long ago: try again")
 	}
-	g.set(w, waitCookie, "", time.Unix(1, 0))
+	g.set(w, g.named(waitCookie), "", time.Unix(1, 0))
 	body, ok := g.open("sign-in", c.Value)
 	var was waiting
 	if !ok || json.Unmarshal(body, &was) != nil || !g.now().Before(time.Unix(was.Until, 0)) {
@@ -163,6 +180,10 @@ func (p *provider) person(ctx context.Context, code string, was waiting) (Person
 // personOf is who the claims are about, and their highest role.
 func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
 	text, _ := claims[cfg.Name].(string)
+	// https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims; some providers write it as a text, and many write nothing.
+	if v := claims["email_verified"]; cfg.Name == "email" && (v == false || v == "false") {
+		return Person{}, errors.New("the claim email: the provider has not verified it, and it may be somebody else's")
+	}
 	name, err := Name(text)
 	if err != nil {
 		return Person{}, fmt.Errorf("the claim %s: %w", cfg.Name, err)
@@ -187,7 +208,7 @@ func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
 }
 
 // Name is a provider's name of a person as it can stand in a subject. What can not stand there becomes a dash, and then the name ends
-// with a few digits of its hash: two people never get one name.
+// with digits of its hash. So does one that only looks like that, and nobody can choose a name that becomes another's.
 func Name(text string) (string, error) {
 	if text == "" {
 		return "", errors.New("it is empty")
@@ -195,7 +216,7 @@ func Name(text string) (string, error) {
 	if err := config.NotOurs(text); err != nil {
 		return "", err
 	}
-	if topology.CheckActor(text) == nil {
+	if topology.CheckActor(text) == nil && !hashed.MatchString(text) {
 		return text, nil
 	}
 	sum := sha256.Sum256([]byte(text))
@@ -205,8 +226,11 @@ func Name(text string) (string, error) {
 		}
 		return '-'
 	}, text)
-	return name[:min(len(name), 55)] + "-" + hex.EncodeToString(sum[:4]), nil
+	return name[:min(len(name), 47)] + "-" + hex.EncodeToString(sum[:8]), nil
 }
+
+// hashed is a name that [Name] may have made.
+var hashed = regexp.MustCompile(`-[0-9a-f]{16}$`)
 
 // Local is a path of this site, and "/" for anything else that a link may have been made to say.
 func Local(next string) string {

@@ -12,6 +12,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ type peer struct {
 	t      *testing.T
 	key    *ecdsa.PrivateKey
 	claims map[string]any // that it adds, or changes
+	scopes []string       // that it says it knows; nil: it does not say
 	codes  map[string]url.Values
 }
 
@@ -43,10 +45,14 @@ func newPeer(t *testing.T) *peer {
 	p := &peer{t: t, key: key, codes: map[string]url.Values{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		p.answer(w, map[string]any{
+		about := map[string]any{
 			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
 			"id_token_signing_alg_values_supported": []string{"ES256"},
-		})
+		}
+		if p.scopes != nil {
+			about["scopes_supported"] = p.scopes
+		}
+		p.answer(w, about)
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		point, err := key.PublicKey.ECDH()
@@ -64,6 +70,12 @@ func newPeer(t *testing.T) *peer {
 		if q.Get("response_type") != "code" || q.Get("client_id") != clientID || q.Get("code_challenge_method") != "S256" ||
 			!strings.Contains(q.Get("scope"), "openid") || q.Get("state") == "" || q.Get("nonce") == "" {
 			t.Errorf("it is asked %v", q)
+		}
+		for scope := range strings.FieldsSeq(q.Get("scope")) {
+			if p.scopes != nil && !slices.Contains(p.scopes, scope) {
+				http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"error": {"invalid_scope"}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+				return
+			}
 		}
 		code := rand.Text()
 		p.codes[code] = q
@@ -244,6 +256,18 @@ func TestSignInOfOthers(t *testing.T) {
 	}
 }
 
+// TestScopes: a provider that says which scopes it knows is asked for no other one, which it would refuse.
+func TestScopes(t *testing.T) {
+	for _, scopes := range [][]string{nil, {"openid", "profile", "email"}, {"openid", "profile", "email", "groups"}} {
+		p := newPeer(t)
+		p.scopes, p.claims = scopes, map[string]any{"preferred_username": "ana", "groups": "owners"}
+		web, _ := site(t, p.URL)
+		if code, text := get(t, browser(t), web.URL+"/auth/start"); code != 200 || text != "/ ana admin" {
+			t.Errorf("%v: %d %s", scopes, code, text)
+		}
+	}
+}
+
 // TestProviderIsAway: a gateway starts without its provider, and says so to whoever wants to sign in.
 func TestProviderIsAway(t *testing.T) {
 	p := newPeer(t)
@@ -251,5 +275,19 @@ func TestProviderIsAway(t *testing.T) {
 	web, _ := site(t, p.URL)
 	if code, text := get(t, browser(t), web.URL+"/auth/start"); code != http.StatusBadGateway || !strings.Contains(text, "does not answer") {
 		t.Errorf("%d %s", code, text)
+	}
+}
+
+// TestMailOfOthers: an address counts as a name unless the provider says that it has not looked whose it is.
+func TestMailOfOthers(t *testing.T) {
+	cfg := config.OIDC{Name: "email", Groups: "groups", Roles: map[config.Role][]string{config.Admin: {"owners"}}}
+	for _, c := range []struct {
+		verified any
+		ok       bool
+	}{{true, true}, {nil, true}, {"true", true}, {false, false}, {"false", false}} {
+		p, err := personOf(cfg, map[string]any{"email": "ana@corp.example", "email_verified": c.verified, "groups": "owners"})
+		if (err == nil) != c.ok || (p.Name != "") != c.ok {
+			t.Errorf("%v: %+v, %v", c.verified, p, err)
+		}
 	}
 }

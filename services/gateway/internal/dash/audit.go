@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	auditReleases = 200 // whose journals are read, the newest
+	auditReleases = 200 // whose journals are read, the newest, and as many that were merged before
 	auditMost     = 500 // transitions that are listed
 	auditReaders  = 8
 )
@@ -72,6 +73,22 @@ func (d *Dash) auditOf(ctx context.Context, q Query) (Audit, error) {
 	if err != nil {
 		return out, err
 	}
+	// One that was merged long before may have been held, and cancelled, or rolled back, just now.
+	known := map[string]bool{}
+	for _, id := range ids {
+		known[id] = true
+	}
+	d.hub.read(func(m *Model, _ time.Time, _ uint64) {
+		for _, id := range m.decided(q.Project, from) {
+			switch {
+			case known[id]:
+			case len(ids) < 2*auditReleases:
+				ids = append(ids, id)
+			default:
+				out.More = true
+			}
+		}
+	})
 	all := make([][]Entry, len(ids))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(auditReaders)
@@ -98,6 +115,19 @@ func (d *Dash) auditOf(ctx context.Context, q Query) (Audit, error) {
 		out.Entries, out.More = out.Entries[:auditMost], true
 	}
 	return out, nil
+}
+
+// decided are the releases of a project, or of all, that are on their way or ended after that.
+func (m *Model) decided(project string, from time.Time) []string {
+	var out []string
+	for id, r := range m.rows {
+		if s := r.State; (project == "" || s.Project == project) && (!s.Phase.Ended() || !s.End.At.Before(from)) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	slices.Reverse(out) // the newest first: ids begin with their time
+	return out
 }
 
 func entryOf(r journal.Record) Entry {

@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"mime"
 	"net/http"
 	"slices"
 
@@ -141,6 +142,12 @@ func (d *Dash) postProject(w http.ResponseWriter, r *http.Request, p auth.Person
 func (d *Dash) post(w http.ResponseWriter, r *http.Request, p auth.Person, back string, do func(Wish) (Answer, error)) {
 	if err := r.ParseForm(); err != nil {
 		d.fail(w, r, http.StatusBadRequest, "The form did not come whole.")
+		return
+	}
+	// A program needs no token where nobody is asked who they are, and so it has to send what the API wants. A webhook of a project file
+	// that has an address of this machine sends JSON, too.
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "application/json" {
+		d.fail(w, r, http.StatusUnsupportedMediaType, "This is a form: programs ask at /api/v1.")
 		return
 	}
 	if !d.guard.Meant(p, r, r.PostForm.Get("token")) {

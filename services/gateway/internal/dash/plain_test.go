@@ -46,6 +46,7 @@ func withoutScripts(t *testing.T, _ *world, _ *webtest.Browser, base string, ids
 	post(http.StatusForbidden, "forged")
 	post(http.StatusForbidden, token[1], "Sec-Fetch-Site", "cross-site")
 	post(http.StatusForbidden, token[1], "Origin", "https://evil.example")
+	post(http.StatusUnsupportedMediaType, token[1], "Content-Type", "application/json")
 	if text := post(http.StatusOK, token[1], "Origin", base); !strings.Contains(text, "It soaks until") {
 		t.Errorf("it is told %s", text)
 	}

@@ -3,6 +3,7 @@ package dash
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"sync"
 	"time"
@@ -283,5 +284,10 @@ func (d *Dash) releaseView(ctx context.Context, id string, acts bool) (View, str
 		measured.Items = append(measured.Items, item)
 	}
 	v.Lists = append(v.Lists, story, measured)
-	return v, fmt.Sprintf("%s-%s-%d-%d", d.boot, id, shown.Row.Seq, shown.at.UnixNano()), nil
+	// What stands above the page changes by itself, and a page that comes back, from a tab in the background for one, has to get it.
+	above := fnv.New64a()
+	for _, i := range v.Lists[0].Items {
+		_, _ = above.Write([]byte(i.HTML)) // a hash takes everything
+	}
+	return v, fmt.Sprintf("%s-%s-%d-%d-%x", d.boot, id, shown.Row.Seq, shown.at.UnixNano(), above.Sum64()), nil
 }

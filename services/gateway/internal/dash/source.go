@@ -44,6 +44,7 @@ type source struct {
 
 	mu    sync.Mutex
 	heard map[string]int // releases that were heard of, and how often they were read in vain
+	lost  bool           // of more than could be noted
 	hint  chan struct{}
 }
 
@@ -106,11 +107,13 @@ func (s *source) stopsChanged() {
 	}
 }
 
-// missing tells whether nothing was read yet.
+// missing tells whether nothing was read yet, or more was heard of than could be noted.
 func (s *source) missing() bool {
 	select {
 	case <-s.hub.ready:
-		return false
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.lost
 	default:
 		return true
 	}
@@ -125,6 +128,8 @@ func (s *source) hear(subject string) {
 	s.mu.Lock()
 	if len(s.heard) < heardMost {
 		s.heard[parsed.Release] = 0
+	} else {
+		s.lost = true
 	}
 	s.mu.Unlock()
 	select {
@@ -156,7 +161,18 @@ func (s *source) look(ctx context.Context, read func(context.Context) error) tim
 }
 
 // all reads everything that matters now, at the cost that package board states.
-func (s *source) all(ctx context.Context) error {
+func (s *source) all(ctx context.Context) (err error) {
+	s.mu.Lock()
+	lost := s.lost
+	s.lost = false // what comes now may not be in what is read
+	s.mu.Unlock()
+	defer func() {
+		if err != nil && lost {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.lost = true
+		}
+	}()
 	names, err := s.catalog.Names(ctx)
 	if err != nil {
 		return err

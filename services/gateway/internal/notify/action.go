@@ -195,7 +195,7 @@ func (a *actions) say(ctx context.Context, address, text string, public bool) {
 	if public {
 		where = "in_channel"
 	}
-	body, err := json.Marshal(map[string]any{"text": text, "response_type": where, "replace_original": false})
+	body, err := json.Marshal(map[string]any{"text": notice.SlackText(text), "response_type": where, "replace_original": false})
 	if err != nil {
 		return
 	}

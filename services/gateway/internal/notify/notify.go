@@ -104,17 +104,18 @@ func (n *notifier) tell(ctx context.Context, h react.Hint, p *project.Project, w
 	var next time.Duration // until the first one is due again
 	var waiting []string   // subjects
 	var all sync.WaitGroup
-	known, err := n.known(ctx, h, p)
+	known, owns, err := n.known(ctx, h, p)
 	if err != nil {
 		return err
 	}
 	for _, to := range p.Notify {
-		if !project.Wants(to.On, what) {
+		subject := subjectOf(p.Name, to.Name)
+		wanted := project.Wants(to.On, what)
+		if !wanted && !owns[subject] { // a target that does not want it any more may have others in the batch that it drives
 			continue
 		}
-		subject := subjectOf(p.Name, to.Name)
 		all.Go(func() {
-			wait, err := n.one(ctx, h, to, subject, what, !known)
+			wait, err := n.one(ctx, h, to, subject, what, wanted && !known)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -145,22 +146,25 @@ func (n *notifier) tell(ctx context.Context, h react.Hint, p *project.Project, w
 }
 
 // known tells whether the record comes again because a batch of it waits, and has been put into all outboxes before. What was told since
-// then has been forgotten in some of them, maybe.
-func (n *notifier) known(ctx context.Context, h react.Hint, p *project.Project) (known bool, err error) {
+// then has been forgotten in some of them, maybe. owns are the outboxes in which it has a batch to drive.
+func (n *notifier) known(ctx context.Context, h react.Hint, p *project.Project) (known bool, owns map[string]bool, err error) {
 	if h.Delivered == 1 {
-		return false, nil
+		return false, nil, nil
 	}
+	owns = map[string]bool{}
 	for _, to := range p.Notify {
-		_, err := n.store.change(ctx, subjectOf(p.Name, to.Name), func(o *outbox) (bool, error) {
+		subject := subjectOf(p.Name, to.Name)
+		_, err := n.store.change(ctx, subject, func(o *outbox) (bool, error) {
 			b := o.owned(h.Seq)
+			owns[subject] = b != nil
 			known = known || b != nil && b.Spread
 			return false, nil
 		})
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 	}
-	return known, nil
+	return known, owns, nil
 }
 
 // one puts the notice into one outbox, and drives what it owns there. It returns how long that has to wait; 0: nothing is left.

@@ -337,3 +337,38 @@ func TestOutboxIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestUrgentIsNotKept: what is urgent does not wait for the morning, however much waits for it already, and however much is on its way.
+func TestUrgentIsNotKept(t *testing.T) {
+	now := time.Now()
+	n := project.SampleNotice()
+	n.Why, n.Evidence = strings.Repeat("w", 600), strings.Repeat("e", 600)
+	o := &outbox{}
+	for i := range 2 * mostItems { // over a weekend
+		n.Title = strings.Repeat("t", 300) + fmt.Sprint(i)
+		if _, err := o.put(item{Seq: uint64(i + 1), Notice: n}, now.Add(time.Hour), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range mostBytes / 2 / len(n.Evidence) { // as large as it gets
+		o.Batches[0].Items[i%len(o.Batches[0].Items)].Notice.Text += n.Evidence
+		if o.size() > mostBytes/2 {
+			break
+		}
+	}
+	urgent := uint64(10_000)
+	for ; ; urgent++ {
+		_, err := o.put(item{Seq: urgent, Notice: n}, now, now)
+		if errors.Is(err, errFull) { // it comes again in a second, when something has been sent
+			break
+		}
+		b := o.owned(urgent)
+		if b == nil || b.Due.After(now) || len(b.Items) != 1 {
+			t.Fatalf("%d: %+v", urgent, b)
+		}
+		b.claim("me", now)
+	}
+	if urgent == 10_000 {
+		t.Error("nothing urgent is told")
+	}
+}

@@ -65,9 +65,15 @@ func (o *outbox) put(i item, due, now time.Time) (news bool, err error) {
 		waits := b.Attempts == 0 && b.Due.After(now) && !b.Due.After(due)
 		return b.By == "" && (waits || b.Attempts >= gatherAfter)
 	})
-	large := len(o.Batches) > 0 && o.size() > mostBytes/2
-	if join < 0 && (large || len(o.Batches) >= mostBatches) {
-		if join = slices.IndexFunc(o.Batches, func(b batch) bool { return b.By == "" }); join < 0 {
+	size := 0
+	if len(o.Batches) > 0 {
+		size = o.size()
+	}
+	large := size > mostBytes/2
+	if join < 0 && (size > mostBytes*3/4 || len(o.Batches) >= mostBatches) {
+		// Not one that waits for longer, as what is gathered in quiet hours does: what is urgent would wait with it.
+		join = slices.IndexFunc(o.Batches, func(b batch) bool { return b.By == "" && (b.Attempts > 0 || !b.Due.After(due)) })
+		if join < 0 {
 			return false, errFull
 		}
 	}

@@ -238,3 +238,24 @@ func TestOrphans(t *testing.T) {
 		}
 	})
 }
+
+// TestNotWantedAnyMore: a record that a target does not want any more still drives the batch that it began: others are in it.
+func TestNotWantedAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", "  - { slack: { url_env: S }, group: 1h }\n")
+		e := &ear{}
+		w.begin("gateway-0", config.NotifyOut{}, e)
+		at(t, 1, "10:00")
+		w.cancels("tracer", "a")
+		at(t, 1, "10:01")
+		w.fails("tracer", "b")
+		at(t, 1, "10:10")
+		w.applies("tracer", "  - { slack: { url_env: S }, group: 1h, on: [failed] }\n")
+		at(t, 1, "12:00")
+		want(t, e, "slack", "Sat 11:00:00 a, b")
+		if err := w.acknowledged(); err != nil {
+			t.Error(err)
+		}
+	})
+}
