@@ -13,6 +13,11 @@ func TestNoPasswordIsTold(t *testing.T) {
 	if got := c.name(); got != "at nats://ana@one:4222,tls://two:4222,three" {
 		t.Errorf("%q", got)
 	}
+	for _, server := range []string{"nats://secret@one:4222", "secret@one:4222", "ana:secret@one:4222"} {
+		if got := (connection{server: server}).name(); strings.Contains(got, "secret") || !strings.Contains(got, "one:4222") {
+			t.Errorf("%q", got)
+		}
+	}
 	if got := c.arguments(); strings.Contains(got, "secret") {
 		t.Errorf("%q", got)
 	}
