@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"context"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -63,5 +66,21 @@ func TestActor(t *testing.T) {
 		if got, _ := c.actor(""); got != "operator" {
 			t.Errorf("%q: a user of the broker is %q", user, got)
 		}
+	}
+}
+
+// A shell is not blocked by a broker that takes connections and says nothing.
+func TestCompletionDoesNotWaitForTheBroker(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	a := &app{connect: connection{server: "nats://" + silent.Addr().String()}}
+	if _, err := a.openSoon(ctx); err == nil || time.Since(began) > dialWithin/2 {
+		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 }
