@@ -46,19 +46,18 @@ const (
 	linkPatience = time.Second
 	linkSlowly   = 28 // deliveries, with react's waits some ten minutes; from then on it is tried seldom
 	linkSeldom   = 10 * time.Minute
-	linkNoMore   = linkSlowly + 144 // and a day later not any more
+	linkWithin   = 24 * time.Hour // since the record was stored; after that it is not tried any more
 )
 
 // unlinked is what becomes of a hint whose record could not be added to the chain.
 func (l *look) unlinked(ctx context.Context, e journal.Entry, why error) error {
-	n := l.hint.Delivered
-	if n < linkSlowly || ctx.Err() != nil {
+	if l.hint.Delivered < linkSlowly || ctx.Err() != nil {
 		return why
 	}
 	fields := []zap.Field{
 		zap.String("project", e.State.Project), zap.String("release", e.State.Release), zap.Uint64("seq", e.Seq), zap.Error(why),
 	}
-	if n >= linkNoMore {
+	if time.Since(e.At) > linkWithin {
 		l.env.Log.Error("a release that has ended is not in the audit chain, and will not be: may this user publish sluice.audit.*?", fields...)
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -29,8 +30,14 @@ func TestLinkingKeepsNothingWaiting(t *testing.T) {
 		}
 	})
 	denied := errors.New("nothing came for 5s")
-	for n, want := range map[uint64]string{1: "again", linkSlowly: "later", linkNoMore: "never"} {
-		l.hint.Delivered = n
+	for _, c := range []struct {
+		n    uint64
+		age  time.Duration
+		want string
+	}{
+		{1, 0, "again"}, {linkSlowly, 0, "later"}, {1, 2 * linkWithin, "again"}, {linkSlowly, 2 * linkWithin, "never"},
+	} {
+		l.hint.Delivered, e.At = c.n, time.Now().Add(-c.age)
 		var later *react.LaterError
 		err, got := l.unlinked(t.Context(), e, denied), "again"
 		switch {
@@ -39,8 +46,8 @@ func TestLinkingKeepsNothingWaiting(t *testing.T) {
 		case errors.As(err, &later):
 			got = "later"
 		}
-		if got != want {
-			t.Errorf("delivery %d: %v", n, err)
+		if got != c.want {
+			t.Errorf("delivery %d after %s: %v", c.n, c.age, err)
 		}
 	}
 	stopped, stop := context.WithCancel(t.Context())
