@@ -39,6 +39,11 @@ func (c *chunks) Read(p []byte) (int, error) {
 // put stores an object. nats.go 1.55 waits for the acknowledgements of the chunks as long as its context has time; one that was lost would
 // hold a release up for all of its attempt's time. So the broker has stalledAfter for whatever it does next.
 func (c *Catalog) put(ctx context.Context, meta jetstream.ObjectMeta, r io.Reader) (*jetstream.ObjectInfo, error) {
+	if _, ok := ctx.Deadline(); !ok { // nats.go would give every chunk five seconds from its Read to its acknowledgement, on any line
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, putWithin)
+		defer done()
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stalled := time.AfterFunc(stalledAfter, func() {
@@ -51,6 +56,9 @@ func (c *Catalog) put(ctx context.Context, meta jetstream.ObjectMeta, r io.Reade
 	}
 	return info, err
 }
+
+// putWithin bounds the storing of one artifact when whoever stores it has no deadline.
+const putWithin = 24 * time.Hour
 
 // readWithin bounds the reading of one artifact when its reader has no deadline.
 const readWithin = time.Hour

@@ -114,7 +114,7 @@ func auditVerifies(t *testing.T, b *bundle) {
 		t.Errorf("nothing yet: %+v, %v", v, err)
 	}
 	first := b.ended(t)
-	if v, err = b.j.Verify(b.ctx, b.project, audit.Expect{}); err != nil || v.Unlinked != 1 || !v.Since.IsZero() {
+	if v, err = b.j.Verify(b.ctx, b.project, audit.Expect{}); err != nil || v.Unlinked != 1 || !v.Since.Equal(first.At) {
 		t.Errorf("no chain: %+v, %v", v, err)
 	}
 	if _, ok, err := b.j.Checkpoint(b.ctx, b.project); ok || err != nil {

@@ -27,7 +27,9 @@ type Verified struct {
 	// Unlinked are ended releases that the chain does not have as they are now: those that ended before there was one, or whose promoter
 	// is behind. When links were cut off the chain, their releases are among them.
 	Unlinked int
-	Since    time.Time // when the first of them ended, since there is a chain; zero when all ended before
+	// Since is when the first of them ended that should be in the chain: it ended after the first link, or its last record has a hash, which
+	// came with the chains, so that a chain that was removed as a whole, or begun anew, is told of. Zero: all ended before there were any.
+	Since time.Time
 }
 
 // Verify looks at the audit chain of a project, and at the journals of all its releases. Its error is an [*audit.Break] when something was
@@ -186,7 +188,8 @@ func (v *verification) unlinked(ctx context.Context, ids []string) error {
 			continue
 		}
 		v.out.Unlinked++
-		if at := records[len(records)-1].At; v.first != 0 && t.Last > v.first && (v.out.Since.IsZero() || at.Before(v.out.Since)) {
+		due := v.first != 0 && t.Last > v.first || t.UpTo != t.Last
+		if at := records[len(records)-1].At; due && (v.out.Since.IsZero() || at.Before(v.out.Since)) {
 			v.out.Since = at
 		}
 	}

@@ -58,6 +58,9 @@ func (r Rule) compare(t Tally, m Measurement) Tally {
 		c = *t.compared
 	}
 	t.compared = &c
+	if t.Lacking == noEarlier { // the release before had counted nothing yet, so early in its soak
+		t.Lacking = ""
+	}
 	now := *m.Counters
 	if !c.began {
 		c.began, c.mine.Count, c.base.Count = true, now.Mine, now.Base

@@ -144,7 +144,12 @@ func (a *app) untilDecided(ctx context.Context, c *client, id string, q ask, ans
 			return "", err
 		}
 	}
-	last, err := a.tellUntil(ctx, c, id, seq+1, func(r journal.Record) bool { return decided(r.State, q) })
+	last, err := a.tellUntil(ctx, c, id, seq+1, func(r journal.Record) bool {
+		if q.verb == release.Retry && r.State.Folded < seq { // not taken up yet: perhaps its beta was put back meanwhile
+			return false
+		}
+		return decided(r.State, q)
+	})
 	s, now := last.State, last.At.Local()
 	switch {
 	case ctx.Err() != nil:

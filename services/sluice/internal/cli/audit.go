@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -93,17 +94,15 @@ func (a *app) inquire(ctx context.Context, q inquiry) error {
 	}
 	out := bufio.NewWriter(a.out)
 	write, done := a.auditor(out, q)
+	var told error // why not all was written
 	err = c.journal.Transitions(ctx, from, id, func(t journal.Transition) bool {
 		if q.project != "" && t.State.Project != q.project || q.actor != "" && show.AuditedOf(t).Actor != q.actor {
 			return true
 		}
-		err = write(t)
-		return err == nil
+		told = write(t)
+		return told == nil
 	}, func(seq uint64, why error) { a.say("skipped record #%d: %v", seq, why) })
-	if err != nil {
-		return err
-	}
-	return done()
+	return cmp.Or(told, err, done())
 }
 
 // auditor writes transitions as they are asked for. What it returns second is called at the end.

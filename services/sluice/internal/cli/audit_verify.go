@@ -232,7 +232,7 @@ not change them; sluice audit verify --checkpoint proves that the chains still h
 	}
 	cmd.Flags().StringVar(&project, "project", "", "only this `project`")
 	_ = cmd.RegisterFlagCompletionFunc("project", a.completeProjects) // there is such a flag
-	return cmd
+	return codes(cmd, Broken)
 }
 
 func (a *app) tellCheckpoints(ctx context.Context, c *client, names []string) error {

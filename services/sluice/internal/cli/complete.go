@@ -89,7 +89,7 @@ func (a *app) completeProjects(cmd *cobra.Command, args []string, _ string) ([]s
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 	defer cancel()
-	c, err := a.open(ctx)
+	c, err := a.openSoon(ctx)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -100,6 +100,25 @@ func (a *app) completeProjects(cmd *cobra.Command, args []string, _ string) ([]s
 
 // completeWithin bounds how long a shell waits for a completion.
 const completeWithin = 2 * time.Second
+
+// openSoon is open, for no longer than ctx: a connection attempt, of which there is one for each server, does not know of it.
+func (a *app) openSoon(ctx context.Context) (*client, error) {
+	type opened struct {
+		c   *client
+		err error
+	}
+	got := make(chan opened, 1)
+	go func() {
+		c, err := a.open(ctx)
+		got <- opened{c, err}
+	}()
+	select {
+	case o := <-got:
+		return o.c, o.err
+	case <-ctx.Done(): // the process ends, and with it the attempt
+		return nil, ctx.Err()
+	}
+}
 
 // completeLive completes live releases, by their version and by their project.
 func (a *app) completeLive(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -126,7 +145,7 @@ func (a *app) completeReleases(
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 	defer cancel()
-	c, err := a.open(ctx)
+	c, err := a.openSoon(ctx)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -64,8 +64,15 @@ func (c connection) name() string {
 	var out []string
 	for one := range strings.SplitSeq(c.server, ",") {
 		one = strings.TrimSpace(one)
+		if strings.Contains(one, "@") && !strings.Contains(one, "://") {
+			one = "nats://" + one // as nats.go reads it
+		}
 		if u, err := url.Parse(one); err == nil && u.User != nil {
-			u.User = url.User(u.User.Username())
+			if _, ok := u.User.Password(); ok {
+				u.User = url.User(u.User.Username())
+			} else { // a token
+				u.User = nil
+			}
 			one = u.String()
 		}
 		out = append(out, one)

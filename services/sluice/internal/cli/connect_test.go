@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"context"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
@@ -12,6 +15,11 @@ func TestNoPasswordIsTold(t *testing.T) {
 	c := connection{server: "nats://ana:secret@one:4222, tls://two:4222,three"}
 	if got := c.name(); got != "at nats://ana@one:4222,tls://two:4222,three" {
 		t.Errorf("%q", got)
+	}
+	for _, server := range []string{"nats://secret@one:4222", "secret@one:4222", "ana:secret@one:4222"} {
+		if got := (connection{server: server}).name(); strings.Contains(got, "secret") || !strings.Contains(got, "one:4222") {
+			t.Errorf("%q", got)
+		}
 	}
 	if got := c.arguments(); strings.Contains(got, "secret") {
 		t.Errorf("%q", got)
@@ -58,5 +66,21 @@ func TestActor(t *testing.T) {
 		if got, _ := c.actor(""); got != "operator" {
 			t.Errorf("%q: a user of the broker is %q", user, got)
 		}
+	}
+}
+
+// A shell is not blocked by a broker that takes connections and says nothing.
+func TestCompletionDoesNotWaitForTheBroker(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	a := &app{connect: connection{server: "nats://" + silent.Addr().String()}}
+	if _, err := a.openSoon(ctx); err == nil || time.Since(began) > dialWithin/2 {
+		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 }

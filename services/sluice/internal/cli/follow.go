@@ -154,8 +154,13 @@ func (c *client) elsewhere(ctx context.Context, m merging, h handedIn) error {
 }
 
 // followRelease tells what happens to a release until its end, and turns that into an exit code.
+//
+// An end that the release has left since, as one that failed and was retried, or was promoted and is rolled back, is none.
 func (a *app) followRelease(ctx, waiting context.Context, c *client, id string, timeout time.Duration) error {
-	last, err := a.tellUntil(waiting, c, id, 0, func(r journal.Record) bool { return r.State.Phase.Ended() })
+	reading, cancel := within(waiting)
+	now, _ := c.journal.Load(reading, id) // when it can not be read, the first end is taken
+	cancel()
+	last, err := a.tellUntil(waiting, c, id, 0, func(r journal.Record) bool { return r.Seq >= now.Seq && r.State.Phase.Ended() })
 	switch {
 	case ctx.Err() != nil:
 		a.say("no longer watched from here; it goes on: sluice log %s", show.First(id))

@@ -114,3 +114,19 @@ func TestTheNameInCredentials(t *testing.T) {
 		}
 	}
 }
+
+// TestATokenIsNoName: a token in the server's URL is a secret, and does not get into the subjects of requests.
+func TestATokenIsNoName(t *testing.T) {
+	s := natstest.One(t, natstest.Listen())
+	t.Setenv("NATS_USER", "")
+	t.Setenv("USER", "ana")
+	a := &app{connect: connection{server: strings.Replace(s.URL(), "nats://", "nats://s3cr3t@", 1)}}
+	c, err := a.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if got, err := c.actor(""); got != "ana" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}

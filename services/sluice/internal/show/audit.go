@@ -32,7 +32,7 @@ func AuditedOf(t journal.Transition) Audited {
 	s, said := t.State, release.SaidOf(t.Event)
 	a := Audited{
 		At: t.At.UTC(), Project: s.Project, Version: s.Version, Release: s.Release, Event: t.Type, Phase: string(s.Phase),
-		Actor: cmp.Or(said.By, serviceOf(t.Record)), Reason: said.Reason, Cause: t.Cause, Service: t.Service, Seq: t.Seq, Hash: t.Hash.String(),
+		Actor: cmp.Or(said.By, nameless(t.Event), serviceOf(t.Record)), Reason: said.Reason, Cause: t.Cause, Service: t.Service, Seq: t.Seq, Hash: t.Hash.String(),
 	}
 	switch e := t.Event.(type) { //nolint:gochecksumtype // these have evidence
 	case release.WasCancelled:
@@ -41,6 +41,20 @@ func AuditedOf(t journal.Transition) Audited {
 		a.Evidence = e.Evidence
 	}
 	return a
+}
+
+// nameless is who asked for what no service does by itself, and gave no name: sluice.cancel.<release> has none. Empty for other events.
+func nameless(e release.Event) string {
+	switch e := e.(type) { //nolint:gochecksumtype // the others are the services' own
+	case release.WasCancelled, release.WasExpedited, release.WasExtended, release.WasApproved, release.WasRetried, release.WasRecalled,
+		release.WasResumed, release.WasRefused:
+		return "somebody"
+	case release.WasHeld:
+		if !e.Holding.System {
+			return "somebody"
+		}
+	}
+	return ""
 }
 
 // serviceOf is the service that stored the record, without its instance.
