@@ -69,7 +69,7 @@ LONGEST := ./services/sluice ./pkg/driver/npm ./services/e2e
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests, most with the race detector
 	.ci/race -p=3 -timeout=15m $(LONGEST) $$(go list work | grep -vFx "$$(go list $(PURE))")
-	{ $(ALONE) ./services/e2e $(PURE) && $(ALONE) $(FAST) ./pkg/driver/aws ./services/e2e/watchsim ./services/watcher; } & \
+	{ $(ALONE) ./services/e2e $(PURE) && $(ALONE) $(FAST) ./pkg/driver/aws ./pkg/driver/npm ./services/e2e/watchsim ./services/watcher; } & \
 	other=$$!; failed=0; $(ALONE) $(FAST) ./services/e2e/chaos ./services/promoter ./services/gateway/internal/dash || failed=1; wait $$other && exit $$failed
 
 .PHONY: model

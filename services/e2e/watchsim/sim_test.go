@@ -22,7 +22,7 @@ func atMost(soaks int, chance float64) int {
 func TestFalseAlarms(t *testing.T) {
 	s := setup{soaks: 1000, seed: 7, alpha: 0.01}
 	if raceDetector { // make test runs all of them without
-		s.soaks = 100
+		s.soaks = 20
 	}
 	for _, k := range kinds() {
 		k.methods = only(k.methods, "sequential")

@@ -246,8 +246,8 @@ func (g *Guard) secure() bool { return strings.HasPrefix(g.cfg.URL, "https://") 
 // cookie is the session's name.
 func (g *Guard) cookie() string { return g.named(cookieName) }
 
-// named is a cookie's name. With the prefix a browser takes it only by https, from this host, for all of it: another host of the same domain
-// can not set it, and so not sign somebody in as somebody else.
+// named is a cookie's name. With the prefix a browser takes it only by https, from this host, for all of it: another host of the same
+// domain can not set it, and so not sign somebody in as somebody else.
 func (g *Guard) named(name string) string {
 	if g.secure() {
 		return "__Host-" + name

@@ -181,7 +181,7 @@ func (p *provider) person(ctx context.Context, code string, was waiting) (Person
 func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
 	text, _ := claims[cfg.Name].(string)
 	// https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims; some providers write it as a text, and many write nothing.
-	if v := claims["email_verified"]; cfg.Name == "email" && (v == false || v == "false") {
+	if v := claims["email_verified"]; cfg.Name == "email" && v != nil && fmt.Sprint(v) == "false" {
 		return Person{}, errors.New("the claim email: the provider has not verified it, and it may be somebody else's")
 	}
 	name, err := Name(text)

@@ -32,7 +32,8 @@ func AuditedOf(t journal.Transition) Audited {
 	s, said := t.State, release.SaidOf(t.Event)
 	a := Audited{
 		At: t.At.UTC(), Project: s.Project, Version: s.Version, Release: s.Release, Event: t.Type, Phase: string(s.Phase),
-		Actor: cmp.Or(said.By, nameless(t.Event), serviceOf(t.Record)), Reason: said.Reason, Cause: t.Cause, Service: t.Service, Seq: t.Seq, Hash: t.Hash.String(),
+		Actor: cmp.Or(said.By, nameless(t.Event), serviceOf(t.Record)), Reason: said.Reason, Cause: t.Cause, Service: t.Service,
+		Seq: t.Seq, Hash: t.Hash.String(),
 	}
 	switch e := t.Event.(type) { //nolint:gochecksumtype // these have evidence
 	case release.WasCancelled:
