@@ -57,8 +57,8 @@ chaos: ## Break brokers and services for CHAOS_FOR (10m) and check every promise
 # What is run without the race detector, too, beside all of services/e2e: large, or about programs that it does not reach into.
 FAST := -run='^(TestChaos|TestClocksDecideNothing|TestRace|TestAThousandSoaks|TestFalseAlarms|TestConformance|TestAFloodIsRead|TestWhatTheStreamDropped|TestMany$$)'
 
-# One package after the other: two rows of them fill two cores.
-ALONE := go test -count=1 -timeout=15m -p=1
+# One package after the other: two rows of them fill two cores. What go vet has to say is said by make vet.
+ALONE := go test -count=1 -vet=off -timeout=15m -p=1
 
 # What has one goroutine, and thinks long: the race detector makes it many times slower and has nothing to find.
 PURE := ./pkg/release ./pkg/release/exhaustive
@@ -68,9 +68,9 @@ LONGEST := ./services/sluice ./pkg/driver/npm ./services/e2e
 
 .PHONY: test
 test: c-compiler $(NATSCLI) ## Run all tests, most with the race detector
-	.ci/race -p=3 -timeout=15m $(LONGEST) $$(go list work | grep -vFx "$$(go list $(PURE))")
-	{ $(ALONE) ./services/e2e $(PURE) && $(ALONE) $(FAST) ./pkg/driver/aws ./pkg/driver/npm ./services/e2e/watchsim ./services/watcher; } & \
-	other=$$!; failed=0; $(ALONE) $(FAST) ./services/e2e/chaos ./services/promoter ./services/gateway/internal/dash || failed=1; wait $$other && exit $$failed
+	.ci/race -vet=off -p=3 -timeout=15m $(LONGEST) $$(go list work | grep -vFx "$$(go list $(PURE))")
+	{ $(ALONE) ./services/e2e $(PURE) && $(ALONE) $(FAST) ./services/e2e/watchsim ./services/watcher; } & \
+	other=$$!; failed=0; $(ALONE) $(FAST) ./services/e2e/chaos ./services/promoter ./services/gateway/internal/dash ./pkg/driver/aws ./pkg/driver/npm || failed=1; wait $$other && exit $$failed
 
 .PHONY: model
 model: ## Search the model of the protocol in its large sizes: minutes, and some GiB of memory

@@ -39,7 +39,7 @@ func TestDelay(t *testing.T) {
 		day = 2 * time.Hour
 	}
 	long := fmt.Sprintf("soak: { delay: %s }", 3*day)
-	none := time.Duration(0)
+	none, hour := time.Duration(0), time.Hour
 	for name, c := range map[string]struct {
 		soak  string
 		delay *time.Duration
@@ -48,7 +48,7 @@ func TestDelay(t *testing.T) {
 		"none in the project":  {"soak: { delay: 0s }", nil, 0},
 		"none in the merge":    {"", &none, 0},
 		"three days":           {long, nil, 3 * day},
-		"the merge's, not 72h": {long, &day, day},
+		"the merge's, not 72h": {long, &hour, hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {

@@ -40,8 +40,8 @@ import (
 // bubbles five times slower, and does not reach into programs; each service has its own tests with it.
 func raced() []string {
 	return []string{
-		"PromotedByItself", "KilledAtEvery", "CancelAtEveryPhase", "HoldResumeExtendExpedite", "PauseRacesTheClaim", "RollbackMeetsTheNextClaim",
-		"LaneIsNotTaken", "SupersedeStormWithCrashes", "Stages", "Bake$", "APersonDecides", "OnlyWhatIsNewCancels", "RestartWithManyReleases",
+		"PromotedByItself", "KilledAtEveryStep", "KilledAtEveryAck$", "CancelAtEveryPhase", "HoldResumeExtendExpedite", "PauseRacesTheClaim",
+		"RollbackMeetsTheNextClaim", "LaneIsNotTaken", "Stages", "Bake$", "APersonDecides", "OnlyWhatIsNewCancels", "RestartWithManyReleases",
 		"Retry$", "Needs",
 	}
 }

@@ -162,10 +162,16 @@ func (g *Guard) Who(r *http.Request) (Person, bool) {
 	return g.bySession(c.Value)
 }
 
-// Here tells whether the browser believes to talk to a host that this is. Where people prove who they are it does not matter.
+// Here tells whether whoever asks is on this machine, and believes to talk to it: what comes through a proxy comes from anywhere. Where
+// people prove who they are it does not matter.
 func (g *Guard) Here(r *http.Request) bool {
 	if !g.Open() {
 		return true
+	}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
 	}
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {

@@ -79,6 +79,25 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// Where nobody is asked, only who is on this machine is let in: no site that resolves its name to it, and nobody by a proxy.
+func TestHere(t *testing.T) {
+	open, asking := guard(t, config.Dashboard{Listen: config.DashboardListen}), guard(t, people())
+	for name, r := range map[string]*http.Request{
+		"another host": request(), "by a proxy": request("X-Forwarded-For", "192.0.2.1"), "by a modern one": request("Forwarded", "for=192.0.2.1"),
+	} {
+		if name != "another host" {
+			r.Host = "127.0.0.1:8082"
+		}
+		if open.Here(r) || !asking.Here(r) {
+			t.Errorf("%s: let in where nobody is asked, or not let in where everybody is", name)
+		}
+	}
+	r := request()
+	if r.Host = "localhost:8082"; !open.Here(r) {
+		t.Error("who is here is not let in")
+	}
+}
+
 func TestSession(t *testing.T) {
 	cfg := people()
 	cfg.SessionKeyEnv = "TEST_KEY"

@@ -145,7 +145,8 @@ func (d *Dash) around(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		if !d.guard.Here(r) {
-			d.fail(w, r, http.StatusMisdirectedRequest, "This dashboard asks nobody who they are, and so answers only to names of this machine.")
+			d.fail(w, r, http.StatusMisdirectedRequest,
+				"This dashboard asks nobody who they are, and so answers only on this machine, by its names, and not through a proxy.")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
