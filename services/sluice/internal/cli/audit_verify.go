@@ -32,9 +32,9 @@ when nothing was removed or changed, and with 8 otherwise, naming the first plac
 
 The end of a chain is proven by a checkpoint, which the promoter signs with every link, if it has a seed (SLUICE_AUDIT_SEED_FILE; sluice up
 makes one). Keep checkpoints where the broker's administrators can not change them: those of sluice audit checkpoint, or the promoter's log
-lines "audit checkpoint"; and the key, which is in them. Give the seed to every promoter: a link
-without a signature after signed ones is told, and with --key it is a break. Without checkpoints, links that were removed from the end of a
-chain are not seen; only that the chain lacks releases that have ended is told. The last record of a release on its way is covered when it has ended.
+lines "audit checkpoint"; and the key, which is in them. Give the seed to every promoter: a link without a signature after signed ones
+is told, and with --key it is a break. Without checkpoints, links that were removed from the end of a chain are not seen; only that the
+chain lacks releases that have ended is told. The last record of a release on its way is covered when it has ended.
 
 Records that were stored before there were hashes are told of, and are no break.`,
 		Example: "  sluice audit verify\n  sluice audit verify --project tracer --checkpoint checkpoints.jsonl --key UA…",
