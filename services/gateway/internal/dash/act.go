@@ -46,6 +46,8 @@ type Wish struct {
 	By     string `json:"by"`    // extend: 30m
 	Force  bool   `json:"force"` // expedite
 	For    string `json:"for"`   // freeze: 48h; empty: until somebody unfreezes
+
+	Key string `json:"-"` // of what may be sent again, and counts once; empty: it has none
 }
 
 // Answer is what became of it.
@@ -88,7 +90,7 @@ func (d *Dash) ask(ctx context.Context, p auth.Person, id string, wish Wish) (An
 	if err != nil {
 		return Answer{}, err
 	}
-	seq, err := d.publish(ctx, topology.Request(wish.Verb, id, p.Name), body)
+	seq, err := d.store(ctx, wish, topology.Request(wish.Verb, id, p.Name), body)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -111,6 +113,21 @@ func (d *Dash) reasoned(ctx context.Context, name, verb, reason string) error {
 
 // clean is a reason in one line, as it will stand in the journal.
 func clean(text string) string { return releasepb.Line(strings.TrimSpace(text), releasepb.MaxReason) }
+
+// store stores a request, once for its key. What stops a release for good waits for no look at what was asked before, and twice is the
+// same as once.
+func (d *Dash) store(ctx context.Context, wish Wish, subject string, body []byte) (uint64, error) {
+	if wish.Key == "" || wish.Verb == topology.VerbCancel || wish.Verb == topology.VerbHold {
+		return d.publish(ctx, subject, body)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin) // as there
+	defer cancel()
+	seq, _, err := d.journal.AskOnce(ctx, subject, body, wish.Key)
+	if errors.Is(err, journal.ErrOtherKey) {
+		return 0, errWrong("this was sent before, and asked for something else: nothing more is asked; begin anew to ask for both")
+	}
+	return seq, err
+}
 
 // publish stores a message on SLUICE and returns its sequence. Only an acknowledgement of that very stream counts.
 func (d *Dash) publish(ctx context.Context, subject string, body []byte) (uint64, error) {
@@ -302,7 +319,8 @@ func status(err error) (int, string) {
 	case errors.Is(err, catalog.ErrUnknownProject):
 		return http.StatusNotFound, "There is no project of that name."
 	}
-	return http.StatusServiceUnavailable, "The broker does not answer: it may be stored or not, and doing it again is harmless."
+	return http.StatusServiceUnavailable, "The broker does not answer: it may be stored or not. " +
+		"The same form, or a request with the same Idempotency-Key, may be sent again: it counts once."
 }
 
 func sentence(text string) string {

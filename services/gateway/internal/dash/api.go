@@ -202,7 +202,12 @@ func (d *Dash) apiAsk(w http.ResponseWriter, r *http.Request, p auth.Person, do 
 		d.fail(w, r, http.StatusBadRequest, "The body can not be read: want JSON with reason, by, for, force.")
 		return
 	}
-	wish.Verb = r.PathValue("verb")
+	key, err := keyOf(r.Header.Get("Idempotency-Key"))
+	if err != nil {
+		d.fail(w, r, http.StatusBadRequest, sentence(err.Error()))
+		return
+	}
+	wish.Verb, wish.Key = r.PathValue("verb"), key
 	a, err := do(wish)
 	if err != nil {
 		code, text := status(err)

@@ -24,6 +24,7 @@ type described struct {
 	*testing.T
 	base   string
 	token  string
+	header http.Header
 	routes routers.Router
 	seen   map[string]bool // the operations and statuses that were tried
 }
@@ -58,6 +59,9 @@ func (d *described) call(method, path, send string, want int) map[string]any {
 	}
 	if send != "" {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, values := range d.header {
+		req.Header[name] = values
 	}
 	if d.token != "" {
 		req.Header.Set("Authorization", "Bearer "+d.token)

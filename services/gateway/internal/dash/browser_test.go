@@ -38,7 +38,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"looks", looks}, {"board", board}, {"cancel by click", cancelByClick}, {"expedite by keyboard", expediteByKeyboard},
 		{"a failing release turns red", turnsRed}, {"stops", stops}, {"without scripts", withoutScripts},
-		{"the API", api}, {"roles", roles}, {"login", login}, {"names of others", namesOfOthers},
+		{"the API", api}, {"once", once}, {"roles", roles}, {"login", login}, {"names of others", namesOfOthers},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			w := *w

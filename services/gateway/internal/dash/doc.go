@@ -39,6 +39,9 @@
 // # What fails
 //
 // While the broker is away the pages show what was known last, and say so. A request whose acknowledgement does not come is told as
-// such: it may be stored or not, and doing it again is harmless. What is listed as read for the page (a journal, evidence, the audit)
-// is bounded in number and time.
+// such: it may be stored or not. Sending the same form again is harmless, be it by a double click, after a lost answer or a day later,
+// and by another gateway: it has a key, and so is stored once ([journal.Journal.AskOnce]). Programs send one as Idempotency-Key. A cancel
+// or a hold has no use for it, twice is the same as once; nor have pauses and freezes, where the last word counts. Without a key, from
+// the command line or by plain nats, an extend that is sent twice extends twice. What is listed as read for the page (a journal,
+// evidence, the audit) is bounded in number and time.
 package dash

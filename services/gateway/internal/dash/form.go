@@ -1,12 +1,16 @@
 package dash
 
 import (
+	"crypto/rand"
+	"fmt"
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
@@ -21,6 +25,7 @@ type Form struct {
 	Action      string // where it is sent
 	Back        string
 	Token       string
+	Key         string // by which it counts once, however often it is sent
 	Danger      bool
 	Needs       bool // it needs a reason
 	Extend      bool // it asks by how much
@@ -113,6 +118,7 @@ func (d *Dash) askProject(w http.ResponseWriter, r *http.Request, p auth.Person)
 
 // form answers with a form: for our script by itself, else as a page.
 func (d *Dash) form(w http.ResponseWriter, r *http.Request, p auth.Person, f Form) {
+	f.Key = rand.Text()
 	if isPart(r) {
 		d.write(w, r, http.StatusOK, "form", f)
 		return
@@ -138,6 +144,21 @@ func (d *Dash) postProject(w http.ResponseWriter, r *http.Request, p auth.Person
 	d.post(w, r, p, back, func(wish Wish) (Answer, error) { return d.stop(r.Context(), p, scope, wish) })
 }
 
+// keyOf is the key of what may be sent again, as a form has it, or as Idempotency-Key, which is a string in quotes there:
+// https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header#section-2.1
+func keyOf(text string) (string, error) {
+	if len(text) > 1 && strings.HasPrefix(text, `"`) && strings.HasSuffix(text, `"`) {
+		text = text[1 : len(text)-1]
+	}
+	odd := func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("-._:+", r)
+	}
+	if len(text) > journal.MaxOnce || strings.ContainsFunc(text, odd) {
+		return "", fmt.Errorf("the key can not be used: want at most %d letters, digits and - . _ : +, such as a UUID", journal.MaxOnce)
+	}
+	return text, nil
+}
+
 // post takes a form, and answers with what became of it.
 func (d *Dash) post(w http.ResponseWriter, r *http.Request, p auth.Person, back string, do func(Wish) (Answer, error)) {
 	if err := r.ParseForm(); err != nil {
@@ -154,9 +175,14 @@ func (d *Dash) post(w http.ResponseWriter, r *http.Request, p auth.Person, back 
 		d.fail(w, r, http.StatusForbidden, "This form is not from your session: nothing was done. Load the page again.")
 		return
 	}
+	key, err := keyOf(r.PostForm.Get("key"))
+	if err != nil {
+		d.fail(w, r, http.StatusBadRequest, sentence(err.Error()))
+		return
+	}
 	a, err := do(Wish{
 		Verb: r.PathValue("verb"), Reason: r.PostForm.Get("reason"), By: r.PostForm.Get("by"), For: r.PostForm.Get("for"),
-		Force: r.PostForm.Get("force") != "",
+		Force: r.PostForm.Get("force") != "", Key: key,
 	})
 	if err != nil {
 		code, text := status(err)

@@ -283,5 +283,9 @@ func (c *client) publishTo(ctx context.Context, stream, subject string, body []b
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		return 0, c.unprepared(jetstream.ErrStreamNotFound)
 	}
+	if s, perr := topology.ParseSubject(subject); perr == nil && s.Verb == topology.VerbExtend {
+		return 0, fmt.Errorf("no acknowledgement for %s (%w): it may be stored or not; doing it again may extend it twice: look at `sluice show` first",
+			subject, err)
+	}
 	return 0, fmt.Errorf("no acknowledgement for %s (%w): it may be stored or not; doing it again is harmless", subject, err)
 }

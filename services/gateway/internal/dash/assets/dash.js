@@ -168,7 +168,7 @@
       form.removeAttribute('aria-busy');
       let said = form.querySelector('.note');
       if (!said) { said = document.createElement('p'); said.className = 'note'; said.setAttribute('role', 'alert'); form.append(said); }
-      said.textContent = 'The gateway does not answer: it may be stored or not, and doing it again is harmless.';
+      said.textContent = 'The gateway does not answer: it may be stored or not, and sending this form again is harmless: it counts once.';
     }
   });
   dialog?.addEventListener('click', (e) => { if (e.target === dialog) dialog.close(); });
