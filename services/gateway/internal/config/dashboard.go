@@ -55,6 +55,14 @@ type OIDC struct {
 	Roles      map[Role][]string
 }
 
+// tokens are those of a file, which may have no such section.
+func (d *Dashboard) tokens() []Token {
+	if d == nil {
+		return nil
+	}
+	return d.Tokens
+}
+
 // Open tells whether nobody is asked who they are.
 func (d *Dashboard) Open() bool { return len(d.Tokens) == 0 && d.OIDC == nil }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -12,7 +13,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 // NotifyOut says how those are told whom the project files name under notify.
@@ -29,7 +29,13 @@ type NotifyOut struct {
 type SlackActions struct {
 	SecretEnv  string // of the signing secret; exactly one of the two is set
 	SecretFile string
-	Users      map[string]string // from Slack's id of a user to the name under which requests are published
+	Users      map[string]SlackUser // by Slack's id of a user; nobody else may act
+}
+
+// SlackUser is somebody who may press buttons, or, as a viewer, may not.
+type SlackUser struct {
+	Name string // under which requests are published
+	Role Role
 }
 
 const (
@@ -85,7 +91,7 @@ func (s section) slack() *SlackActions {
 		return nil
 	}
 	out := &SlackActions{
-		SecretEnv: in.text("secret_env", checkVariable), SecretFile: in.text("secret_file", notEmpty), Users: map[string]string{},
+		SecretEnv: in.text("secret_env", checkVariable), SecretFile: in.text("secret_file", notEmpty), Users: map[string]SlackUser{},
 	}
 	switch {
 	case in.has("secret_env") && in.has("secret_file"):
@@ -93,7 +99,7 @@ func (s section) slack() *SlackActions {
 	case !in.has("secret_env") && !in.has("secret_file"):
 		s.fail(in.at("secret_env"), "is missing: name the variable, or with secret_file the file, that holds the app's signing secret")
 	}
-	in.need("users", "who may act, as in users: { U024BE7LH: ana }")
+	in.need("users", "who may act, as in users: { U024BE7LH: { name: ana, role: operator } }")
 	path := in.at("users")
 	mapping, ok := in.values["users"].(*ast.MappingNode)
 	if in.has("users") && (!ok || len(mapping.Values) == 0 || len(mapping.Values) > mostSlackUsers) {
@@ -111,24 +117,43 @@ func (s section) slack() *SlackActions {
 			continue
 		}
 		s.place(field, tokenPosition(entry.Key.GetToken()), value)
-		out.Users[id] = s.scalar(field, value, checkSlackActor)
+		out.Users[id] = s.slackUser(field, value)
 	}
 	return out
 }
 
+// slackUser reads a name, or a name and a role.
+func (d *decoder) slackUser(path string, node ast.Node) SlackUser {
+	if _, ok := node.(*ast.MappingNode); !ok {
+		return SlackUser{Name: d.scalar(path, node, checkPerson)}
+	}
+	in, ok := d.section(path, node, "name", "role")
+	if !ok {
+		return SlackUser{}
+	}
+	in.need("name", "under which requests are published")
+	return SlackUser{Name: in.text("name", checkPerson), Role: Role(in.text("role", oneOf(Viewer, Operator, Admin)))}
+}
+
+// slackRoles gives everybody in Slack a role: what they have by a token of the dashboard they have there, too, and who has none operates.
+func (s section) slackRoles(users map[string]SlackUser, d *Dashboard) {
+	for id, user := range users {
+		known := Role("")
+		for _, t := range d.tokens() {
+			if t.Name == user.Name {
+				known = t.Role
+			}
+		}
+		if known != "" && user.Role != "" && user.Role != known {
+			s.fail("notify.slack.users."+id, "%s is %s here, and %s in dashboard.tokens: make it the same", user.Name, user.Role, known)
+		}
+		user.Role = cmp.Or(user.Role, known, Operator)
+		users[id] = user
+	}
+}
+
 // slackUser is an id as https://docs.slack.dev/reference/objects/user-object has it.
 var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,20}$`)
-
-// checkSlackActor keeps the names under which services ask things from people.
-func checkSlackActor(name string) error {
-	if err := topology.CheckActor(name); err != nil {
-		return err
-	}
-	if slices.Contains([]string{"publisher", "stager", "promoter", "watcher", "gateway", "sluice"}, name) {
-		return fmt.Errorf("%s is the name of a service of Sluice: choose another", quote(name))
-	}
-	return nil
-}
 
 func checkDashboard(text string) error {
 	u, err := url.Parse(text)

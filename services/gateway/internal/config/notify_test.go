@@ -21,7 +21,8 @@ func TestNotify(t *testing.T) {
 	}
 	n := c.Notify
 	if n == nil || n.Dashboard != "https://sluice.example.com" || n.MaxAge != 24*time.Hour || n.Attempts != 100 || n.Slack.SecretEnv != "SLACK_SIGNING_SECRET" ||
-		len(n.Slack.Users) != 2 || n.Slack.Users["U024BE7LH"] != "ana" {
+		len(n.Slack.Users) != 2 || n.Slack.Users["U024BE7LH"] != (config.SlackUser{Name: "ana", Role: config.Operator}) ||
+		n.Slack.Users["W1234567890"] != (config.SlackUser{Name: "ben", Role: config.Operator}) {
 		t.Errorf("%+v", n)
 	}
 	if n.May("SLACK_URL", "") != nil || n.May("", "") != nil {
@@ -75,6 +76,35 @@ gateway.yaml:11:44: notify.slack.users: "W1" is not Slack's id of a user, such a
 	for _, src := range []string{"notify: { slack: {} }", "notify: { slack: { secret_env: A } }", "notify: { slack: { secret_env: A, users: [] } }", "notify: 1"} {
 		if _, err := config.Parse("gateway.yaml", []byte(src)); err == nil {
 			t.Errorf("%s is taken", src)
+		}
+	}
+}
+
+// TestSlackRoles: somebody has one role, by whichever way they come.
+func TestSlackRoles(t *testing.T) {
+	const file = `dashboard: { tokens: [ { name: vera, role: viewer, token_env: A }, { name: ada, role: admin, token_env: B } ] }
+notify: { slack: { secret_env: S, users: { U11: vera, U12: ada, U13: ben, U14: { name: cleo, role: viewer }, U15: { name: ada, role: admin } } } }
+`
+	c, err := config.Parse("gateway.yaml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]config.Role{
+		"U11": config.Viewer, "U12": config.Admin, "U13": config.Operator, "U14": config.Viewer, "U15": config.Admin,
+	} {
+		if got := c.Notify.Slack.Users[id]; got.Role != want {
+			t.Errorf("%s is %+v, want %s", id, got, want)
+		}
+	}
+	for users, want := range map[string]string{
+		"{ U11: { name: ada, role: viewer } }": "gateway.yaml:2:44: notify.slack.users.U11: ada is viewer here, and admin in dashboard.tokens",
+		"{ U11: { role: viewer } }":            "users.U11.name: is missing",
+		"{ U11: { name: ada, role: owner } }":  "allowed: viewer, operator, admin",
+		"{ U11: [ada] }":                       "must be text",
+	} {
+		src := file[:strings.Index(file, "notify:")] + "notify: { slack: { secret_env: S, users: " + users + " } }\n"
+		if _, err := config.Parse("gateway.yaml", []byte(src)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", users, err)
 		}
 	}
 }

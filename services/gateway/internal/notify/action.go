@@ -20,6 +20,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/service"
@@ -37,7 +38,6 @@ const (
 	freshFor     = 5 * time.Minute // https://docs.slack.dev/authentication/verifying-requests-from-slack
 	actWithin    = 2 * time.Second // the broker has; Slack waits for three
 	answerWithin = 800 * time.Millisecond
-	pressed      = "pressed in Slack"
 )
 
 // Actions answers what people press in Slack, and leaves everything else to next.
@@ -153,11 +153,15 @@ func verify(secret string, header http.Header, body []byte, now time.Time) ([]by
 func (a *actions) act(
 	ctx context.Context, user string, verb release.Verb, id string, signature []byte,
 ) (text string, public bool, err error) {
-	actor, known := a.cfg.Users[user]
+	person, known := a.cfg.Users[user]
+	actor := person.Name
 	switch {
 	case !known:
 		a.env.Log.Warn("somebody unknown pressed a button in Slack", zap.String("user", releasepb.Line(user, 32)))
 		return fmt.Sprintf("You may not do that: %s is not in the table of users of Sluice's gateway.", releasepb.Line(user, 32)), false, nil
+	case person.Role != config.Operator && person.Role != config.Admin:
+		a.env.Log.Warn("somebody who only looks pressed a button in Slack", zap.String("actor", actor), zap.String("role", string(person.Role)))
+		return fmt.Sprintf("You may not do that: the role of %s is %s, and this needs operator.", actor, person.Role), false, nil
 	case !slices.Contains(release.Verbs(), verb) || verb == release.Extend || topology.Release(id) == "":
 		return "Nothing is done: this button is of another version of Sluice.", false, nil
 	}
@@ -167,6 +171,9 @@ func (a *actions) act(
 	}
 	if err != nil {
 		return "", false, err
+	}
+	if why, err := a.unreasoned(ctx, e.State.Project, verb, id); err != nil || why != "" {
+		return why, false, err
 	}
 	// What is sent again, by whoever has seen it, is not done again.
 	once := topology.Notify(e.State.Project, fingerprint(string(signature)))
@@ -178,11 +185,25 @@ func (a *actions) act(
 	if err != nil {
 		return "", false, err
 	}
-	if err := serve.Ask(ctx, a.env, verb, id, actor, pressed); err != nil {
+	if err := serve.Ask(ctx, a.env, verb, id, actor, ""); err != nil {
 		return "", false, err
 	}
 	a.env.Log.Info("a button was pressed in Slack", zap.String("release", id), zap.String("verb", string(verb)), zap.String("actor", actor))
 	return fmt.Sprintf("%s asked to %s %s %s. What comes of it: sluice show %s", actor, verb, e.State.Project, e.State.Version, id), true, nil
+}
+
+// unreasoned tells how it is done where a project wants to know why: a button can not say that. A project file that can not be read wants
+// nothing, as everywhere: its releases must be stopped, too.
+func (a *actions) unreasoned(ctx context.Context, name string, verb release.Verb, id string) (string, error) {
+	if !project.Accountable(string(verb)) {
+		return "", nil
+	}
+	if p, _, err := a.env.Catalog.Current(ctx, name); err != nil || !p.Reasons {
+		return "", ctx.Err()
+	}
+	how := notice.Act(verb, id)
+	return fmt.Sprintf("Nothing is done: project %s wants a reason for this, which a button does not have. Say it with\n%s\nor\n%s",
+		name, how.Sluice, how.NATS), nil
 }
 
 // say tells it where Slack says that it is to be told. If that fails the request is stored all the same.

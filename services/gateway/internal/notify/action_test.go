@@ -63,7 +63,9 @@ func TestActions(t *testing.T) {
 	t.Setenv("SIGNING", signing)
 	answers := newReceiver(t, nil)
 	elsewhere := false
-	h := Actions(w.env, config.SlackActions{SecretEnv: "SIGNING", Users: map[string]string{"U1": "ana", "U2": "ben"}},
+	h := Actions(w.env, config.SlackActions{SecretEnv: "SIGNING", Users: map[string]config.SlackUser{
+		"U1": {Name: "ana", Role: config.Operator}, "U2": {Name: "ben", Role: config.Admin}, "U4": {Name: "vera", Role: config.Viewer},
+	}},
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere = true }))
 	s := newRelease("tracer")
 	s.Phase = release.Soaking
@@ -114,6 +116,7 @@ func TestActions(t *testing.T) {
 		"GET":        {httptest.NewRequest(http.MethodGet, ActionsPath, http.NoBody), http.StatusMethodNotAllowed},
 		"too large":  {request(strings.Repeat("x", mostAction+1), now, signing), http.StatusRequestEntityTooLarge},
 		"unknown":    {request(press("U3", "hold"), now, signing), http.StatusOK},
+		"a viewer":   {request(press("U4", "hold"), now, signing), http.StatusOK},
 		"no verb":    {request(press("U1", "erase"), now, signing), http.StatusOK},
 		"a stop":     {request(press("U1", "pause"), now, signing), http.StatusOK},
 		"no release": {request(pressing("U1", "sluice:hold", "0195573c-5000-7000-8000-000000000000", ""), now, signing), http.StatusOK},
@@ -139,13 +142,13 @@ func TestActions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q := releasepb.DecodeRequest(release.Cancel, "ana", m.Sequence, m.Time, m.Data); q.Reason != pressed {
+	if q := releasepb.DecodeRequest(release.Cancel, "ana", m.Sequence, m.Time, m.Data); q.Reason != "" {
 		t.Errorf("%+v", q)
 	}
 	said := strings.Join(answers.taken("/answer"), "\n")
 	for _, want := range []string{
 		`"ana asked to cancel tracer 1.4.0. What comes of it: sluice show ` + s.Release, `"response_type":"in_channel"`,
-		"U3 is not in the table of users", "pressed, and done, before", "another version of Sluice", `"response_type":"ephemeral"`,
+		"the role of vera is viewer", "U3 is not in the table of users", "pressed, and done, before", "another version of Sluice", `"response_type":"ephemeral"`,
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("nobody was told %s:\n%s", want, said)
@@ -153,5 +156,36 @@ func TestActions(t *testing.T) {
 	}
 	if do(httptest.NewRequest(http.MethodPost, "/hooks/github", http.NoBody)); !elsewhere {
 		t.Error("webhooks do not get through")
+	}
+}
+
+// TestActionsThatNeedAReason: where a project wants to know why, a button tells how that is said, and does nothing.
+func TestActionsThatNeedAReason(t *testing.T) {
+	w := newWorld(t)
+	t.Setenv("SIGNING", signing)
+	answers := newReceiver(t, nil)
+	if _, _, err := w.env.Catalog.Apply(t.Context(), "tracer.yaml", []byte("project: tracer\nreasons: required\n")); err != nil {
+		t.Fatal(err)
+	}
+	h := Actions(w.env, config.SlackActions{SecretEnv: "SIGNING", Users: map[string]config.SlackUser{"U1": {Name: "ana", Role: config.Operator}}},
+		http.NotFoundHandler())
+	s := newRelease("tracer")
+	s.Phase = release.Soaking
+	w.records(s, release.WasSoaked{Due: time.Now()})
+	for _, verb := range []string{"cancel", "hold", "expedite", "resume"} {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, request(pressing("U1", notice.SlackAction+verb, s.Release, answers.URL+"/answer"), time.Now(), signing))
+		if rec.Code != http.StatusOK {
+			t.Errorf("%s: %d", verb, rec.Code)
+		}
+	}
+	if n := w.stored(topology.StreamSluice, "sluice.*.*.ana"); n != 1 || w.stored(topology.StreamSluice, "sluice.resume.*.ana") != 1 {
+		t.Errorf("%d requests are stored, want the one that needs no reason", n)
+	}
+	said := strings.Join(answers.taken("/answer"), "\n")
+	for _, verb := range []string{"cancel", "hold", "expedite"} {
+		if want := `sluice ` + verb + ` ` + s.Release + ` WHY\nor\nnats pub -J sluice.` + verb + `.` + s.Release; !strings.Contains(said, want) {
+			t.Errorf("nobody was told %s:\n%s", want, said)
+		}
 	}
 }
