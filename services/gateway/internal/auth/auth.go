@@ -7,13 +7,18 @@
 //
 // Whoever came in by a browser has a session: a cookie with name, role and end, signed (HMAC-SHA256), HttpOnly, SameSite=Lax, and
 // Secure with the prefix __Host- where people come by https. Nothing is kept here, so every gateway with the same session key knows
-// the session. It ends after [sessionLasts]; one by a token also as soon as the token is another one or is gone from the file.
+// the session. It ends after twelve hours, or what is configured; one by a token also as soon as the token is another one or is gone from
+// the file. What a provider said of a person, their role above all, counts for a quarter of an hour (`recheck`). Then it lapses, and the
+// next page sends the browser by the provider, which asks the person nothing (prompt=none): it has new claims, or it refuses. So whoever
+// is removed there, or from a group, is out here within that time; a page that is open is told, too. No refresh token is kept: a cookie
+// is no place for one, several gateways would use it up for each other, and many providers give none.
 //
 // What changes something must come from our own pages: net/http.CrossOriginProtection refuses other origins, and a form carries a
 // token made of the session, which no other page can read. Requests with a bearer token have no need of either.
 package auth
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -34,7 +39,6 @@ import (
 )
 
 const (
-	sessionLasts = 12 * time.Hour
 	// leastToken is the fewest characters of a token or a key: shorter ones can be guessed.
 	leastToken = 24
 	cookieName = "sluice-session"
@@ -84,6 +88,7 @@ type known struct {
 
 // New reads the secrets. It refuses a configuration with one that is missing or short.
 func New(cfg config.Dashboard) (*Guard, error) {
+	cfg.Session = cmp.Or(cfg.Session, config.SessionLasts)
 	g := &Guard{cfg: cfg, key: make([]byte, 32), name: here(os.Getenv("USER")), now: time.Now}
 	_, _ = rand.Read(g.key) // it never fails
 	var wrong []error
@@ -148,7 +153,7 @@ func (g *Guard) Open() bool { return g.cfg.Open() }
 // Who is whoever asks, if they are let in.
 func (g *Guard) Who(r *http.Request) (Person, bool) {
 	if g.Open() {
-		return Person{Name: g.name, Role: config.Admin, session: "open", until: g.now().Add(sessionLasts)}, true
+		return Person{Name: g.name, Role: config.Admin, session: "open", until: g.now().Add(g.cfg.Session)}, true
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		p, ok := g.byToken(strings.TrimSpace(token))
@@ -198,17 +203,27 @@ type session struct {
 	Role  config.Role `json:"r"`
 	Until int64       `json:"u"`           // unix
 	Kind  string      `json:"k,omitempty"` // of a token: which one
+	Check int64       `json:"c,omitempty"` // unix; by a provider: when what it said counts no more
+}
+
+// sessionOf is the session of a cookie, if it has not ended.
+func (g *Guard) sessionOf(cookie string) (s session, ok bool) {
+	body, ok := g.open("session", cookie)
+	if !ok || json.Unmarshal(body, &s) != nil || !g.now().Before(time.Unix(s.Until, 0)) {
+		return session{}, false
+	}
+	return s, true
 }
 
 func (g *Guard) bySession(cookie string) (Person, bool) {
-	body, ok := g.open("session", cookie)
-	var s session
-	if !ok || json.Unmarshal(body, &s) != nil || !g.now().Before(time.Unix(s.Until, 0)) {
+	s, ok := g.sessionOf(cookie)
+	if !ok {
 		return Person{}, false
 	}
 	p := Person{Name: s.Name, Role: s.Role, session: s.ID, until: time.Unix(s.Until, 0)}
 	if s.Kind == "" {
-		return p, g.oidc != nil && rank(p.Role) > 0
+		p.until = time.Unix(min(s.Until, s.Check), 0)
+		return p, g.oidc != nil && rank(p.Role) > 0 && !g.lapsed(s)
 	}
 	for _, t := range g.tokens {
 		if t.name == s.Name && g.kind(t) == s.Kind { // its role is the file's
@@ -232,15 +247,17 @@ func (g *Guard) Login(w http.ResponseWriter, token string) (Person, bool) {
 		return Person{}, false
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	g.begin(w, p, g.kind(known{sum: sum}))
+	g.begin(w, session{Name: p.Name, Role: p.Role, Kind: g.kind(known{sum: sum})})
 	return p, true
 }
 
-func (g *Guard) begin(w http.ResponseWriter, p Person, kind string) {
-	until := g.now().Add(sessionLasts)
-	body, err := json.Marshal(session{rand.Text(), p.Name, p.Role, until.Unix(), kind})
-	if err == nil {
-		g.set(w, g.cookie(), g.seal("session", body), until)
+// begin gives the browser a session, or one that goes on under the same id to the same end.
+func (g *Guard) begin(w http.ResponseWriter, s session) {
+	if s.ID == "" {
+		s.ID, s.Until = rand.Text(), g.now().Add(g.cfg.Session).Unix()
+	}
+	if body, err := json.Marshal(s); err == nil {
+		g.set(w, g.cookie(), g.seal("session", body), time.Unix(s.Until, 0))
 	}
 }
 

@@ -133,7 +133,7 @@ func TestSession(t *testing.T) {
 		}
 	}
 	later := guard(t, cfg)
-	later.now = func() time.Time { return time.Now().Add(sessionLasts + time.Second) }
+	later.now = func() time.Time { return time.Now().Add(config.SessionLasts + time.Second) }
 	if _, ok := later.Who(with(c)); ok {
 		t.Error("a session does not end")
 	}

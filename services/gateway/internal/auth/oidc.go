@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -52,6 +53,7 @@ type provider struct {
 
 func newProvider(cfg config.OIDC, base string) (*provider, error) {
 	value, err := secret(cfg.SecretEnv, cfg.SecretFile, "the client's secret")
+	cfg.Recheck = cmp.Or(cfg.Recheck, config.Recheck)
 	return &provider{cfg: cfg, base: base, secret: value, client: &http.Client{Timeout: answerWithin}}, err
 }
 
@@ -95,10 +97,12 @@ type waiting struct {
 	Verifier string `json:"v"`
 	Next     string `json:"x"` // where they wanted to go
 	Until    int64  `json:"u"`
+
+	Again *session `json:"a,omitempty"` // that goes on, if the provider says so without asking anybody
 }
 
-// SignIn sends somebody to the provider.
-func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, next string) error {
+// SignIn sends somebody to the provider. With again it asks them nothing, if they have a session that goes on.
+func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, next string, again bool) error {
 	if g.oidc == nil {
 		return errors.New("no provider is configured")
 	}
@@ -108,16 +112,21 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, next string) erro
 	}
 	until := g.now().Add(signInWithin)
 	out := waiting{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: Local(next), Until: until.Unix()}
+	options := []oauth2.AuthCodeOption{oidc.Nonce(out.Nonce), oauth2.S256ChallengeOption(out.Verifier)}
+	if s, ok := g.provided(r); ok && again {
+		out.Again = &s
+		options = append(options, silently)
+	}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return err
 	}
 	g.set(w, g.named(waitCookie), g.seal("sign-in", body), until)
-	http.Redirect(w, r, flow.AuthCodeURL(out.State, oidc.Nonce(out.Nonce), oauth2.S256ChallengeOption(out.Verifier)), http.StatusFound)
+	http.Redirect(w, r, flow.AuthCodeURL(out.State, options...), http.StatusFound)
 	return nil
 }
 
-// Returned lets in who comes back from the provider, and returns where they wanted to go.
+// Returned lets in who comes back from the provider, and returns where they wanted to go, also with an error if that is known.
 func (g *Guard) Returned(w http.ResponseWriter, r *http.Request) (next string, err error) {
 	if g.oidc == nil {
 		return "", errors.New("no provider is configured")
@@ -136,14 +145,28 @@ func (g *Guard) Returned(w http.ResponseWriter, r *http.Request) (next string, e
 	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(was.State)) != 1 {
 		return "", errors.New("what came back is not what was asked for: try again")
 	}
-	if q.Get("error") != "" {
-		return "", errors.New("the provider lets you not in")
+	switch {
+	case q.Get("error") != "" && was.Again != nil: // login_required, and others of that kind
+		g.Logout(w)
+		return was.Next, errors.New("the provider wants to see you again: sign in")
+	case q.Get("error") != "":
+		return was.Next, errors.New("the provider lets you not in")
 	}
 	p, err := g.oidc.person(r.Context(), q.Get("code"), was)
-	if err != nil {
-		return "", err
+	if err == nil && was.Again != nil && was.Again.Name != p.Name {
+		err = errors.New("somebody else is signed in at the provider now: sign in anew")
 	}
-	g.begin(w, p, "")
+	if err != nil {
+		if was.Again != nil {
+			g.Logout(w)
+		}
+		return was.Next, err
+	}
+	s := session{Name: p.Name, Role: p.Role, Check: g.now().Add(g.oidc.cfg.Recheck).Unix()}
+	if was.Again != nil {
+		s.ID, s.Until = was.Again.ID, was.Again.Until
+	}
+	g.begin(w, s)
 	return was.Next, nil
 }
 

@@ -34,6 +34,8 @@ type peer struct {
 	claims map[string]any // that it adds, or changes
 	scopes []string       // that it says it knows; nil: it does not say
 	codes  map[string]url.Values
+	gone   bool // nobody has a session there
+	silent int  // how often it was asked to ask nobody
 }
 
 func newPeer(t *testing.T) *peer {
@@ -74,6 +76,12 @@ func newPeer(t *testing.T) *peer {
 		for scope := range strings.FieldsSeq(q.Get("scope")) {
 			if p.scopes != nil && !slices.Contains(p.scopes, scope) {
 				http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"error": {"invalid_scope"}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+				return
+			}
+		}
+		if q.Get("prompt") == "none" {
+			if p.silent++; p.gone {
+				http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"error": {"login_required"}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
 				return
 			}
 		}
@@ -139,7 +147,7 @@ func site(t *testing.T, issuer string) (*httptest.Server, *Guard) {
 	var g *Guard
 	mux := http.NewServeMux()
 	mux.HandleFunc("/auth/start", func(w http.ResponseWriter, r *http.Request) {
-		if err := g.SignIn(w, r, r.URL.Query().Get("next")); err != nil {
+		if err := g.SignIn(w, r, r.URL.Query().Get("next"), r.URL.Query().Get("again") != ""); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		}
 	})
@@ -153,6 +161,10 @@ func site(t *testing.T, issuer string) (*httptest.Server, *Guard) {
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		p, ok := g.Who(r)
+		if !ok && g.Lapsed(r) { // as the dashboard does
+			http.Redirect(w, r, "/auth/start?again=1&next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+			return
+		}
 		if !ok {
 			http.Error(w, "nobody", http.StatusUnauthorized)
 			return
@@ -179,6 +191,15 @@ func browser(t *testing.T) *http.Client {
 		t.Fatal(err)
 	}
 	return &http.Client{Jar: jar}
+}
+
+func mustParse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 func get(t *testing.T, c *http.Client, address string) (int, string) {

@@ -229,9 +229,7 @@ func (d *decoder) config(root ast.Node) *Config {
 	if c.Notify != nil && c.Notify.Dashboard == "" && c.Dashboard != nil {
 		c.Notify.Dashboard = c.Dashboard.URL
 	}
-	if c.Notify != nil && c.Notify.Slack != nil {
-		s.slackRoles(c.Notify.Slack.Users, c.Dashboard)
-	}
+	s.slackRoles(c.Notify, c.Dashboard)
 	items := s.list("hooks", maxHooks)
 	others := s.has("cdevents") || s.has("notify") || s.has("dashboard") || len(c.Queues)+len(c.Sinks) > 0
 	if c.CDEvents = s.cdevents(); !others {

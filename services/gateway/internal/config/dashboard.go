@@ -6,9 +6,11 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
@@ -21,6 +23,8 @@ type Dashboard struct {
 	URL    string // where people reach it, without a slash at its end; empty: at Listen
 	Tokens []Token
 	OIDC   *OIDC
+
+	Session time.Duration // after which people prove anew who they are
 
 	SessionKeyEnv  string // at most one of the two is set; neither: sessions end with the process
 	SessionKeyFile string
@@ -53,7 +57,16 @@ type OIDC struct {
 	Name       string // the claim with the name under which requests are published
 	Groups     string // the claim with what a person is in
 	Roles      map[Role][]string
+	Recheck    time.Duration // after which the provider is asked again, and a role of before counts no more
 }
+
+const (
+	// SessionLasts is how long a session lasts, at most and unless less is said.
+	SessionLasts = 12 * time.Hour
+	// Recheck is how long what a provider said of a person counts, unless something else is said.
+	Recheck     = 15 * time.Minute
+	leastWithin = time.Minute
+)
 
 // tokens are those of a file, which may have no such section.
 func (d *Dashboard) tokens() []Token {
@@ -74,12 +87,13 @@ func (s section) dashboard() *Dashboard {
 	if !s.has(name) {
 		return nil
 	}
-	in, ok := s.section(s.at(name), s.values[name], "listen", "url", "tokens", "oidc", "session_key_env", "session_key_file")
+	in, ok := s.section(s.at(name), s.values[name], "listen", "url", "tokens", "oidc", "session", "session_key_env", "session_key_file")
 	if !ok {
 		return nil
 	}
 	out := &Dashboard{
 		Listen: in.text("listen", checkListen), URL: in.text("url", checkBase),
+		Session:       in.within("session", SessionLasts),
 		SessionKeyEnv: in.text("session_key_env", checkVariable), SessionKeyFile: in.text("session_key_file", notEmpty),
 	}
 	if !in.has("listen") {
@@ -156,7 +170,7 @@ func (s section) oidc() *OIDC {
 		return nil
 	}
 	in, ok := s.section(s.at("oidc"), s.values["oidc"], "issuer", "client_id", "client_secret_env", "client_secret_file", "name", "groups",
-		"viewers", "operators", "admins")
+		"viewers", "operators", "admins", "recheck")
 	if !ok {
 		return nil
 	}
@@ -166,6 +180,7 @@ func (s section) oidc() *OIDC {
 		Issuer: in.text("issuer", checkIssuer), ClientID: in.text("client_id", notEmpty),
 		SecretEnv: in.text("client_secret_env", checkVariable), SecretFile: in.text("client_secret_file", notEmpty),
 		Name: in.text("name", checkClaim), Groups: in.text("groups", checkClaim), Roles: map[Role][]string{},
+		Recheck: in.within("recheck", Recheck),
 	}
 	in.one("client_secret_env", "client_secret_file", "the client's secret")
 	if !in.has("name") {
@@ -182,6 +197,20 @@ func (s section) oidc() *OIDC {
 	if !in.has("viewers") && !in.has("operators") && !in.has("admins") {
 		in.fail(s.at("oidc"), "nobody has a role: name groups in viewers, operators or admins")
 	}
+	return out
+}
+
+// within is a time that somebody is known for.
+func (s section) within(name string, unless time.Duration) time.Duration {
+	out := unless
+	s.text(name, func(text string) error {
+		d, err := project.ParseDuration(text)
+		if err == nil && (d < leastWithin || d > SessionLasts) {
+			err = fmt.Errorf("%s: want %s to %s", quote(text), "1m", "12h")
+		}
+		out = d
+		return err
+	})
 	return out
 }
 

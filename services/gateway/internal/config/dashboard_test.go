@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 )
@@ -26,7 +27,7 @@ func TestDashboard(t *testing.T) {
 	}
 	d := c.Dashboard
 	if d.Open() || d.Tokens[0] != (config.Token{Name: "ana", Role: config.Operator, Env: "ANA_TOKEN"}) || d.OIDC.Groups != "groups" ||
-		d.OIDC.Name != "email" || d.OIDC.Roles[config.Admin][0] != "owners" {
+		d.Session != 12*time.Hour || d.OIDC.Recheck != 15*time.Minute || d.OIDC.Name != "email" || d.OIDC.Roles[config.Admin][0] != "owners" {
 		t.Errorf("%+v %+v", d, d.OIDC)
 	}
 }
@@ -54,6 +55,9 @@ func TestDashboardThatIsOpen(t *testing.T) {
 		"{ url: \"https://s.example\", oidc: { issuer: \"http://i.example\", client_id: a, client_secret_env: B, admins: [o] } }": "want https",
 		"{ url: \"https://s.example\", oidc: { issuer: \"https://i.example\", client_id: a, client_secret_env: B } }":             "nobody has a role",
 		"{ session_key_env: A, session_key_file: /b }":                                                                            "allowed is one of the two",
+		"{ session: 13h }": "want 1m to 12h",
+		"{ session: 0s }":  "want 1m to 12h",
+		"{ url: \"https://s.example\", oidc: { issuer: \"https://i.example\", client_id: a, client_secret_env: B, admins: [o], recheck: soon } }": "is not a duration",
 		"{ lissten: x }": "did you mean listen",
 	} {
 		_, err := config.Parse("gateway.yaml", []byte("dashboard: "+src+"\n"))

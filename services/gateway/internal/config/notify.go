@@ -136,8 +136,11 @@ func (d *decoder) slackUser(path string, node ast.Node) SlackUser {
 }
 
 // slackRoles gives everybody in Slack a role: what they have by a token of the dashboard they have there, too, and who has none operates.
-func (s section) slackRoles(users map[string]SlackUser, d *Dashboard) {
-	for id, user := range users {
+func (s section) slackRoles(n *NotifyOut, d *Dashboard) {
+	if n == nil || n.Slack == nil {
+		return
+	}
+	for id, user := range n.Slack.Users {
 		known := Role("")
 		for _, t := range d.tokens() {
 			if t.Name == user.Name {
@@ -148,7 +151,7 @@ func (s section) slackRoles(users map[string]SlackUser, d *Dashboard) {
 			s.fail("notify.slack.users."+id, "%s is %s here, and %s in dashboard.tokens: make it the same", user.Name, user.Role, known)
 		}
 		user.Role = cmp.Or(user.Role, known, Operator)
-		users[id] = user
+		n.Slack.Users[id] = user
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -161,6 +162,13 @@ func (d *Dash) as(role config.Role, h func(http.ResponseWriter, *http.Request, a
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, ok := d.guard.Who(r)
 		switch {
+		case !ok && r.Header.Get("Accept") == "text/event-stream" && r.Header.Get("Authorization") == "":
+			w.Header().Set("Content-Type", "text/event-stream") // of a page of ours, which loads itself again
+			_, _ = io.WriteString(w, bye)
+		case !ok && d.guard.Lapsed(r) && wantsPage(r) && !isPart(r):
+			http.Redirect(w, r, "/auth/start?again=1&next="+template.URLQueryEscaper(r.URL.RequestURI()), http.StatusSeeOther)
+		case !ok && d.guard.Lapsed(r):
+			d.fail(w, r, http.StatusUnauthorized, "Who you are has to be looked at anew: nothing was done. Load the page again.")
 		case !ok && wantsPage(r):
 			http.Redirect(w, r, "/login?next="+template.URLQueryEscaper(r.URL.RequestURI()), http.StatusSeeOther)
 		case !ok:

@@ -242,7 +242,7 @@ func (d *Dash) logout(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Dash) signIn(w http.ResponseWriter, r *http.Request) {
-	if err := d.guard.SignIn(w, r, r.URL.Query().Get("next")); err != nil {
+	if err := d.guard.SignIn(w, r, r.URL.Query().Get("next"), r.URL.Query().Get("again") != ""); err != nil {
 		d.log.Warn("dashboard: nobody can sign in", zap.Error(err))
 		d.askWho(w, r, http.StatusBadGateway, "/", "The provider does not answer: try again.")
 	}
@@ -252,7 +252,7 @@ func (d *Dash) signedIn(w http.ResponseWriter, r *http.Request) {
 	next, err := d.guard.Returned(w, r)
 	if err != nil {
 		d.log.Warn("dashboard: not signed in", zap.Error(err))
-		d.askWho(w, r, http.StatusForbidden, "/", sentence(err.Error()))
+		d.askWho(w, r, http.StatusForbidden, auth.Local(next), sentence(err.Error()))
 		return
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)

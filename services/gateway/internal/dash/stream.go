@@ -17,6 +17,8 @@ const (
 	writeWithin = 10 * time.Second
 	// againAfter is when a browser comes back that lost its stream, in milliseconds.
 	againAfter = 1000
+	// bye has a page load itself again: who looks at it is not known any more, or is somebody else.
+	bye = "event: bye\ndata: {}\n\n"
 )
 
 // live sends what changes on a page, as server-sent events, until the browser or the person's session is gone. A browser that has the
@@ -76,7 +78,7 @@ func (d *Dash) follow(r *http.Request, p auth.Person, s scene, l *listener, out 
 				again = true
 			case <-idle.C:
 				if who, ok := d.guard.Who(r); !ok || who.Role != p.Role || time.Now().After(p.Until()) && !d.guard.Open() {
-					return out.write("event: bye\ndata: {}\n\n")
+					return out.write(bye)
 				}
 				if err := out.event("", change{}, d.hub.now()); err != nil {
 					return err

@@ -127,7 +127,11 @@
       feel('off', 'reconnecting');
       if (stream && stream.readyState === EventSource.CLOSED) { disconnect(); setTimeout(connect, 3000); }
     };
-    stream.addEventListener('bye', () => location.reload());
+    stream.addEventListener('bye', () => {
+      disconnect();
+      const again = () => location.reload();
+      if (dialog && dialog.open) dialog.addEventListener('close', again, {once: true}); else again();
+    });
   }
   function disconnect() { if (stream) { stream.close(); stream = undefined; } }
   // A browser has few connections to one host: a page that nobody sees needs none.
@@ -140,6 +144,7 @@
   const PART = {headers: {'Sluice-Part': '1', Accept: 'text/html'}, credentials: 'same-origin'};
   let opener;
   async function fill(response) {
+    if (response.status === 401 && opener) { location.href = opener; return; } // the form as a page, by the provider
     if (response.redirected || !(response.headers.get('Content-Type') || '').startsWith('text/html')) { location.reload(); return; }
     dialog.innerHTML = await response.text();
     times(dialog);

@@ -1,0 +1,30 @@
+package auth
+
+import (
+	"net/http"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// silently has the provider ask nobody anything: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+var silently = oauth2.SetAuthURLParam("prompt", "none") //nolint:gochecknoglobals // a constant
+
+// Lapsed tells whether whoever asks has a session that goes on as soon as the provider says so.
+func (g *Guard) Lapsed(r *http.Request) bool {
+	s, ok := g.provided(r)
+	return ok && g.lapsed(s)
+}
+
+// provided is the session of whoever asks, if it came by the provider and has not ended.
+func (g *Guard) provided(r *http.Request) (session, bool) {
+	c, err := r.Cookie(g.cookie())
+	if err != nil || g.oidc == nil {
+		return session{}, false
+	}
+	s, ok := g.sessionOf(c.Value)
+	return s, ok && s.Kind == ""
+}
+
+// lapsed tells whether what the provider said was too long ago. Sessions from before that was kept have no time.
+func (g *Guard) lapsed(s session) bool { return !g.now().Before(time.Unix(s.Check, 0)) }
