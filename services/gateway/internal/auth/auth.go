@@ -113,6 +113,7 @@ func New(cfg config.Dashboard) (*Guard, error) {
 	if cfg.OIDC != nil {
 		p, err := newProvider(*cfg.OIDC, cfg.URL)
 		wrong = append(wrong, err)
+		p.taken = taken(cfg)
 		g.oidc = p
 	}
 	return g, errors.Join(wrong...)

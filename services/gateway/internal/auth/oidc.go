@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +17,6 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 )
 
@@ -46,6 +42,7 @@ type provider struct {
 	client *http.Client
 
 	mu       sync.Mutex
+	taken    []string // names of people that no claim makes anybody's
 	known    *oidc.Provider
 	verifier *oidc.IDTokenVerifier
 	scopes   []string
@@ -197,17 +194,12 @@ func (p *provider) person(ctx context.Context, code string, was waiting) (Person
 	if err := id.Claims(&claims); err != nil {
 		return Person{}, fmt.Errorf("what the provider says can not be read: %w", err)
 	}
-	return personOf(p.cfg, claims)
+	return personOf(p.cfg, p.taken, claims)
 }
 
 // personOf is who the claims are about, and their highest role.
-func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
-	text, _ := claims[cfg.Name].(string)
-	// https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims; some providers write it as a text, and many write nothing.
-	if v := claims["email_verified"]; cfg.Name == "email" && v != nil && fmt.Sprint(v) == "false" {
-		return Person{}, errors.New("the claim email: the provider has not verified it, and it may be somebody else's")
-	}
-	name, err := Name(text)
+func personOf(cfg config.OIDC, taken []string, claims map[string]any) (Person, error) {
+	name, err := nameOf(cfg, taken, claims)
 	if err != nil {
 		return Person{}, fmt.Errorf("the claim %s: %w", cfg.Name, err)
 	}
@@ -229,31 +221,6 @@ func personOf(cfg config.OIDC, claims map[string]any) (Person, error) {
 	}
 	return Person{}, ErrNobody
 }
-
-// Name is a provider's name of a person as it can stand in a subject. What can not stand there becomes a dash, and then the name ends
-// with digits of its hash. So does one that only looks like that, and nobody can choose a name that becomes another's.
-func Name(text string) (string, error) {
-	if text == "" {
-		return "", errors.New("it is empty")
-	}
-	if err := config.NotOurs(text); err != nil {
-		return "", err
-	}
-	if topology.CheckActor(text) == nil && !hashed.MatchString(text) {
-		return text, nil
-	}
-	sum := sha256.Sum256([]byte(text))
-	name := strings.Map(func(r rune) rune {
-		if topology.CheckActor(string(r)) == nil {
-			return r
-		}
-		return '-'
-	}, text)
-	return name[:min(len(name), 47)] + "-" + hex.EncodeToString(sum[:8]), nil
-}
-
-// hashed is a name that [Name] may have made.
-var hashed = regexp.MustCompile(`-[0-9a-f]{16}$`)
 
 // Local is a path of this site, and "/" for anything else that a link may have been made to say.
 func Local(next string) string {

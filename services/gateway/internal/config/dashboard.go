@@ -24,6 +24,8 @@ type Dashboard struct {
 	Tokens []Token
 	OIDC   *OIDC
 
+	Others []string // names that people have elsewhere, in Slack: nobody is called so by a claim
+
 	Session time.Duration // after which people prove anew who they are
 
 	SessionKeyEnv  string // at most one of the two is set; neither: sessions end with the process
@@ -54,8 +56,9 @@ type OIDC struct {
 	ClientID   string
 	SecretEnv  string // exactly one of the two is set
 	SecretFile string
-	Name       string // the claim with the name under which requests are published
-	Groups     string // the claim with what a person is in
+	Name       string            // the claim that says who it is
+	People     map[string]string // from what that claim has to the name under which requests are published, as a token or Slack has it
+	Groups     string            // the claim with what a person is in
 	Roles      map[Role][]string
 	Recheck    time.Duration // after which the provider is asked again, and a role of before counts no more
 }
@@ -66,6 +69,9 @@ const (
 	// Recheck is how long what a provider said of a person counts, unless something else is said.
 	Recheck     = 15 * time.Minute
 	leastWithin = time.Minute
+	// DefaultName is the claim with the name: of the standard ones the only one that is people's own, once it is verified. Many providers let
+	// them choose preferred_username and name. https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
+	DefaultName = "email"
 )
 
 // tokens are those of a file, which may have no such section.
@@ -170,7 +176,7 @@ func (s section) oidc() *OIDC {
 		return nil
 	}
 	in, ok := s.section(s.at("oidc"), s.values["oidc"], "issuer", "client_id", "client_secret_env", "client_secret_file", "name", "groups",
-		"viewers", "operators", "admins", "recheck")
+		"viewers", "operators", "admins", "recheck", "people")
 	if !ok {
 		return nil
 	}
@@ -184,8 +190,9 @@ func (s section) oidc() *OIDC {
 	}
 	in.one("client_secret_env", "client_secret_file", "the client's secret")
 	if !in.has("name") {
-		out.Name = "preferred_username"
+		out.Name = DefaultName
 	}
+	in.people(out)
 	if !in.has("groups") {
 		out.Groups = "groups"
 	}
@@ -212,6 +219,30 @@ func (s section) within(name string, unless time.Duration) time.Duration {
 		return err
 	})
 	return out
+}
+
+// people reads who has which name.
+func (s section) people(out *OIDC) {
+	if !s.has("people") {
+		return
+	}
+	path := s.at("people")
+	mapping, ok := s.values["people"].(*ast.MappingNode)
+	if !ok || len(mapping.Values) > maxPeople {
+		s.fail(path, "must be at most %d names by what the claim %s has, as in people: { ana@example.com: ana }", maxPeople, out.Name)
+		return
+	}
+	out.People = map[string]string{}
+	for _, entry := range mapping.Values {
+		who, at := entry.Key.GetToken().Value, tokenPosition(entry.Key.GetToken())
+		if _, twice := out.People[who]; twice || who == "" {
+			s.failAt(at, path, "%s is there twice, or empty: remove one", quote(who))
+			continue
+		}
+		field := path + "." + who
+		s.place(field, at, entry.Value)
+		out.People[who] = s.scalar(field, entry.Value, checkPerson)
+	}
 }
 
 func checkListen(text string) error {

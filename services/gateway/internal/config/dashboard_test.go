@@ -32,6 +32,24 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
+// TestNamesOfPeople: unless another claim is named, who somebody is is their verified address; and those of Slack are known to the dashboard.
+func TestNamesOfPeople(t *testing.T) {
+	c, err := config.Parse("gateway.yaml", []byte(`dashboard:
+  url: https://s.example
+  oidc: { issuer: "https://i.example", client_id: a, client_secret_env: B, admins: [o], people: { ana@corp.example: ana, "a b": ben } }
+notify: { slack: { secret_env: S, users: { U11: cleo } } }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := c.Dashboard.OIDC; o.Name != "email" || len(o.People) != 2 || o.People["ana@corp.example"] != "ana" || o.People["a b"] != "ben" {
+		t.Errorf("%+v", o)
+	}
+	if o := c.Dashboard.Others; len(o) != 1 || o[0] != "cleo" {
+		t.Errorf("%v", o)
+	}
+}
+
 // TestDashboardThatIsOpen: nobody acts from elsewhere without saying who they are, and no secret travels in clear.
 func TestDashboardThatIsOpen(t *testing.T) {
 	const token = "tokens: [ { name: ana, role: admin, token_env: A } ]"
@@ -55,6 +73,9 @@ func TestDashboardThatIsOpen(t *testing.T) {
 		"{ url: \"https://s.example\", oidc: { issuer: \"http://i.example\", client_id: a, client_secret_env: B, admins: [o] } }": "want https",
 		"{ url: \"https://s.example\", oidc: { issuer: \"https://i.example\", client_id: a, client_secret_env: B } }":             "nobody has a role",
 		"{ session_key_env: A, session_key_file: /b }":                                                                            "allowed is one of the two",
+		"{ url: \"https://s.example\", oidc: { issuer: \"https://i.example\", client_id: a, client_secret_env: B, admins: [o], people: [ana] } }":          "people: { ana@example.com: ana }",
+		"{ url: \"https://s.example\", oidc: { issuer: \"https://i.example\", client_id: a, client_secret_env: B, admins: [o], people: { a: a.b } } }":     "want 1 to 64",
+		"{ url: \"https://s.example\", oidc: { issuer: \"https://i.example\", client_id: a, client_secret_env: B, admins: [o], people: { a: b, a: c } } }": "is there twice",
 		"{ session: 13h }": "want 1m to 12h",
 		"{ session: 0s }":  "want 1m to 12h",
 		"{ url: \"https://s.example\", oidc: { issuer: \"https://i.example\", client_id: a, client_secret_env: B, admins: [o], recheck: soon } }": "is not a duration",

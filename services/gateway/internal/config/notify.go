@@ -150,6 +150,9 @@ func (s section) slackRoles(n *NotifyOut, d *Dashboard) {
 		if known != "" && user.Role != "" && user.Role != known {
 			s.fail("notify.slack.users."+id, "%s is %s here, and %s in dashboard.tokens: make it the same", user.Name, user.Role, known)
 		}
+		if d != nil {
+			d.Others = append(d.Others, user.Name)
+		}
 		user.Role = cmp.Or(user.Role, known, Operator)
 		n.Slack.Users[id] = user
 	}
