@@ -16,6 +16,48 @@ func request(s State, r Request) ([]Event, error) {
 	return []Event{answer(s, r)}, nil
 }
 
+// Answers is the sequence of the request that an event answers, or 0.
+func Answers(e Event) uint64 {
+	switch e := e.(type) {
+	case WasCancelled:
+		return e.Seq
+	case WasHeld:
+		return e.Seq
+	case WasResumed:
+		return e.Seq
+	case WasExtended:
+		return e.Seq
+	case WasExpedited:
+		return e.Seq
+	case WasApproved:
+		return e.Seq
+	case WasRetried:
+		return e.Seq
+	case WasRecalled:
+		return e.Seq
+	case WasRefused:
+		return e.Seq
+	case WasMerged, WasBegun, WasDone, WasQueued, WasSoaked, WasFailed, WasSuperseded, WasPostponed, WasPassed, WasBaking, WasNotRolledBack:
+	}
+	return 0
+}
+
+// Overtaken tells whether a record with that event answers another request in the place of one of before, which is then not looked at any
+// more, and has not brought about what that one asked for either.
+func Overtaken(s State, e Event, verb Verb, seq uint64) bool {
+	if Answers(e) == seq {
+		return false
+	}
+	switch verb {
+	case Cancel:
+		return s.Phase != Cancelled
+	case Hold:
+		return s.Held == nil || s.Held.System || s.Phase.Ended()
+	case Resume, Extend, Expedite, Approve, Retry, Recall:
+	}
+	return true
+}
+
 // answer is the one event that answers a request. What it refuses does not stop a claim.
 func answer(s State, r Request) Event {
 	e, why := grant(s, r)

@@ -196,8 +196,15 @@ func answered(r journal.Record, verb release.Verb, out Answer) Answer {
 		}
 		return out
 	}
-	out.Done = true
 	s := r.State
+	if release.Overtaken(s, r.Event, verb, out.Seq) {
+		out.Outcome = say("It is overtaken by what was asked otherwise, and is not done. ", outcome(s))
+		if final(s, verb) {
+			out.Outcome = tooLate(s, verb)
+		}
+		return out
+	}
+	out.Done = true
 	switch e := r.Event.(type) {
 	case release.WasExpedited:
 		out.Outcome = say("Expedited; it is promoted as soon as it can be.")

@@ -69,6 +69,13 @@ func (a *app) tellAnswer(ctx context.Context, c *client, r journal.Record, q ask
 		}
 		return "", fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
 	}
+	if !q.wait && release.Overtaken(s, r.Event, q.verb, seq) { // else its end is told
+		if over(s, q) {
+			return "", tooLate(s, q, r.At.Local())
+		}
+		return "", fail(Refused, "%s of %s is overtaken by what was asked otherwise, and is not done: it is %s", q.verb, show.Title(s),
+			show.Outcome(s, r.At.Local()))
+	}
 	title := fmt.Sprintf("%s %s: ", show.Title(s), s.Release)
 	outcome := show.Outcome(s, r.At.Local())
 	switch e := r.Event.(type) {
