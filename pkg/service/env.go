@@ -56,19 +56,13 @@ func OpenOutside(ctx context.Context, name, instance string, js jetstream.JetStr
 	}, nil
 }
 
-// Apart is the same service with turns of its own: what it consumes does not wait for what else is done about the same release. It is for
-// those who only tell others of releases, each of whom may be slow.
-func (e Env) Apart() Env {
-	e.turns = react.NewTurns()
-	return e
-}
-
 // React consumes a durable consumer until ctx ends (see [react.Run]).
 func (e Env) React(ctx context.Context, stream, durable string, handle react.Handler) error {
 	consumer, err := e.JS.Consumer(ctx, stream, durable)
 	if err != nil {
 		return fmt.Errorf("consumer %s on %s: %w", durable, stream, err)
 	}
+	e.Metrics.waits(durable, "")
 	return react.Run(ctx, react.Config{
 		Consumer: consumer, Handle: handle, Turns: e.turns, Log: e.Log.With(zap.String("consumer", durable)), Grace: DrainGrace,
 		Stray:   e.stray,

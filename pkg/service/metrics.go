@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,12 +31,19 @@ type Metrics struct {
 	drivers  *prometheus.HistogramVec
 	hooks    *prometheus.CounterVec
 	ready    atomic.Bool
+
+	mu      sync.Mutex
+	waiting map[string]string // by consumer: why nothing of it is read
+	absent  *prometheus.GaugeVec
 }
 
 // NewMetrics makes an empty set.
 func NewMetrics() *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), waiting: map[string]string{},
+		absent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sluice_consumer_absent", Help: "1 while nothing can be read of a consumer, and the process goes on with everything else.",
+		}, []string{"consumer"}),
 		hints: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_hints_total", Help: "Messages handled, by service, consumer and outcome (done, later, refused, failed).",
 		}, []string{"service", "consumer", "outcome"}),
@@ -47,7 +59,7 @@ func NewMetrics() *Metrics {
 			Name: "sluice_webhooks_total", Help: "Webhooks answered, by the path of their hook and the status of the answer.",
 		}, []string{"path", "status"}),
 	}
-	m.registry.MustRegister(m.hints, m.took, m.drivers, m.hooks,
+	m.registry.MustRegister(m.hints, m.took, m.drivers, m.hooks, m.absent,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -78,6 +90,29 @@ func (m *Metrics) Webhook(path string, status int) {
 	m.hooks.WithLabelValues(path, strconv.Itoa(status)).Inc()
 }
 
+// waits says why nothing of a consumer is read; empty: it is.
+func (m *Metrics) waits(consumer, why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.waiting, consumer)
+	m.absent.DeleteLabelValues(consumer)
+	if why != "" {
+		m.waiting[consumer] = why
+		m.absent.WithLabelValues(consumer).Set(1)
+	}
+}
+
+// lacks are the lines of what the process does without.
+func (m *Metrics) lacks() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out strings.Builder
+	for _, consumer := range slices.Sorted(maps.Keys(m.waiting)) {
+		_, _ = fmt.Fprintf(&out, "without %s: %s\n", consumer, m.waiting[consumer])
+	}
+	return out.String()
+}
+
 // Ready says that the process consumes.
 func (m *Metrics) Ready(ready bool) { m.ready.Store(ready) }
 
@@ -94,7 +129,8 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // Serve answers /healthz and /metrics on ln until ctx ends, and closes it. /healthz is 200 while the process consumes and
-// connected says that the broker can be reached, 503 otherwise.
+// connected says that the broker can be reached, 503 otherwise. What it does without meanwhile is said in lines after the first: what else
+// it does would only end, too, if nobody sent it anything any more.
 func (m *Metrics) Serve(ctx context.Context, ln net.Listener, connected func() bool) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
@@ -103,7 +139,7 @@ func (m *Metrics) Serve(ctx context.Context, ln net.Listener, connected func() b
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = w.Write([]byte("ok\n"))
+		_, _ = io.WriteString(w, "ok\n"+m.lacks())
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()

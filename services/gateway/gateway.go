@@ -217,7 +217,7 @@ func queues(ctx context.Context, env service.Env, c *config.Config, group *errgr
 			return err
 		}
 		group.Go(func() error {
-			return env.Apart().React(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle)
+			return env.Await(ctx, topology.StreamSluice, topology.ConsumerGatewayAWS, sinks.Handle)
 		})
 	}
 	store := serve.Broker(env)

@@ -65,7 +65,7 @@ func Run(ctx context.Context, env service.Env, cfg config.NotifyOut) error {
 func run(ctx context.Context, env service.Env, cfg config.NotifyOut, send sender) error {
 	n := &notifier{env: env, cfg: cfg, send: send, store: &store{keeper: env.Journal}}
 	env.Log.Info("notifying", zap.String("consumer", topology.ConsumerGatewayNotify))
-	return env.Apart().React(ctx, topology.StreamSluice, topology.ConsumerGatewayNotify, n.look)
+	return env.Await(ctx, topology.StreamSluice, topology.ConsumerGatewayNotify, n.look)
 }
 
 // look tells of a journal record.

@@ -1,14 +1,17 @@
 package notify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/natstest"
 	"github.com/sluice-gate/sluice/pkg/react"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -256,6 +259,46 @@ func TestNotWantedAnyMore(t *testing.T) {
 		want(t, e, "slack", "Sat 11:00:00 a, b")
 		if err := w.acknowledged(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestWithoutItsConsumer: a gateway on a broker that an older version prepared goes on, says once what is to be done, and begins to tell
+// when it was.
+func TestWithoutItsConsumer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", "  - { slack: { url_env: S } }\n")
+		if err := w.js.DeleteConsumer(t.Context(), topology.StreamSluice, topology.ConsumerGatewayNotify); err != nil {
+			t.Fatal(err)
+		}
+		e := &ear{}
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- run(ctx, w.env, config.NotifyOut{Attempts: 1}, e) }() // as a gateway is opened, which does not look at all there is
+		defer func() {
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}()
+		at(t, 1, "00:10")
+		said := w.logs.FilterMessageSnippet("can not consume")
+		if said.Len() != 1 || !strings.Contains(fmt.Sprint(said.All()[0].ContextMap()), "no consumer gateway-notify: run `sluice init`") {
+			t.Errorf("%d lines: %v", said.Len(), said.All())
+		}
+		w.js = natstest.Topology(t, w.broker.Conn(t)) // as `sluice init` does
+		w.cancels("tracer", "one")
+		at(t, 1, "00:20")
+		if n := len(e.heard("slack")); n != 1 {
+			t.Errorf("told %q", e.heard("slack"))
+		}
+		if err := w.js.DeleteConsumer(t.Context(), topology.StreamSluice, topology.ConsumerGatewayNotify); err != nil {
+			t.Fatal(err)
+		}
+		at(t, 1, "00:30")
+		if n := w.logs.FilterMessageSnippet("can not consume").Len(); n != 2 {
+			t.Errorf("%d lines when it is gone again", n)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func Run(ctx context.Context, env service.Env, cfg config.CDEventsOut) error {
 	group, ctx := errgroup.WithContext(ctx)
 	start := func(durable string, t teller) {
 		env.Log.Info("telling of releases as CDEvents", zap.String("consumer", durable), zap.String("to", t.to))
-		group.Go(func() error { return env.Apart().React(ctx, topology.StreamSluice, durable, t.look) })
+		group.Go(func() error { return env.Await(ctx, topology.StreamSluice, durable, t.look) })
 	}
 	if cfg.NATS {
 		start(topology.ConsumerGatewayCDEvents, teller{env: env, cfg: cfg, to: "sluice.cdevents.*", send: onBroker(env.JS)})
