@@ -49,5 +49,6 @@ func Run(ctx context.Context, env service.Env, cfg Config) error {
 		return env.React(ctx, topology.StreamEvidence, topology.ConsumerPromoterJudged, p.Look)
 	})
 	group.Go(func() error { return p.Sweep(ctx) })
+	group.Go(func() error { return p.LinkEnded(ctx) })
 	return group.Wait()
 }

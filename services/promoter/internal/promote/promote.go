@@ -13,7 +13,7 @@
 // settle the same claim; they come to the same answer. Only the one whose attempt is journaled runs the driver.
 //
 // The last record of an ended release's journal is added to the audit chain of its project (package audit) by whoever has the hint of that
-// record; the hint is acknowledged after that.
+// record; the hint is acknowledged after that. What an older version ended without doing so is found by [Promoter.LinkEnded].
 //
 // What became of a project's releases is written down beside the journals (package journal, Project): a promotion after it
 // is done outside and before the journal says so, a rollback before it begins and when it is done. Both are written again by
