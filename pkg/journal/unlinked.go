@@ -17,10 +17,10 @@ type Unlinked struct {
 	Seq              uint64 // of the last record of its journal
 }
 
-// Unlinked are the releases, in the order of their last records, that ended among the last so many messages of the stream and should be in a
-// chain: their last record has a hash, or their project had a chain by then. What ended before there were chains needs none. Whoever ends a
-// release at this moment may not have linked it yet. It costs a read for every 10,000 journal records and links there, and one for each
-// project that it finds something of.
+// Unlinked are the releases, in the order of their last records, that ended among the last so many messages of the stream and should be
+// in a chain: their last record has a hash, or their project had a chain by then. What ended before there were chains needs none. Whoever
+// ends a release at this moment may not have linked it yet. It costs a read for every 10,000 journal records and links there, and one for
+// each project that it finds something of.
 func (j *Journal) Unlinked(ctx context.Context, among uint64) ([]Unlinked, error) {
 	_, last, err := j.Latest(ctx)
 	if err != nil {

@@ -33,9 +33,7 @@ func (p *Promoter) LinkEnded(ctx context.Context) error {
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
-		}
-		wait.Stop()
-		if ctx.Err() != nil {
+			wait.Stop()
 			return nil
 		}
 		if err := p.linkEnded(ctx); err != nil && ctx.Err() == nil {
@@ -78,7 +76,8 @@ func (p *Promoter) linkLate(ctx context.Context, u journal.Unlinked) error {
 	if err != nil || !added {
 		return err
 	}
-	p.env.Log.Warn("a release that ended without a link is in the audit chain now: a promoter of an older version ended it, or links were removed",
+	p.env.Log.Warn("a release that ended without a link is in the audit chain now",
+		zap.String("why", "a promoter of an older version ended it, or somebody removed links"),
 		zap.String("release", u.Release), zap.Uint64("seq", e.Seq), zap.Time("ended", e.At))
 	p.env.Log.Info("audit checkpoint", checkpoint(c)...)
 	return nil
