@@ -24,7 +24,7 @@ const recordWithin = 8 * time.Second
 // deliver sends a batch that is claimed, until bounded ends, and stores what became of it. It returns the outbox as it is then, and fails
 // when that can not be stored.
 func (n *notifier) deliver(bounded, ctx context.Context, to project.Notify, subject string, b batch) (*outbox, error) {
-	key := fmt.Sprintf("%s %d %d", subject, b.ID, len(b.Items)+b.More)
+	key := fmt.Sprintf("%s %d %d", subject, b.ID, b.all())
 	var err error
 	if _, sent := n.sent.Load(key); !sent {
 		if err = n.send.Send(bounded, to, message(to, b)); err == nil {
@@ -33,28 +33,33 @@ func (n *notifier) deliver(bounded, ctx context.Context, to project.Notify, subj
 	}
 	kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
 	defer cancel()
-	final := errors.Is(err, tell.ErrFinal) || b.Attempts >= n.cfg.Attempts
+	lost := b.spent(n.cfg.Attempts)
+	if errors.Is(err, tell.ErrFinal) {
+		lost = b.Items
+	}
 	if err != nil && ctx.Err() == nil {
 		n.env.Log.Warn("a notification is not taken", zap.String("target", to.Name), zap.String("project", b.Items[0].Notice.Project),
-			zap.Int("attempt", b.Attempts), zap.Bool("given up", final), zap.Error(err))
+			zap.Int("attempt", b.Attempts), zap.Int("given up", len(lost)), zap.Int("of", len(b.Items)), zap.Error(err))
 	}
 	switch {
 	case err == nil:
 	case ctx.Err() != nil: // the service stops: whoever is left goes on at once
-		return n.retry(kept, subject, b, time.Now())
-	case !final:
-		wait := pause(b.Attempts)
-		if later := new(react.LaterError); errors.As(err, &later) {
-			wait = later.In
-		}
-		return n.retry(kept, subject, b, time.Now().Add(wait))
+		return n.retry(kept, subject, b, nil, time.Now())
 	default:
-		why := fmt.Errorf("%s is not told, attempt %d: %w", to.Name, b.Attempts, err)
-		for _, i := range b.Items {
+		for _, i := range lost {
+			why := fmt.Errorf("%s is not told, attempt %d: %w", to.Name, b.Attempts-i.Before, err)
 			if err := n.bury(kept, i.Notice.Release, i.Seq, i.Notice, why, nil); err != nil {
 				return nil, err
 			}
 		}
+		if len(lost) == len(b.Items) {
+			break
+		}
+		wait := pause(b.Attempts)
+		if later := new(react.LaterError); errors.As(err, &later) {
+			wait = later.In
+		}
+		return n.retry(kept, subject, b, lost, time.Now().Add(wait))
 	}
 	o, err := n.store.change(kept, subject, func(o *outbox) (bool, error) { o.taken(b.ID); return true, nil })
 	if err != nil {
@@ -64,9 +69,13 @@ func (n *notifier) deliver(bounded, ctx context.Context, to project.Notify, subj
 	return o, nil
 }
 
-// retry lets the batch be sent again.
-func (n *notifier) retry(ctx context.Context, subject string, b batch, due time.Time) (*outbox, error) {
+// all is how many notices were ever in the batch: what is sent is another message when it has changed.
+func (b *batch) all() int { return len(b.Items) + b.More + b.Gone }
+
+// retry lets the batch be sent again, without what was given up.
+func (n *notifier) retry(ctx context.Context, subject string, b batch, lost []item, due time.Time) (*outbox, error) {
 	return n.store.change(ctx, subject, func(o *outbox) (bool, error) {
+		o.without(b.ID, lost)
 		o.again(b.ID, n.env.Instance, due)
 		return true, nil
 	})
@@ -78,7 +87,7 @@ func message(to project.Notify, b batch) notice.Message {
 	for _, i := range b.Items {
 		m.Notices = append(m.Notices, i.Notice)
 	}
-	m.Key = fmt.Sprintf("%s.%d.%d.%s", b.Items[0].Notice.Release, b.ID, len(b.Items)+b.More, to.Name)
+	m.Key = fmt.Sprintf("%s.%d.%d.%s", b.Items[0].Notice.Release, b.ID, b.all(), to.Name)
 	return m
 }
 

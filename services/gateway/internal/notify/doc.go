@@ -37,7 +37,9 @@
 //
 // A target that does not take a message is asked again after a second, two, four, up to five minutes, or when its Retry-After says. What
 // it will never take (400, 410, 413, 415, 422), and what it has not taken after the configured number of attempts, is kept on
-// sluice.dead.notify.<release>, each notice with the reason. A missing secret is one more reason to try again: an operator mends that.
+// sluice.dead.notify.<release>, each notice with the reason. A notice that joins a batch later has as many attempts of its own, and what is
+// not urgent is not sent in quiet hours, whichever batch it is in and however often that was tried. A missing secret is one more reason
+// to try again: an operator mends that.
 //
 // What is older than a day when a gateway first sees it is passed over: a project that begins to notify has a past. What is older than a
 // quarter of an hour comes as one message.

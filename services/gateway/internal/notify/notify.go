@@ -215,7 +215,10 @@ func (n *notifier) step(
 		o.Target = to.Name
 		if put {
 			var err error
-			if news, err = o.put(item{h.Seq, what}, due(to, what, now), now); err != nil {
+			i := item{Seq: h.Seq, Notice: what}
+			var when time.Time
+			when, i.quiet = due(to, what, now)
+			if news, err = o.put(i, when, now); err != nil {
 				return false, err
 			}
 			o.adopt(h.Seq, now)
@@ -231,6 +234,10 @@ func (n *notifier) step(
 		if !free {
 			wait = firstPause
 			return news, nil
+		}
+		if until := calm(to, b.Items, now); until.After(now) { // its target did not answer, or nobody was there, until they began
+			b.Due, wait = until, until.Sub(now)
+			return true, nil
 		}
 		b.claim(n.env.Instance, now)
 		claimed = *b

@@ -15,7 +15,8 @@ const (
 	mostBatches = 16  // on their way at once; then what comes joins one that waits
 	mostTold    = 256 // records of which it is remembered that they were told
 	mostBytes   = 200 << 10
-	gatherAfter = 3 // failures, after which what comes waits together for the target to be back
+	mostOff     = 10 * time.Minute // that a target which does not answer may ask for; what leaves later is put off by quiet hours
+	gatherAfter = 3                // failures, after which what comes waits together for the target to be back
 )
 
 // outbox is what is on its way to one target of a project. It is stored, and only what is stored is true. Its methods decide and do
@@ -36,6 +37,7 @@ type batch struct {
 	By       string    `json:"by,omitempty"`   // the instance that sends it now
 	Until    time.Time `json:"until,omitzero"` // it has the batch to itself until then
 	Attempts int       `json:"attempts,omitempty"`
+	Gone     int       `json:"gone,omitempty"` // of its notices, were given up
 	// Spread is set when the record that owns it has been put into all outboxes that it belongs to.
 	Spread bool `json:"spread,omitempty"`
 }
@@ -43,6 +45,9 @@ type batch struct {
 type item struct {
 	Seq    uint64         `json:"seq"`
 	Notice project.Notice `json:"notice"`
+	Before int            `json:"before,omitempty"` // attempts of its batch when it joined: they are not its own
+
+	quiet bool // quiet hours put it off; it is not stored
 }
 
 // errFull: every batch is being sent, and there is no room for another one.
@@ -56,23 +61,30 @@ func (o *outbox) knows(seq uint64) bool {
 }
 
 // put takes a notice that is to be sent at due. It joins a batch that leaves no later than that, and has not left, or one whose
-// target does not answer; otherwise it is a batch of its own. It tells whether that is news.
+// target does not answer; otherwise it is a batch of its own. One that quiet hours put off joins none that leaves before they are over, and
+// none that they put off is joined by one that they do not. It tells whether that is news.
 func (o *outbox) put(i item, due, now time.Time) (news bool, err error) {
 	if o.knows(i.Seq) {
 		return false, nil
 	}
 	join := slices.IndexFunc(o.Batches, func(b batch) bool {
 		waits := b.Attempts == 0 && b.Due.After(now) && !b.Due.After(due)
-		return b.By == "" && (waits || b.Attempts >= gatherAfter)
+		return b.By == "" && (waits || b.Attempts >= gatherAfter && !b.Due.After(due.Add(mostOff))) && (!i.quiet || !b.Due.Before(due))
 	})
 	size := 0
 	if len(o.Batches) > 0 {
 		size = o.size()
 	}
 	large := size > mostBytes/2
-	if join < 0 && (size > mostBytes*3/4 || len(o.Batches) >= mostBatches) {
+	room := mostBatches
+	if i.quiet { // the others may be gone long before one for it is there
+		room++
+	}
+	if join < 0 && (size > mostBytes*3/4 || len(o.Batches) >= room) {
 		// Not one that waits for longer, as what is gathered in quiet hours does: what is urgent would wait with it.
-		join = slices.IndexFunc(o.Batches, func(b batch) bool { return b.By == "" && (b.Attempts > 0 || !b.Due.After(due)) })
+		join = slices.IndexFunc(o.Batches, func(b batch) bool {
+			return b.By == "" && (b.Attempts > 0 && !b.Due.After(due.Add(mostOff)) || !b.Due.After(due)) && (!i.quiet || !b.Due.Before(due))
+		})
 		if join < 0 {
 			return false, errFull
 		}
@@ -82,6 +94,7 @@ func (o *outbox) put(i item, due, now time.Time) (news bool, err error) {
 		return true, nil
 	}
 	b := &o.Batches[join]
+	i.Before = b.Attempts
 	if len(b.Items) < mostItems && !large {
 		b.Items = append(b.Items, i)
 		return true, nil
@@ -145,6 +158,33 @@ func (o *outbox) taken(id uint64) {
 	o.Batches = slices.DeleteFunc(o.Batches, func(b batch) bool { return b.ID == id })
 }
 
+// spent are the notices of the batch that had so many attempts.
+func (b *batch) spent(attempts int) (out []item) {
+	for _, i := range b.Items {
+		if b.Attempts-i.Before >= attempts {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// without forgets notices of a batch that were given up; the others stay.
+func (o *outbox) without(id uint64, items []item) {
+	b := o.batch(id)
+	if b == nil {
+		return
+	}
+	for _, lost := range items {
+		before := len(b.Items)
+		b.Items = slices.DeleteFunc(b.Items, func(i item) bool { return i.Seq == lost.Seq })
+		b.Gone += before - len(b.Items)
+		o.tell(lost.Seq)
+	}
+	if len(b.Items) == 0 {
+		o.taken(id)
+	}
+}
+
 // again lets the batch be sent again after a pause.
 func (o *outbox) again(id uint64, by string, due time.Time) {
 	if b := o.batch(id); b != nil && b.By == by {
@@ -189,8 +229,9 @@ func pause(attempts int) time.Duration {
 	return min(firstPause<<min(max(attempts-1, 0), 16), lastPause)
 }
 
-// due is when a notice is sent that came now. What is late, because nobody was there to tell it, is gathered for a moment.
-func due(to project.Notify, n project.Notice, now time.Time) time.Time {
+// due is when a notice is sent that came now, and whether quiet hours put it off. What is late, because nobody was there to tell it, is
+// gathered for a moment.
+func due(to project.Notify, n project.Notice, now time.Time) (when time.Time, quiet bool) {
 	at := now
 	switch {
 	case to.Group > 0:
@@ -198,10 +239,18 @@ func due(to project.Notify, n project.Notice, now time.Time) time.Time {
 	case now.Sub(n.At) > lateAfter:
 		at = now.Add(lateGroup)
 	}
-	if project.Wants(to.Urgent, n) {
+	if until := calm(to, []item{{Notice: n}}, at); until.After(at) {
+		return until, true
+	}
+	return at, false
+}
+
+// calm is when quiet hours let notices be sent that were to be sent at a time: that time, if there are none or one of them is urgent.
+func calm(to project.Notify, items []item, at time.Time) time.Time {
+	if slices.ContainsFunc(items, func(i item) bool { return project.Wants(to.Urgent, i.Notice) }) {
 		return at
 	}
-	if v := to.Quiet.At(at); !v.Open && !v.Until.IsZero() {
+	if v := to.Quiet.At(at); !v.Open && v.Until.After(at) {
 		return v.Until
 	}
 	return at

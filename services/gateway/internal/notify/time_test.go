@@ -302,3 +302,87 @@ func TestWithoutItsConsumer(t *testing.T) {
 		}
 	})
 }
+
+// TestLateJoiners: what joins a batch that was tried often already has all attempts of its own; what was in it before is given up alone.
+func TestLateJoiners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", "  - { slack: { url_env: S } }\n")
+		var down atomic.Bool
+		down.Store(true)
+		e := &ear{answer: func(string, notice.Message) error {
+			if down.Load() {
+				return errors.New("away")
+			}
+			return nil
+		}}
+		w.begin("gateway-0", config.NotifyOut{Attempts: 12}, e)
+		at(t, 1, "10:00")
+		w.cancels("tracer", "early") // after 0, 1, 3, 7, 15, 31, 63 s, 2, 4, 9, 14 and 19 minutes
+		at(t, 1, "10:16")
+		w.cancels("tracer", "late")
+		at(t, 1, "10:30")
+		if n := w.stored(topology.StreamSluice, "sluice.dead.notify.*"); n != 1 {
+			t.Errorf("%d are given up", n)
+		}
+		at(t, 1, "11:05")
+		if n := w.stored(topology.StreamSluice, "sluice.dead.notify.*"); n != 1 {
+			t.Errorf("%d are given up when the second had ten attempts", n)
+		}
+		down.Store(false)
+		at(t, 1, "11:15")
+		if got := e.heard("slack"); len(got) != 1 || !strings.HasSuffix(got[0], " late") {
+			t.Errorf("%q", got)
+		}
+		down.Store(true)
+		w.cancels("tracer", "third")
+		at(t, 1, "13:00")
+		if n := w.stored(topology.StreamSluice, "sluice.dead.notify.*"); n != 2 {
+			t.Errorf("%d are given up in the end", n)
+		}
+		if err := w.acknowledged(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestQuietHoursOfOthers: what is not urgent is not sent in quiet hours by joining what is, nor because its target was away until they began;
+// and what is urgent does not wait for them because it joined what does.
+func TestQuietHoursOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.applies("tracer", `
+  - { slack: { url_env: S }, quiet: [ "Mon-Fri 20:00-08:00", "Sat 00:00 - Mon 08:00" ] }
+  - { teams: { url_env: T }, group: 5m, quiet: [ "Mon-Fri 20:00-08:00", "Sat 00:00 - Mon 08:00" ] }
+`)
+		var down atomic.Bool
+		down.Store(true)
+		e := &ear{answer: func(to string, _ notice.Message) error {
+			if down.Load() && to == "slack" {
+				return errors.New("away")
+			}
+			return nil
+		}}
+		w.begin("gateway-0", config.NotifyOut{}, e)
+		at(t, 3, "19:50")
+		w.cancels("tracer", "before") // slack is away until 22:00
+		at(t, 3, "21:00")
+		w.fails("tracer", "urgent")
+		at(t, 3, "21:02")
+		w.cancels("tracer", "calm")
+		at(t, 3, "21:30")
+		w.cancels("tracer", "calm too")
+		at(t, 3, "22:00")
+		down.Store(false)
+		at(t, 4, "09:00")
+		want(t, e, "teams", "Mon 19:55:00 before", "Mon 21:05:00 urgent", "Tue 08:00:00 calm, calm too")
+		got := strings.Join(e.heard("slack"), "; ")
+		if !strings.HasPrefix(got, "Mon 22:0") || strings.Count(got, "Mon") != 1 || !strings.Contains(strings.SplitN(got, ";", 2)[0], "urgent") ||
+			strings.Contains(strings.SplitN(got, ";", 2)[0], "calm") || strings.Count(got, "calm") != 2 || strings.Count(got, "before") != 1 {
+			t.Errorf("%q", got)
+		}
+		if err := w.acknowledged(); err != nil {
+			t.Error(err)
+		}
+	})
+}
