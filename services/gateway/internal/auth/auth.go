@@ -238,7 +238,7 @@ func (g *Guard) bySession(cookie string) (Person, bool) {
 // kind is which token a session is by, without telling it.
 func (g *Guard) kind(t known) string { return g.mac("token", t.sum[:])[:16] }
 
-// Until is how long the person is known.
+// Until is how long the person is known; zero, of a token in every request: as long as that is in the file.
 func (p Person) Until() time.Time { return p.until }
 
 // Login lets in whoever has the token, and gives the browser a session.

@@ -43,6 +43,7 @@ type Dash struct {
 	views   views
 	reports reports
 	gap     atomic.Int64  // between two changes that a browser is sent, as a time.Duration
+	idle    atomic.Int64  // after which a browser hears something although nothing changed, as a time.Duration
 	sent    atomic.Uint64 // changes that browsers were sent
 }
 
@@ -62,6 +63,7 @@ func New(env service.Env, guard *auth.Guard) (*Dash, error) {
 		boot: fmt.Sprintf("%x", time.Now().UnixNano()),
 	}
 	d.gap.Store(int64(gapOfChanges))
+	d.idle.Store(int64(stillThere))
 	d.source = newSource(env.JS.Conn(), env.Journal, env.Catalog, d.hub, env.Log)
 	return d, d.load()
 }
@@ -91,6 +93,7 @@ func (d *Dash) Run(ctx context.Context) error { return d.source.run(ctx) }
 // Handler serves the pages, what changes on them, the actions, and the JSON API.
 func (d *Dash) Handler() http.Handler {
 	mux := http.NewServeMux()
+	live := d.as(config.Viewer, d.live)
 	look := func(pattern string, h func(http.ResponseWriter, *http.Request, auth.Person)) {
 		mux.HandleFunc(pattern, d.as(config.Viewer, h))
 	}
@@ -102,7 +105,6 @@ func (d *Dash) Handler() http.Handler {
 	look("GET /projects/{project}", d.projectPage)
 	look("GET /releases/{release}", d.releasePage)
 	look("GET /audit", d.auditPage)
-	look("GET /live", d.live)
 	act("GET /releases/{release}/ask/{verb}", d.askRelease)
 	act("POST /releases/{release}/{verb}", d.postRelease)
 	act("GET /projects/{project}/ask/{verb}", d.askProject)
@@ -125,7 +127,24 @@ func (d *Dash) Handler() http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, http.StatusForbidden, "This was asked for by another site's page: nothing was done.")
 	}))
-	return d.around(origin.Handler(mux))
+	all := http.NewServeMux()
+	all.Handle("/", bounded(finishWithin, origin.Handler(mux)))
+	all.HandleFunc("GET /live", live)
+	return d.around(all)
+}
+
+// finishWithin bounds a request that has an end: what is asked of the broker, in all.
+const finishWithin = storeWithin + answerWithin + readWithin
+
+// bounded has a request answered while it can still be answered: what it does ends before writing to the connection does, of which nobody
+// would be told.
+func bounded(within time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), within)
+		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within + writeWithin)) // a test's recorder has none
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // policy lets a page load what is ours and nothing else.
@@ -151,8 +170,6 @@ func (d *Dash) around(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		// A stream has a deadline for each of its writes in the place of this one.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin + readWithin))
 		next.ServeHTTP(w, r)
 	})
 }

@@ -12,6 +12,9 @@ func (d *Dash) Push(e journal.Entry) bool { return len(d.hub.apply([]journal.Ent
 // Hurry sends every change at once.
 func (d *Dash) Hurry() { d.gap.Store(1) }
 
+// Fidget has browsers that look from now on hear something every so often.
+func (d *Dash) Fidget(every time.Duration) { d.idle.Store(int64(every)) }
+
 // Sent is how many changes browsers were sent.
 func (d *Dash) Sent() uint64 { return d.sent.Load() }
 

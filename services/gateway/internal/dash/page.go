@@ -124,9 +124,13 @@ func (d *Dash) fail(w http.ResponseWriter, r *http.Request, status int, text str
 // broken answers with what could not be read.
 func (d *Dash) broken(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
-	case r.Context().Err() != nil: // whoever asked is gone
 	case errors.Is(err, journal.ErrNone):
 		d.fail(w, r, http.StatusNotFound, "There is no such release.")
+	case errors.Is(r.Context().Err(), context.DeadlineExceeded):
+		d.log.Warn("dashboard: took too long", zap.String("path", r.URL.Path), zap.Error(err))
+		d.fail(w, r, http.StatusServiceUnavailable, "This took too long to read: try again, or ask for less.")
+	case r.Context().Err() != nil: // whoever asked is gone, or this gateway stops, and somebody waits
+		d.fail(w, r, http.StatusServiceUnavailable, "This gateway stops: try again.")
 	default:
 		d.log.Warn("dashboard: can not answer", zap.String("path", r.URL.Path), zap.Error(err))
 		d.fail(w, r, http.StatusServiceUnavailable, "The broker does not answer: try again.")

@@ -52,7 +52,7 @@ func (d *Dash) live(w http.ResponseWriter, r *http.Request, p auth.Person) {
 func (d *Dash) follow(r *http.Request, p auth.Person, s scene, l *listener, out *stream, known string) error {
 	ctx := r.Context()
 	have, first := sent{}, true
-	idle := time.NewTicker(stillThere)
+	idle := time.NewTicker(time.Duration(d.idle.Load()))
 	defer idle.Stop()
 	for {
 		view, version, err := s.make(ctx)
@@ -77,7 +77,7 @@ func (d *Dash) follow(r *http.Request, p auth.Person, s scene, l *listener, out 
 			case <-l.dirty:
 				again = true
 			case <-idle.C:
-				if who, ok := d.guard.Who(r); !ok || who.Role != p.Role || time.Now().After(p.Until()) && !d.guard.Open() {
+				if who, ok := d.guard.Who(r); !ok || who.Role != p.Role || !p.Until().IsZero() && time.Now().After(p.Until()) && !d.guard.Open() {
 					return out.write(bye)
 				}
 				if err := out.event("", change{}, d.hub.now()); err != nil {
