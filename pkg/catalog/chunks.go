@@ -9,56 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
-
-// chunks reads an artifact for the object store of nats.go 1.55, and makes up for two of its habits.
-//
-// It stores every Read as a chunk of its own, however short: here a Read fills its buffer. And it starts a goroutine with
-// the first chunk that, when it comes to run only after the last one was stored, waits on a nil channel for ever
-// (jetstream/publish.go, resetPendingAcksOnReconnect): here the end of the file comes a moment after the last byte.
-type chunks struct {
-	r     io.Reader
-	moved func() // called at every Read
-}
-
-const settle = time.Millisecond
-
-func (c *chunks) Read(p []byte) (int, error) {
-	c.moved()
-	n, err := io.ReadFull(c.r, p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil // the next Read says io.EOF
-	}
-	if errors.Is(err, io.EOF) {
-		<-time.After(settle)
-	}
-	return n, err
-}
-
-// put stores an object. nats.go 1.55 waits for the acknowledgements of the chunks as long as its context has time; one that was lost would
-// hold a release up for all of its attempt's time. So the broker has stalledAfter for whatever it does next.
-func (c *Catalog) put(ctx context.Context, meta jetstream.ObjectMeta, r io.Reader) (*jetstream.ObjectInfo, error) {
-	if _, ok := ctx.Deadline(); !ok { // nats.go would give every chunk five seconds from its Read to its acknowledgement, on any line
-		var done context.CancelFunc
-		ctx, done = context.WithTimeout(ctx, putWithin)
-		defer done()
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stalled := time.AfterFunc(stalledAfter, func() {
-		cancel(fmt.Errorf("the broker took nothing more of it for %s", stalledAfter))
-	})
-	defer stalled.Stop()
-	info, err := c.artifacts.Put(ctx, meta, &chunks{r: r, moved: func() { stalled.Reset(stalledAfter) }})
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return info, err
-}
-
-// putWithin bounds the storing of one artifact when whoever stores it has no deadline.
-const putWithin = 24 * time.Hour
 
 // readWithin bounds the reading of one artifact when its reader has no deadline.
 const readWithin = time.Hour
