@@ -32,8 +32,9 @@ func (a *app) doctor() *cobra.Command {
 		Use: "doctor", GroupID: groupLook, Args: cobra.NoArgs,
 		Short: "Find what is stuck, orphaned or inconsistent",
 		Long: `Looks for releases that nobody looks at any more, lanes that are occupied for nothing, requests without an answer,
-names that lead nowhere, records that contradict each other, refused input, project files that can not be used, and services
-that do not run. Of each it says what that means and what to do. It exits with 0 when there is nothing, with 1 otherwise.
+names that lead nowhere, records that contradict each other, refused input, project files that can not be used, services
+that do not run, and notifications that nobody sends. Of each it says what that means and what to do. It exits with 0 when
+there is nothing, with 1 otherwise.
 
 With --repair it does what is safe: it asks every service to look again at a live release, or one that ended other than by
 failing. That retries nothing, also if it fails meanwhile, and is answered in the journal. Run it again to see what that did.

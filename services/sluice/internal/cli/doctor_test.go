@@ -90,6 +90,48 @@ func TestTheDoctorReadsWhatIsThere(t *testing.T) {
 	}
 }
 
+// Whether anybody notifies is told by the consumer of those who do, also by one that is not there.
+func TestTheDoctorTellsWhenNobodyNotifies(t *testing.T) {
+	b := setup(t)
+	b.c.denied = make(chan error, 1)
+	b.c.find = &find.Finder{Journal: b.c.journal, Catalog: b.c.catalog}
+	apply := func(src string) {
+		if _, _, err := b.c.catalog.Apply(t.Context(), "tracer.yaml", []byte(src)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const nobody = "notify: its file names 1 to be notified, and no gateway notifies"
+	apply("project: tracer")
+	if got := b.examined(""); strings.Contains(got, nobody) {
+		t.Errorf("nobody is to be told:\n%s", got)
+	}
+	apply("project: tracer\nnotify: [ { slack: { url_env: SLACK_URL } } ]")
+	if got := b.examined(""); !strings.Contains(got, nobody) {
+		t.Errorf("a gateway never came:\n%s", got)
+	}
+	consumer, err := b.js.Consumer(t.Context(), topology.StreamSluice, topology.ConsumerGatewayNotify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reading, err := consumer.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = reading.Next() }() // the request for messages goes out with it
+	for strings.Contains(b.examined(""), nobody) {
+		if t.Context().Err() != nil {
+			t.Fatal("a gateway is there, and is not seen")
+		}
+	}
+	reading.Stop()
+	if err := b.js.DeleteConsumer(t.Context(), topology.StreamSluice, topology.ConsumerGatewayNotify); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.examined(""); !strings.Contains(got, nobody) || strings.Contains(got, "can not tell") {
+		t.Errorf("the broker has no such consumer:\n%s", got)
+	}
+}
+
 // A repair is a request that the promoter refuses, in the journal: it makes every service look. What has failed is left alone.
 func TestRepair(t *testing.T) {
 	b := setup(t, soaking()...)

@@ -8,9 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/doctor"
@@ -47,8 +50,12 @@ func (s *survey) read(ctx context.Context, lookBack time.Duration) error {
 	}
 	for _, name := range s.names {
 		p := doctor.Project{Name: name, Gate: gates[name]}
-		if _, _, p.File = s.catalog.Current(ctx, name); errors.Is(p.File, catalog.ErrUnknownProject) {
+		var file *project.Project
+		if file, _, p.File = s.catalog.Current(ctx, name); errors.Is(p.File, catalog.ErrUnknownProject) {
 			p.File = nil // it was taken away
+		}
+		if file != nil {
+			p.Notify = len(file.Notify)
 		}
 		s.facts.Projects = append(s.facts.Projects, p)
 	}
@@ -201,22 +208,23 @@ func (s *survey) alarms(ctx context.Context) (err error) {
 func (s *survey) consumers(ctx context.Context) error {
 	for _, c := range topology.Consumers() {
 		consumer, err := s.js.Consumer(ctx, c.Stream, c.Config.Durable)
-		if err != nil {
+		absent := c.Optional && errors.Is(err, jetstream.ErrConsumerNotFound) // an older version prepared the broker
+		if err != nil && !absent {
 			return err
 		}
-		info := consumer.CachedInfo()
-		if c.Optional && info.NumWaiting == 0 && info.Delivered.Last == nil { // nobody reads it here
-			continue
+		if absent || c.Optional && consumer.CachedInfo().NumWaiting == 0 && consumer.CachedInfo().Delivered.Last == nil {
+			if c.Config.Durable == topology.ConsumerGatewayNotify {
+				s.facts.Unnotified = true
+			}
+			continue // nobody has ever read it: this deployment does without
 		}
+		info := consumer.CachedInfo()
 		seen := doctor.Consumer{
 			Name: c.Config.Durable, Service: strings.SplitN(c.Config.Durable, "-", 2)[0],
 			Pending: info.NumPending, Taken: info.NumAckPending, Pulling: info.NumWaiting,
 		}
 		if info.Delivered.Last != nil {
 			seen.Last = *info.Delivered.Last
-		}
-		if c.Optional && info.Delivered.Last == nil && info.NumWaiting == 0 {
-			continue // nobody has ever read it: this deployment does without
 		}
 		s.facts.Consumers = append(s.facts.Consumers, seen)
 	}

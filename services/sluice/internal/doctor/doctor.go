@@ -49,7 +49,9 @@ type Facts struct {
 	Coming    map[string]bool
 	Dead      []journal.Dead
 	Consumers []Consumer
-	Unread    []Unread
+	// Unnotified tells that no gateway notifies anybody, and none ever did.
+	Unnotified bool
+	Unread     []Unread
 }
 
 // Project is a project, and what became of its releases.
@@ -59,6 +61,7 @@ type Project struct {
 	// Pinned are the revisions that live releases pinned and that can not be used, with the reason.
 	Pinned map[string]error
 	Gate   release.Gate
+	Notify int // how many targets its file wants to be notified
 }
 
 // Consumer is how a service keeps up.
@@ -90,7 +93,7 @@ type Finding struct {
 func Examine(f Facts) []Finding {
 	var out []Finding
 	for _, examine := range []func(Facts) []Finding{
-		unread, consumers, projects, records, stops, lanes, releases, requests, orphans, dead,
+		unread, consumers, projects, unnotified, records, stops, lanes, releases, requests, orphans, dead,
 	} {
 		out = append(out, examine(f)...)
 	}

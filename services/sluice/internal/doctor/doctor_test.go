@@ -193,10 +193,14 @@ func TestFindings(t *testing.T) {
 		"a freeze is forgotten": {stop(release.Stop{Kind: release.Freeze, Said: ana, All: true}), "freeze", "all projects are frozen by ana", "sluice unfreeze --all", ""},
 		"a freeze ends":         {stop(release.Stop{Kind: release.Freeze, Said: ana, Until: noon().Add(time.Hour)}), "", "", "", ""},
 
-		"a service is down":     {func(f *doctor.Facts) { f.Consumers[0].Pulling, f.Consumers[0].Pending = 0, 3 }, "service stager", "nobody takes messages from consumer stager; 3 wait, 0 are in hands", "start one", ""},
-		"a service has died":    {func(f *doctor.Facts) { f.Consumers[1].Last = noon().Add(-time.Hour) }, "service promoter", "5 are in hands that may be gone", "start one", ""},
-		"a service is behind":   {func(f *doctor.Facts) { f.Consumers[0].Pending = 5000 }, "service stager", "5000 messages wait in consumer stager", "another instance", ""},
-		"something is not read": {func(f *doctor.Facts) { f.Unread = []doctor.Unread{{"which services run", errors.New("no")}} }, "sluice doctor", "can not tell which services run: no", "admin", ""},
+		"a service is down":   {func(f *doctor.Facts) { f.Consumers[0].Pulling, f.Consumers[0].Pending = 0, 3 }, "service stager", "nobody takes messages from consumer stager; 3 wait, 0 are in hands", "start one", ""},
+		"a service has died":  {func(f *doctor.Facts) { f.Consumers[1].Last = noon().Add(-time.Hour) }, "service promoter", "5 are in hands that may be gone", "start one", ""},
+		"a service is behind": {func(f *doctor.Facts) { f.Consumers[0].Pending = 5000 }, "service stager", "5000 messages wait in consumer stager", "another instance", ""},
+		"nobody notifies": {func(f *doctor.Facts) { f.Unnotified, f.Projects[0].Notify = true, 2 }, "notify",
+			"its file names 2 to be notified, and no gateway notifies", "section notify", ""},
+		"nobody is to be notified": {func(f *doctor.Facts) { f.Unnotified = true }, "", "", "", ""},
+		"somebody notifies":        {func(f *doctor.Facts) { f.Projects[0].Notify = 2 }, "", "", "", ""},
+		"something is not read":    {func(f *doctor.Facts) { f.Unread = []doctor.Unread{{"which services run", errors.New("no")}} }, "sluice doctor", "can not tell which services run: no", "admin", ""},
 	} {
 		f := healthy()
 		c.wrong(&f)

@@ -50,6 +50,24 @@ func consumers(f Facts) []Finding {
 	return out
 }
 
+// unnotified finds projects that want to have people told, and have nobody to do it. A gateway that did and is gone is a service that does
+// not run.
+func unnotified(f Facts) []Finding {
+	var out []Finding
+	for _, p := range f.Projects {
+		if !f.Unnotified || p.Notify == 0 {
+			continue
+		}
+		out = append(out, Finding{
+			Project: p.Name, Subject: "notify",
+			What:  fmt.Sprintf("its file names %d to be notified, and no gateway notifies", p.Notify),
+			Means: "nobody is told of its releases",
+			Do:    "run a gateway (or sluice up --gateway) whose file has the section notify, as in deploy/gateway.example.yaml",
+		})
+	}
+	return out
+}
+
 // projects finds files that can not be used.
 func projects(f Facts) []Finding {
 	var out []Finding
