@@ -2,103 +2,10 @@ package notice
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/sluice-gate/sluice/pkg/project"
-	"github.com/sluice-gate/sluice/pkg/release"
 )
-
-// SlackAction begins the id of every button; the verb follows.
-const SlackAction = "sluice:"
-
-// What Slack takes at most, in characters: https://docs.slack.dev/reference/block-kit/blocks/section-block and
-// https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object
-const (
-	slackText    = 3000
-	slackConfirm = 300
-)
-
-// slackEscape is what Slack asks for; nothing in an escaped text is a mention, a channel or a link:
-// https://docs.slack.dev/messaging/formatting-message-text#escaping
-func slackEscape(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-}
-
-// SlackText is a plain text for Slack: a version of somebody else's choice calls nobody.
-func SlackText(text string) string { return slackEscape(text) }
-
-// Block Kit, as much of it as is used.
-type (
-	slackMessage struct {
-		Text   string       `json:"text"` // for where blocks are not shown: in the list of notifications
-		Mrkdwn bool         `json:"mrkdwn"`
-		Blocks []slackBlock `json:"blocks"`
-	}
-	slackBlock struct {
-		Type     string        `json:"type"`
-		Text     *slackObject  `json:"text,omitempty"`
-		Elements []slackButton `json:"elements,omitempty"`
-	}
-	slackObject struct {
-		Type     string `json:"type"`
-		Text     string `json:"text"`
-		Verbatim bool   `json:"verbatim,omitempty"` // nothing in it is looked up
-	}
-	slackButton struct {
-		Type     string             `json:"type"`
-		Text     slackObject        `json:"text"`
-		ActionID string             `json:"action_id"`
-		Value    string             `json:"value"`
-		Style    string             `json:"style,omitempty"`
-		Confirm  *slackConfirmation `json:"confirm,omitempty"`
-	}
-	slackConfirmation struct {
-		Title   slackObject `json:"title"`
-		Text    slackObject `json:"text"`
-		Confirm slackObject `json:"confirm"`
-		Deny    slackObject `json:"deny"`
-	}
-)
-
-// Slack is the body of an incoming webhook of Slack. With buttons people act from it; they come to the gateway's /slack/actions.
-func Slack(m Message, buttons bool) ([]byte, error) {
-	section := func(text string) slackBlock {
-		return slackBlock{Type: "section", Text: &slackObject{Type: "mrkdwn", Text: cut(text, slackText), Verbatim: true}}
-	}
-	out := slackMessage{Text: cut(m.subject(slackEscape), slackText)}
-	switch first, rest, _ := strings.Cut(m.text(slackEscape), "\n"); {
-	case m.Own != nil:
-		out.Blocks = append(out.Blocks, section(m.text(slackEscape)))
-	default:
-		out.Blocks = append(out.Blocks, section("*"+first+"*"))
-		if rest = strings.TrimSpace(rest); rest != "" {
-			out.Blocks = append(out.Blocks, section(rest))
-		}
-	}
-	if buttons && !m.grouped() && len(m.Notices[0].Acts) > 0 {
-		block := slackBlock{Type: "actions"}
-		for _, a := range m.Notices[0].Acts {
-			block.Elements = append(block.Elements, button(m.Notices[0], a))
-		}
-		out.Blocks = append(out.Blocks, block)
-	}
-	return json.Marshal(out)
-}
-
-// button asks once more before anything is done: a phone is easily touched.
-func button(n project.Notice, a project.Act) slackButton {
-	plain := func(text string) slackObject { return slackObject{Type: "plain_text", Text: text} }
-	word := strings.ToUpper(a.Verb[:1]) + a.Verb[1:]
-	b := slackButton{Type: "button", Text: plain(word), ActionID: SlackAction + a.Verb, Value: n.Release, Confirm: &slackConfirmation{
-		Title: plain(word + "?"), Confirm: plain(word), Deny: plain("No"),
-		Text: plain(cut(fmt.Sprintf("%s %s: %s", n.Project, n.Version, n.Title), slackConfirm)),
-	}}
-	if a.Verb == string(release.Cancel) || a.Verb == string(release.Recall) {
-		b.Style = "danger"
-	}
-	return b
-}
 
 // Adaptive cards, as much of them as is used: https://adaptivecards.io/explorer/
 type (
