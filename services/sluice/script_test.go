@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "TZ=UTC", "USER=ana", "HOME="+e.WorkDir, "GORACE="+os.Getenv("GORACE"))
+			e.Vars = append(e.Vars, "TZ="+noon(time.Now()), "USER=ana", "HOME="+e.WorkDir, "GORACE="+os.Getenv("GORACE"))
 			for i, v := range e.Vars {
 				if path, ok := strings.CutPrefix(v, "PATH="); ok {
 					e.Vars[i] = "PATH=" + path + string(os.PathListSeparator) + filepath.Dir(cli)
@@ -93,6 +94,17 @@ func TestScripts(t *testing.T) {
 			"watch": watch, "saw": saw, "unwatch": unwatch,
 		},
 	})
+}
+
+// noon is a zone where the day is half over, so that what is due in some hours is due today.
+func noon(now time.Time) string {
+	switch ahead := 12 - now.UTC().Hour(); {
+	case ahead > 0:
+		return fmt.Sprintf("Etc/GMT-%d", ahead) // in these names the sign is the other way round
+	case ahead < 0:
+		return fmt.Sprintf("Etc/GMT+%d", -ahead)
+	}
+	return "Etc/UTC"
 }
 
 // world is what runs for one script.
@@ -391,54 +403,4 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	_, err = ts.Stdout().Write(body)
 	ts.Check(err)
-}
-
-// watcher is a running `sluice status --watch`.
-type watcher struct {
-	cmd   *exec.Cmd
-	lines chan string
-}
-
-func watch(ts *testscript.TestScript, _ bool, args []string) {
-	path, err := exec.LookPath("sluice")
-	ts.Check(err)
-	cmd := command(ts, path, append([]string{"status", "--watch"}, args...)...)
-	stdout, err := cmd.StdoutPipe()
-	ts.Check(err)
-	ts.Check(cmd.Start())
-	w := &watcher{cmd: cmd, lines: make(chan string, 1000)}
-	go func() {
-		defer close(w.lines)
-		for lines := bufio.NewScanner(stdout); lines.Scan(); {
-			w.lines <- lines.Text()
-		}
-	}()
-	worldOf(ts).watch = w
-}
-
-func saw(ts *testscript.TestScript, _ bool, args []string) {
-	want := regexp.MustCompile(args[0])
-	timeout := time.After(patience)
-	var had []string
-	for {
-		select {
-		case line, ok := <-worldOf(ts).watch.lines:
-			if ok && want.MatchString(line) {
-				return
-			}
-			had = append(had, line)
-			if ok {
-				continue
-			}
-		case <-timeout:
-		}
-		ts.Fatalf("never saw %s in\n%s", args[0], strings.Join(had, "\n"))
-	}
-}
-
-func unwatch(ts *testscript.TestScript, _ bool, _ []string) {
-	w := worldOf(ts)
-	ts.Check(w.watch.cmd.Process.Signal(os.Interrupt))
-	ts.Check(w.watch.cmd.Wait())
-	w.watch = nil
 }
