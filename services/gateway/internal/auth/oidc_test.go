@@ -162,7 +162,7 @@ func site(t *testing.T, issuer string) (*httptest.Server, *Guard) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		p, ok := g.Who(r)
 		if !ok && g.Lapsed(r) { // as the dashboard does
-			http.Redirect(w, r, "/auth/start?again=1&next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+			http.Redirect(w, r, g.Again(r), http.StatusSeeOther)
 			return
 		}
 		if !ok {

@@ -183,7 +183,7 @@ func (d *Dash) as(role config.Role, h func(http.ResponseWriter, *http.Request, a
 			w.Header().Set("Content-Type", "text/event-stream") // of a page of ours, which loads itself again
 			_, _ = io.WriteString(w, bye)
 		case !ok && d.guard.Lapsed(r) && wantsPage(r) && !isPart(r):
-			http.Redirect(w, r, "/auth/start?again=1&next="+template.URLQueryEscaper(r.URL.RequestURI()), http.StatusSeeOther)
+			http.Redirect(w, r, d.guard.Again(r), http.StatusSeeOther)
 		case !ok && d.guard.Lapsed(r):
 			d.fail(w, r, http.StatusUnauthorized, "Who you are has to be looked at anew: nothing was done. Load the page again.")
 		case !ok && wantsPage(r):
