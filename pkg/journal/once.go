@@ -23,8 +23,6 @@ var ErrOtherKey = errors.New("the key was used before, for another request")
 const (
 	// MaxOnce bounds a key, in bytes.
 	MaxOnce = 128
-	// onceTries is how often a request that others were faster than is looked for again.
-	onceTries = 8
 	// mostRequests is how many requests of one person about one release are looked through.
 	mostRequests = 1000
 )
@@ -34,11 +32,11 @@ const (
 // broker's own window of duplicates is not used: it acknowledges what it does not store, by a key that anybody may use first.
 //
 // It costs a read for each request that is there, so it is for what is asked rarely; what stops a release is stored without it.
-func (j *Journal) AskOnce(ctx context.Context, subject string, body []byte, key string) (seq uint64, again bool, err error) {
+func (j *Journal) AskOnce(ctx context.Context, subject string, body []byte, key string) (seq uint64, known bool, err error) {
 	if s, err := topology.ParseSubject(subject); err != nil || s.Kind != topology.KindRequest || !onceKey(key) {
 		return 0, false, fmt.Errorf("a request on %q with a key of %d bytes: want 1 to %d that can be printed", subject, len(key), MaxOnce)
 	}
-	for range onceTries {
+	for n := again(0); ; {
 		var last uint64
 		last, seq, err = j.sameRequest(ctx, subject, body, key)
 		if err != nil || seq != 0 {
@@ -50,8 +48,10 @@ func (j *Journal) AskOnce(ctx context.Context, subject string, body []byte, key 
 		if seq, err = j.compareAndSet(ctx, m, last); !errors.Is(err, ErrConflict) {
 			return seq, false, err
 		}
+		if why := n.pause(ctx); why != nil { // others were faster, or the replica that answers is behind
+			return 0, false, fmt.Errorf("store %s: %w: %w", subject, err, why)
+		}
 	}
-	return 0, false, fmt.Errorf("store %s: %w", subject, err)
 }
 
 // sameRequest looks for a request by its key: seq is its sequence, or 0; last is that of the last request on the subject.
