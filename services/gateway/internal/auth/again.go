@@ -18,7 +18,9 @@ func (g *Guard) Lapsed(r *http.Request) bool {
 }
 
 // Again is where a browser with such a session goes, to come back to the page that it asked for.
-func (g *Guard) Again(r *http.Request) string { return "/auth/start?again=1&next=" + url.QueryEscape(r.URL.RequestURI()) }
+func (g *Guard) Again(r *http.Request) string {
+	return "/auth/start?again=1&next=" + url.QueryEscape(r.URL.RequestURI())
+}
 
 // provided is the session of whoever asks, if it came by the provider and has not ended.
 func (g *Guard) provided(r *http.Request) (session, bool) {
