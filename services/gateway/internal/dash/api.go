@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
@@ -238,7 +239,7 @@ func apiStops(m *Model, project string) []apiStop {
 		if project == "" || s.Project == "" || s.Project == project {
 			out = append(out, apiStop{
 				Project: s.Project, Kind: string(s.Kind), By: s.Said.By, Reason: s.Said.Reason,
-				Since: when(later(s.Said.At, s.From)), Until: when(s.Until),
+				Since: when(outlook.Later(s.Said.At, s.From)), Until: when(s.Until),
 			})
 		}
 	}
@@ -352,7 +353,7 @@ func (d *Dash) apiRelease(w http.ResponseWriter, r *http.Request, _ auth.Person)
 func apiMomentOf(e Entry) apiMoment {
 	return apiMoment{
 		Release: e.Release, Project: e.Project, Seq: e.Seq, At: e.At.UTC(), Event: e.Word, By: e.By, Text: e.Text.String(), Notes: e.Notes,
-		Raw: e.Raw, Service: e.Service, After: e.After,
+		Raw: e.Evidence, Service: e.Service, After: e.After,
 	}
 }
 

@@ -198,7 +198,8 @@ func turnsRed(t *testing.T, w *world, b *webtest.Browser, url string, ids releas
 	p.Until("document.querySelector('.hero.tone-live') && document.querySelector('#pulse').textContent === 'live'")
 	w.publish(topology.Signal("shop", ids.queued), []byte(`{"level":"error","message":"TypeError: cart is undefined"}`))
 	p.Until("document.querySelector('.hero.tone-bad')")
-	if text := p.Text(".hero"); !strings.Contains(text, "Cancelled by watcher: check errors: 1 signal") || !strings.Contains(text, "cart is undefined") {
+	if text := p.Text(".hero"); !strings.Contains(text, "Cancelled by watcher at ") ||
+		!strings.Contains(text, ": check errors: 1 signal") || !strings.Contains(text, "cart is undefined") {
 		t.Errorf("it says %q", text)
 	}
 	p.Until("document.querySelector('#timeline li .word').textContent === 'cancelled' || document.querySelector('#timeline').innerText.includes('cancelled')")

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -86,7 +87,7 @@ func (d *Dash) askRelease(w http.ResponseWriter, r *http.Request, p auth.Person)
 		return
 	}
 	d.form(w, r, p, Form{
-		Verb: verb, Label: verbLabel(release.Verb(verb)), Title: title(e.State), Says: means(verb), Token: d.guard.FormToken(p),
+		Verb: verb, Label: verbLabel(release.Verb(verb)), Title: story.Title(e.State), Says: means(verb), Token: d.guard.FormToken(p),
 		Action: "/releases/" + id + "/" + verb, Back: "/releases/" + id,
 		Danger: verb == topology.VerbCancel || verb == topology.VerbRollback, Extend: verb == topology.VerbExtend,
 		Force: verb == topology.VerbExpedite && p.May(config.Admin),

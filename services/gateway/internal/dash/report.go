@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/evidence"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -22,7 +23,7 @@ import (
 type Report struct {
 	Row      Row
 	Card     Card
-	Outcome  Text
+	Outcome  story.Text
 	Steps    []Step
 	Facts    []Fact
 	Moments  []Moment
@@ -38,7 +39,7 @@ type Report struct {
 // Fact is one thing that is known of a release.
 type Fact struct {
 	Name string
-	Text Text
+	Text story.Text
 	Code bool
 	Link string
 }
@@ -156,7 +157,7 @@ func facts(r Row) []Fact {
 	var out []Fact
 	add := func(name, text string, code bool) {
 		if text != "" {
-			out = append(out, Fact{Name: name, Text: say(text), Code: code})
+			out = append(out, Fact{Name: name, Text: story.Say(text), Code: code})
 		}
 	}
 	add("Release", s.Release, true)
@@ -164,9 +165,9 @@ func facts(r Row) []Fact {
 	add("Ref", s.Merge.Ref, false)
 	add("Merged by", s.Merge.Actor, false)
 	if s.Merge.URL != "" {
-		out = append(out, Fact{Name: "Link", Text: say(s.Merge.URL), Link: s.Merge.URL})
+		out = append(out, Fact{Name: "Link", Text: story.Say(s.Merge.URL), Link: s.Merge.URL})
 	}
-	out = append(out, Fact{Name: "Merged", Text: say(s.MergedAt)})
+	out = append(out, Fact{Name: "Merged", Text: story.Say(s.MergedAt)})
 	add("Artifact", s.Merge.Artifact, true)
 	add("Digest", s.Digest, true)
 	add("Lane", fmt.Sprintf("%s (%s)", s.Policy.Lane, s.Policy.Collision), false)
@@ -181,7 +182,7 @@ func facts(r Row) []Fact {
 	if a := s.Approvals(); a.Needed > 0 {
 		text := a.String()
 		for i, by := range a.By {
-			text += map[bool]string{true: ", by ", false: ", "}[i == 0] + who(by.By)
+			text += map[bool]string{true: ", by ", false: ", "}[i == 0] + story.Who(by.By)
 		}
 		add("Approvals", text, false)
 	}
@@ -189,7 +190,7 @@ func facts(r Row) []Fact {
 		add("Inconclusive", doubt, false)
 	}
 	if at, limited := s.Deadline(); limited && !s.Phase.Ended() {
-		out = append(out, Fact{Name: "Deadline", Text: say(at, ", then it fails")})
+		out = append(out, Fact{Name: "Deadline", Text: story.Say(at, ", then it fails")})
 	}
 	add("Project file", s.Policy.Revision, true)
 	return out
@@ -199,9 +200,9 @@ func channel(out *[]Fact, name string, c release.Channel) {
 	if !c.Touched {
 		return
 	}
-	text := value(c.Value)
+	text := story.Value(c.Value)
 	if c.Before != "" && c.Before != c.Value {
-		text += ", before: " + value(c.Before)
+		text += ", before: " + story.Value(c.Before)
 	}
 	switch {
 	case c.Failed:
@@ -212,7 +213,7 @@ func channel(out *[]Fact, name string, c release.Channel) {
 	if c.Note != "" {
 		text += " — " + c.Note
 	}
-	*out = append(*out, Fact{Name: name, Text: say(text), Code: true})
+	*out = append(*out, Fact{Name: name, Text: story.Say(text), Code: true})
 }
 
 func (d *Dash) releasePage(w http.ResponseWriter, r *http.Request, p auth.Person) {
@@ -233,7 +234,7 @@ func (d *Dash) releasePage(w http.ResponseWriter, r *http.Request, p auth.Person
 		return
 	}
 	d.show(w, r, p, "release", Page{
-		Title: title(report.Row.State), Live: liveQuery("page", "release", "release", id), Version: version, view: view, Data: report,
+		Title: story.Title(report.Row.State), Live: liveQuery("page", "release", "release", id), Version: version, view: view, Data: report,
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -96,7 +97,7 @@ func (a *app) inquire(ctx context.Context, q inquiry) error {
 	write, done := a.auditor(out, q)
 	var told error // why not all was written
 	err = c.journal.Transitions(ctx, from, id, func(t journal.Transition) bool {
-		if q.project != "" && t.State.Project != q.project || q.actor != "" && show.AuditedOf(t).Actor != q.actor {
+		if q.project != "" && t.State.Project != q.project || q.actor != "" && story.Actor(t.Record.Record) != q.actor {
 			return true
 		}
 		told = write(t)
@@ -111,15 +112,17 @@ func (a *app) auditor(out *bufio.Writer, q inquiry) (write func(journal.Transiti
 	case "json":
 		lines := json.NewEncoder(out)
 		lines.SetEscapeHTML(false)
-		return func(t journal.Transition) error { return lines.Encode(show.AuditedOf(t)) }, out.Flush
+		return func(t journal.Transition) error {
+			return lines.Encode(story.AuditedOf(t.Record.Record, t.Seq, t.At, t.Hash))
+		}, out.Flush
 	case "csv":
 		lines := csv.NewWriter(out)
-		head := lines.Write(show.AuditHead())
+		head := lines.Write(story.AuditHead())
 		return func(t journal.Transition) error {
 				if head != nil {
 					return head
 				}
-				return lines.Write(show.AuditedOf(t).Columns())
+				return lines.Write(story.AuditedOf(t.Record.Record, t.Seq, t.At, t.Hash).Columns())
 			}, func() error {
 				lines.Flush()
 				if err := lines.Error(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/evidence"
 	"github.com/sluice-gate/sluice/pkg/judge"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // Backtest is what another policy would have decided about the releases of a project: those that it decides differently, in the order of
@@ -122,7 +123,7 @@ func exactly(d time.Duration) string {
 	if d < 10*time.Second {
 		return d.Round(time.Millisecond).String()
 	}
-	return Left(d)
+	return story.Left(d)
 }
 
 // unjudged says which checks of the policy the past has no measurements of.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // ProjectJSON is a project, for programs. Fields are only ever added.
@@ -70,7 +72,7 @@ func Projects(all []ProjectJSON, st Style, width int) string {
 func stagesOf(stages []StageJSON) string {
 	var out []string
 	for _, s := range stages {
-		text := s.Name + " " + Left(time.Duration(s.Soak*float64(time.Second)))
+		text := s.Name + " " + story.Left(time.Duration(s.Soak*float64(time.Second)))
 		if s.Approvals > 0 {
 			text += ", " + some(s.Approvals, "approval")
 		}

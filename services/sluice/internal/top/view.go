@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -157,7 +158,7 @@ func (m Model) row(row board.Row) []show.Cell {
 	}
 	return []show.Cell{
 		name, {Text: version},
-		{Text: show.PhaseOf(s), Style: func(text string) string { return m.style.Phase(s.Phase, text) }},
+		{Text: story.Phase(s), Style: func(text string) string { return m.style.Phase(s.Phase, text) }},
 		{Text: line.Left}, {Text: bar(elapsed(s, now), m.bars())}, m.spark(s.Release),
 		{Text: string(verdict), Style: func(text string) string { return m.style.Word(verdict, text) }},
 		{Text: line.When}, {Text: line.By}, why,

@@ -1,4 +1,4 @@
-package show
+package story
 
 import (
 	"cmp"
@@ -6,8 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
 
 // Audited is one transition of a release for an auditor, as JSON and, field by field in this order, as CSV.
@@ -27,21 +28,18 @@ type Audited struct {
 	Hash     string    `json:"hash"`            // of the record; the next record of the journal, or the project's chain, has it
 }
 
-// AuditedOf is a journal record for an auditor.
-func AuditedOf(t journal.Transition) Audited {
-	s, said := t.State, release.SaidOf(t.Event)
-	a := Audited{
-		At: t.At.UTC(), Project: s.Project, Version: s.Version, Release: s.Release, Event: t.Type, Phase: string(s.Phase),
-		Actor: cmp.Or(said.By, nameless(t.Event), serviceOf(t.Record)), Reason: said.Reason, Cause: t.Cause, Service: t.Service,
-		Seq: t.Seq, Hash: t.Hash.String(),
+// AuditedOf is a journal record, with its sequence, the broker's timestamp and its hash, for an auditor.
+func AuditedOf(r releasepb.Record, seq uint64, at time.Time, hash audit.Hash) Audited {
+	s, said := r.State, release.SaidOf(r.Event)
+	return Audited{
+		At: at.UTC(), Project: s.Project, Version: s.Version, Release: s.Release, Event: r.Type, Phase: string(s.Phase),
+		Actor: Actor(r), Reason: said.Reason, Evidence: evidenceOf(r.Event), Cause: r.Cause, Service: r.Service, Seq: seq, Hash: hash.String(),
 	}
-	switch e := t.Event.(type) { //nolint:gochecksumtype // these have evidence
-	case release.WasCancelled:
-		a.Evidence = e.Evidence
-	case release.WasRecalled:
-		a.Evidence = e.Evidence
-	}
-	return a
+}
+
+// Actor is who made a record's event happen: a person, the watcher, or the service that did.
+func Actor(r releasepb.Record) string {
+	return cmp.Or(release.SaidOf(r.Event).By, nameless(r.Event), Service(r))
 }
 
 // nameless is who asked for what no service does by itself, and gave no name: sluice.cancel.<release> has none. Empty for other events.
@@ -56,12 +54,6 @@ func nameless(e release.Event) string {
 		}
 	}
 	return ""
-}
-
-// serviceOf is the service that stored the record, without its instance.
-func serviceOf(r journal.Record) string {
-	service, _, _ := strings.Cut(r.Service, "@")
-	return service
 }
 
 // AuditHead names the columns of Columns.
@@ -84,26 +76,4 @@ func (a Audited) Columns() []string {
 		}
 	}
 	return texts
-}
-
-// Transition is one transition on one line, with further lines for notes and evidence.
-func Transition(t journal.Transition, st Style) string {
-	r := t.Record
-	r.At = r.At.In(st.zone())
-	told := Tell(r)
-	word := st.Phase(r.State.Phase, told.Word)
-	line := strings.Join([]string{
-		r.At.Format("2006-01-02 15:04:05.000"), title(r.State), st.Dim(First(r.State.Release)), word, told.Text, st.Dim(cause(r)),
-	}, "  ") + "\n"
-	for _, more := range told.More {
-		line += "    " + more + "\n"
-	}
-	return line
-}
-
-func title(s release.State) string {
-	if s.Version == "" {
-		return s.Project
-	}
-	return s.Project + " " + s.Version
 }
