@@ -2,11 +2,15 @@ package story
 
 import (
 	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/sluice-gate/sluice/pkg/audit"
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
@@ -28,12 +32,13 @@ type Audited struct {
 	Hash     string    `json:"hash"`            // of the record; the next record of the journal, or the project's chain, has it
 }
 
-// AuditedOf is a journal record, with its sequence, the broker's timestamp and its hash, for an auditor.
-func AuditedOf(r releasepb.Record, seq uint64, at time.Time, hash audit.Hash) Audited {
-	s, said := r.State, release.SaidOf(r.Event)
+// AuditedOf is a journal record for an auditor.
+func AuditedOf(t journal.Transition) Audited {
+	s := t.State
 	return Audited{
-		At: at.UTC(), Project: s.Project, Version: s.Version, Release: s.Release, Event: r.Type, Phase: string(s.Phase),
-		Actor: Actor(r), Reason: said.Reason, Evidence: evidenceOf(r.Event), Cause: r.Cause, Service: r.Service, Seq: seq, Hash: hash.String(),
+		At: t.At.UTC(), Project: s.Project, Version: s.Version, Release: s.Release, Event: t.Type, Phase: string(s.Phase),
+		Actor: Actor(t.Record.Record), Reason: release.SaidOf(t.Event).Reason, Evidence: evidenceOf(t.Event), Cause: t.Cause,
+		Service: t.Service, Seq: t.Seq, Hash: t.Hash.String(),
 	}
 }
 
@@ -76,4 +81,32 @@ func (a Audited) Columns() []string {
 		}
 	}
 	return texts
+}
+
+// Formats are what transitions are exported as, beside text for people.
+func Formats() []string { return []string{"json", "csv", "cdevents"} }
+
+// Export writes transitions to w: "json" as JSON Lines, "csv" with a head, "cdevents" as JSON Lines of what events makes of each. flush is
+// called at the end.
+func Export(w io.Writer, format string, events func(journal.Record) ([]any, error)) (write func(journal.Transition) error, flush func() error) {
+	lines, none := json.NewEncoder(w), func() error { return nil }
+	switch format {
+	case "json":
+		lines.SetEscapeHTML(false)
+		return func(t journal.Transition) error { return lines.Encode(AuditedOf(t)) }, none
+	case "csv":
+		rows := csv.NewWriter(w)
+		head := rows.Write(AuditHead())
+		return func(t journal.Transition) error { return errors.Join(head, rows.Write(AuditedOf(t).Columns())) }, func() error {
+			rows.Flush()
+			return rows.Error()
+		}
+	}
+	return func(t journal.Transition) error {
+		all, err := events(t.Record)
+		for _, e := range all {
+			err = errors.Join(err, lines.Encode(e))
+		}
+		return err
+	}, none
 }

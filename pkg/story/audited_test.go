@@ -2,9 +2,8 @@ package story_test
 
 import (
 	"testing"
-	"time"
 
-	"github.com/sluice-gate/sluice/pkg/audit"
+	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/story"
@@ -23,7 +22,7 @@ func TestWhoeverGaveNoNameIsNotTheService(t *testing.T) {
 		{release.WasSoaked{}, "promoter"},
 	} {
 		r := releasepb.Record{Event: one.event, Service: "promoter@one"}
-		if got := story.AuditedOf(r, 1, time.Time{}, audit.Hash{}).Actor; got != one.want {
+		if got := story.AuditedOf(journal.Transition{Record: journal.Record{Record: r}}).Actor; got != one.want {
 			t.Errorf("%T: %q, want %q", one.event, got, one.want)
 		}
 	}

@@ -87,6 +87,7 @@ type apiMoment struct {
 	At      time.Time `json:"at"`
 	Event   string    `json:"event"`
 	By      string    `json:"by,omitempty"`
+	Actor   string    `json:"actor,omitempty"` // By, or the service that did it by itself
 	Text    string    `json:"text"`
 	Notes   []string  `json:"notes,omitempty"`
 	Raw     string    `json:"evidence,omitempty"` // the watcher's, JSON
@@ -124,8 +125,9 @@ type apiStory struct {
 
 type apiAudit struct {
 	Entries []apiMoment `json:"entries"`
-	Read    int         `json:"journals_read"`
-	More    bool        `json:"more"`
+	Reached *time.Time  `json:"looked_back_to,omitempty"`
+	Next    uint64      `json:"next_before,omitempty"` // absent: there is nothing older
+	Odd     int         `json:"unreadable,omitempty"`  // records that are left out
 }
 
 type apiAnswer struct {
@@ -151,6 +153,8 @@ func (d *Dash) api(look, act func(pattern string, h handler)) {
 	look("GET /api/v1/projects/{project}", d.apiProject)
 	look("GET /api/v1/releases/{release}", d.apiRelease)
 	look("GET /api/v1/audit", d.apiAudit)
+	look("GET /api/v1/audit/export", d.apiExport)
+	look("GET /api/v1/audit/verify", d.apiProve)
 	act("POST /api/v1/releases/{release}/{verb}", func(w http.ResponseWriter, r *http.Request, p auth.Person) {
 		id := r.PathValue("release")
 		if topology.CheckRelease(id) != nil {
@@ -359,17 +363,15 @@ func apiMomentOf(e Entry) apiMoment {
 
 func (d *Dash) apiAudit(w http.ResponseWriter, r *http.Request, _ auth.Person) {
 	a, err := d.auditOf(r.Context(), queryOf(r))
-	switch {
-	case err != nil:
-		d.broken(w, r, err)
-		return
-	case a.Wrong != "":
-		d.fail(w, r, http.StatusUnprocessableEntity, sentence(a.Wrong))
+	if err != nil {
+		d.unable(w, r, err)
 		return
 	}
-	out := apiAudit{Entries: []apiMoment{}, Read: a.Read, More: a.More}
+	out := apiAudit{Entries: []apiMoment{}, Reached: when(a.Reached), Next: a.Next, Odd: a.Odd}
 	for _, e := range a.Entries {
-		out.Entries = append(out.Entries, apiMomentOf(e))
+		one := apiMomentOf(e)
+		one.Actor = e.Actor
+		out.Entries = append(out.Entries, one)
 	}
 	writeJSON(w, http.StatusOK, out)
 }

@@ -60,6 +60,7 @@ func looks(t *testing.T, _ *world, b *webtest.Browser, url string, ids releases)
 		{"/projects", "document.querySelectorAll('#all-projects tr').length === 8", ""},
 		{"/projects/shop", "document.querySelectorAll('#live .card').length === 2", ""},
 		{"/audit?since=5h&project=checkout", "document.querySelectorAll('tbody tr').length > 9", ""},
+		{"/audit/verify?project=checkout", "document.querySelector('.proofs li')", ""},
 		{"/login", "document.querySelector('h1')", ""},
 		{"/releases/" + ids.soaking + "/ask/cancel", "document.querySelector('form.ask')", ""},
 	} {

@@ -23,3 +23,13 @@ func (d *Dash) Known() (n int) {
 
 // Ready is closed when everything was read.
 func (d *Dash) Ready() <-chan struct{} { return d.hub.ready }
+
+// Busy has somebody else verify and export, until it is done.
+func (d *Dash) Busy() (done func()) {
+	d.proving <- struct{}{}
+	d.exporting <- struct{}{}
+	return func() { <-d.proving; <-d.exporting }
+}
+
+// ProveWithin changes how long a verification may take.
+func (d *Dash) ProveWithin(most time.Duration) { d.proveWithin = most }

@@ -139,16 +139,3 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 }
-
-// TestDecided: what was decided lately is found however long ago it was merged.
-func TestDecided(t *testing.T) {
-	m := NewModel()
-	m.Apply(entry("shop", "a", 1, release.Held, 10), entry("shop", "b", 2, release.Cancelled, 20), entry("shop", "c", 3, release.Cancelled, 40),
-		entry("api", "d", 4, release.Promoted, 50))
-	if got := m.decided("shop", at(30)); !slices.Equal(got, []string{"c", "a"}) {
-		t.Errorf("of shop: %v", got)
-	}
-	if got := m.decided("", at(30)); !slices.Equal(got, []string{"d", "c", "a"}) {
-		t.Errorf("of all: %v", got)
-	}
-}

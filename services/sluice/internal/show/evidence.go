@@ -48,7 +48,7 @@ func Evidence(r evidence.Release, p *project.Project, now time.Time, st Style, w
 		b.WriteString(spanTable(span, checks, now, st, width))
 	}
 	if r.Unread > 0 {
-		fmt.Fprintf(&b, "\n%s\n", st.Yellow(some(r.Unread, "message")+" of measurements can not be read"))
+		fmt.Fprintf(&b, "\n%s\n", st.Yellow(story.Count(r.Unread, "message")+" of measurements can not be read"))
 	}
 	return b.String()
 }

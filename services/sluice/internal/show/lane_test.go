@@ -29,7 +29,7 @@ func occupant(p release.Phase) release.State {
 func TestWhatAReleaseWaitsFor(t *testing.T) {
 	now := base().Add(time.Hour)
 	for want, ahead := range map[string]*board.Ahead{
-		"behind 01960000-0000":               nil,
+		"behind 01960000-0000":              nil,
 		"behind tracer 1.4.0":               {Place: 1, Occupant: occupant(release.Soaking)},
 		"behind 2 waiting and tracer 1.4.0": {Place: 3, Occupant: occupant(release.Soaking)},
 		"behind tracer 1.4.0, which is held by ana since 14:03:00: wait for QA":               {Place: 1, Occupant: occupant(release.Held)},

@@ -74,10 +74,10 @@ func stagesOf(stages []StageJSON) string {
 	for _, s := range stages {
 		text := s.Name + " " + story.Left(time.Duration(s.Soak*float64(time.Second)))
 		if s.Approvals > 0 {
-			text += ", " + some(s.Approvals, "approval")
+			text += ", " + story.Count(s.Approvals, "approval")
 		}
 		if n := len(s.Checks); n > 0 {
-			text += ", " + some(n, "check")
+			text += ", " + story.Count(n, "check")
 		}
 		out = append(out, text)
 	}

@@ -191,7 +191,7 @@ func summary(e SummaryJSON, several bool, now time.Time, st Style) string {
 		math.Floor(100*e.Coverage))
 	var rows [][]Cell
 	for _, c := range e.Checks {
-		seen := some(c.Looks, "look")
+		seen := story.Count(c.Looks, "look")
 		if c.Failed > 0 {
 			seen += fmt.Sprintf(", %d failed", c.Failed)
 		}
