@@ -88,7 +88,9 @@ func Formats() []string { return []string{"json", "csv", "cdevents"} }
 
 // Export writes transitions to w: "json" as JSON Lines, "csv" with a head, "cdevents" as JSON Lines of what events makes of each. flush is
 // called at the end.
-func Export(w io.Writer, format string, events func(journal.Record) ([]any, error)) (write func(journal.Transition) error, flush func() error) {
+func Export(
+	w io.Writer, format string, events func(journal.Record) ([]any, error),
+) (write func(journal.Transition) error, flush func() error) {
 	lines, none := json.NewEncoder(w), func() error { return nil }
 	switch format {
 	case "json":

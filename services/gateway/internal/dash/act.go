@@ -157,7 +157,8 @@ func (d *Dash) answer(ctx context.Context, e journal.Entry, verb release.Verb, s
 		return out, err
 	}
 	out.Pending = true
-	out.Outcome = story.Say(fmt.Sprintf("The %s is stored, at sequence %d, and no service has answered it yet. It counts all the same.", verb, seq))
+	out.Outcome = story.Say(fmt.Sprintf(
+		"The %s is stored, at sequence %d, and no service has answered it yet. It counts all the same.", verb, seq))
 	return out, nil
 }
 

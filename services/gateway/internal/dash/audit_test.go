@@ -1,8 +1,10 @@
 package dash_test
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -185,11 +187,16 @@ func TestAuditPages(t *testing.T) {
 	done()
 }
 
-// exported holds an export in every format to a number of transitions.
+// exported holds what a page's links export, in every format, to a number of transitions.
 func (a *archive) exported(query string, want int) {
 	a.Helper()
+	_, html := a.page("/audit?"+query, http.StatusOK)
 	get := func(format string) string {
-		req, err := http.NewRequestWithContext(a.Context(), http.MethodGet, a.base+"/api/v1/audit/export?format="+format+"&"+query, nil)
+		link := regexp.MustCompile(`href="(/api/v1/audit/export\?[^"]*format=` + format + `[^"]*)"`).FindStringSubmatch(html)
+		if link == nil {
+			a.Fatalf("%q: nothing is exported as %s", query, format)
+		}
+		req, err := http.NewRequestWithContext(a.Context(), http.MethodGet, a.base+strings.ReplaceAll(link[1], "&amp;", "&"), nil)
 		if err != nil {
 			a.Fatal(err)
 		}
@@ -236,7 +243,8 @@ func TestVerify(t *testing.T) {
 	has("/audit/verify", "No Every record follows", "shop 2 releases, 6 records, 2 links: nothing was removed or changed, signed by "+a.signer.Key(),
 		"The last signed checkpoint is link 2 of 2, of ", "The last signed checkpoint is link 1 of 2, of ", "; after it 1 link is not signed.")
 	has("/audit/verify?release="+removed[0].State.Release, "Release "+removed[0].State.Release+" 3 records: nothing was removed or changed")
-	if proof := a.call(http.MethodGet, "/api/v1/audit/verify", "", 200); proof["intact"] != true || proof["whole"] != true || len(proof["projects"].([]any)) != 3 {
+	if proof := a.call(http.MethodGet, "/api/v1/audit/verify", "", 200); fmt.Sprint(proof["intact"], proof["whole"]) != "true true" ||
+		len(proof["projects"].([]any)) != 3 {
 		t.Errorf("%v", proof)
 	}
 	for path, want := range map[string]int{
@@ -260,7 +268,7 @@ func TestVerify(t *testing.T) {
 	has("/audit/verify?project=docs", "No Every record")
 	has("/audit/verify?release="+removed[0].State.Release, "Yes", broken)
 	proof := a.call(http.MethodGet, "/api/v1/audit/verify?project=shop", "", 200)
-	if proof["intact"] != false || !strings.Contains(fmt.Sprint(proof), "records between them were removed") {
+	if fmt.Sprint(proof["intact"]) != "false" || !strings.Contains(fmt.Sprint(proof), "records between them were removed") {
 		t.Errorf("%v", proof)
 	}
 
@@ -268,8 +276,13 @@ func TestVerify(t *testing.T) {
 	has("/audit/verify", "Somebody else verifies now: try again in a moment.")
 	a.call(http.MethodGet, "/api/v1/audit/verify", "", 503)
 	done()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.dash.Prove(gone); !errors.Is(err, context.Canceled) { // and the next one has its turn
+		t.Errorf("whoever asked is gone: %v", err)
+	}
 	a.dash.ProveWithin(time.Nanosecond)
-	if proof := a.call(http.MethodGet, "/api/v1/audit/verify?project=docs", "", 200); proof["whole"] != false || fmt.Sprint(proof["not_verified"]) != "[docs]" {
+	if proof := a.call(http.MethodGet, "/api/v1/audit/verify?project=docs", "", 200); fmt.Sprint(proof["whole"], proof["not_verified"]) != "false [docs]" {
 		t.Errorf("without time: %v", proof)
 	}
 	has("/audit/verify?project=docs", "Not as far as was looked", "There was no time for 1 project, from docs on")

@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"context"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
@@ -33,3 +34,9 @@ func (d *Dash) Busy() (done func()) {
 
 // ProveWithin changes how long a verification may take.
 func (d *Dash) ProveWithin(most time.Duration) { d.proveWithin = most }
+
+// Prove verifies every chain.
+func (d *Dash) Prove(ctx context.Context) error {
+	_, err := d.prove(ctx, Query{})
+	return err
+}

@@ -67,7 +67,7 @@ func (d *Dash) functions() template.FuncMap {
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"left":  story.Left, "short": story.Commit, "value": story.Value,
-		"dict":  dict, "count": story.Count,
+		"dict": dict, "count": story.Count,
 		"first": func(v []release.Verb, n int) []release.Verb { return v[:min(n, len(v))] },
 		"label": verbLabel,
 	}

@@ -104,7 +104,8 @@ func (a *app) prove(ctx context.Context, q proof) error {
 		if err != nil {
 			return broken(err)
 		}
-		return a.print("release %s: %s: nothing was removed or changed%s", found.ID, story.Count(t.Records, "record"), story.Unchained(t.Unchained))
+		return a.print("release %s: %s: nothing was removed or changed%s", found.ID,
+			story.Count(t.Records, "record"), story.Unchained(t.Unchained))
 	}
 	names, err := audited(opening, c, q.project, expect)
 	if err != nil {

@@ -22,7 +22,8 @@ func Backtest(project string, since time.Time, cases []evidence.Case, now time.T
 			kept++
 		}
 	}
-	fmt.Fprintf(&b, "%s: %s since %s, %s\n", st.Bold(project), story.Count(len(cases), "release"), Clock(since, now), ofWhich(kept, len(cases)))
+	fmt.Fprintf(&b, "%s: %s since %s, %s\n", st.Bold(project), story.Count(len(cases), "release"),
+		Clock(since, now), ofWhich(kept, len(cases)))
 	rows := [][]Cell{{{Text: "VERSION", Style: st.Dim}, {Text: "RELEASE", Style: st.Dim}, {Text: "WAS", Style: st.Dim},
 		{Text: "WOULD HAVE BEEN", Style: st.Dim}, {Text: "WHY", Style: st.Dim}}}
 	var ids []string
