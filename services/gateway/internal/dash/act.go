@@ -167,6 +167,17 @@ func final(s release.State, verb release.Verb) bool {
 	return s.Phase.Ended() && s.Phase != release.Failed && verb != release.Recall
 }
 
+// code is the status of HTTP that goes with an answer.
+func (a Answer) code() int {
+	switch {
+	case a.Pending:
+		return http.StatusAccepted
+	case !a.Done:
+		return http.StatusConflict
+	}
+	return http.StatusOK
+}
+
 func tooLate(s release.State, verb release.Verb) story.Text {
 	return story.Say("Too late to "+string(verb)+" it. ", outcome(s))
 }

@@ -125,6 +125,8 @@ type apiStory struct {
 
 type apiAudit struct {
 	Entries []apiMoment `json:"entries"`
+	Read    int         `json:"journals_read"`
+	More    bool        `json:"more"`
 	Reached *time.Time  `json:"looked_back_to,omitempty"`
 	Next    uint64      `json:"next_before,omitempty"` // absent: there is nothing older
 	Odd     int         `json:"unreadable,omitempty"`  // records that are left out
@@ -214,14 +216,7 @@ func (d *Dash) apiAsk(w http.ResponseWriter, r *http.Request, p auth.Person, do 
 		d.fail(w, r, code, text)
 		return
 	}
-	code := http.StatusOK
-	switch {
-	case a.Pending:
-		code = http.StatusAccepted
-	case !a.Done:
-		code = http.StatusConflict
-	}
-	writeJSON(w, code, apiAnswer{a.Done, a.Pending, a.Seq, a.Outcome.String()})
+	writeJSON(w, a.code(), apiAnswer{a.Done, a.Pending, a.Seq, a.Outcome.String()})
 }
 
 func (d *Dash) apiBoard(w http.ResponseWriter, r *http.Request, _ auth.Person) {
@@ -325,15 +320,8 @@ func (d *Dash) apiProject(w http.ResponseWriter, r *http.Request, _ auth.Person)
 }
 
 func (d *Dash) apiRelease(w http.ResponseWriter, r *http.Request, _ auth.Person) {
-	d.loaded(r.Context())
-	id := r.PathValue("release")
-	if topology.CheckRelease(id) != nil {
-		d.broken(w, r, journal.ErrNone)
-		return
-	}
-	report, err := d.report(r.Context(), id)
-	if err != nil {
-		d.broken(w, r, err)
+	report := d.asked(w, r)
+	if report == nil {
 		return
 	}
 	s := report.Row.State
@@ -367,7 +355,7 @@ func (d *Dash) apiAudit(w http.ResponseWriter, r *http.Request, _ auth.Person) {
 		d.unable(w, r, err)
 		return
 	}
-	out := apiAudit{Entries: []apiMoment{}, Reached: when(a.Reached), Next: a.Next, Odd: a.Odd}
+	out := apiAudit{Entries: []apiMoment{}, Read: a.Read, More: a.Next != 0, Reached: when(a.Reached), Next: a.Next, Odd: a.Odd}
 	for _, e := range a.Entries {
 		one := apiMomentOf(e)
 		one.Actor = e.Actor

@@ -46,6 +46,7 @@ type Audit struct {
 	Entries []Entry
 	Reached time.Time // it was looked back to there
 	Next    uint64    // the sequence before which there may be more; 0: there is none
+	Read    int       // journals of which something was looked at
 	Odd     int       // records that can not be read
 	Wrong   string
 	Events  []string
@@ -102,16 +103,19 @@ func (q Query) URL(path string, more ...string) string {
 func (a Audit) Older() string { return a.Query.URL("/audit", "before", strconv.FormatUint(a.Next, 10)) }
 
 // auditOf looks back through the journals, a bounded way.
-func (d *Dash) auditOf(ctx context.Context, q Query) (Audit, error) {
+func (d *Dash) auditOf(ctx context.Context, q Query) (out Audit, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	out := Audit{Query: q, Events: events()}
+	out = Audit{Query: q, Events: events()}
 	from, err := q.checked(d.hub.now())
 	if err != nil {
 		return out, err
 	}
 	odd := func(uint64, error) { out.Odd++ }
+	read := map[string]bool{}
+	defer func() { out.Read = len(read) }()
 	see := func(t journal.Transition) bool {
+		read[t.State.Release] = true
 		if out.Reached = t.At; q.has(t) {
 			out.Entries = append(out.Entries, entryOf(t))
 		}

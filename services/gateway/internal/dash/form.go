@@ -167,19 +167,12 @@ func (d *Dash) post(w http.ResponseWriter, r *http.Request, p auth.Person, back 
 		d.fail(w, r, code, text)
 		return
 	}
-	code := http.StatusOK
-	switch {
-	case a.Pending:
-		code = http.StatusAccepted
-	case !a.Done:
-		code = http.StatusConflict
-	}
 	data := dict("Answer", a, "Back", back)
 	if isPart(r) {
-		d.write(w, r, code, "answer", data)
+		d.write(w, r, a.code(), "answer", data)
 		return
 	}
-	d.write(w, r, code, "answered", Page{
+	d.write(w, r, a.code(), "answered", Page{
 		Title: "Asked", Person: p, Acts: true, Open: d.guard.Open(), Now: d.hub.now().UnixMilli(), Data: data,
 	})
 }

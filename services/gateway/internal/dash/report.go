@@ -216,18 +216,27 @@ func channel(out *[]Fact, name string, c release.Channel) {
 	*out = append(*out, Fact{Name: name, Text: story.Say(text), Code: true})
 }
 
-func (d *Dash) releasePage(w http.ResponseWriter, r *http.Request, p auth.Person) {
+// asked is the report of the release that a request names; nil when it was answered that there is none.
+func (d *Dash) asked(w http.ResponseWriter, r *http.Request) *Report {
 	d.loaded(r.Context())
-	id := r.PathValue("release")
-	if topology.CheckRelease(id) != nil {
-		d.broken(w, r, journal.ErrNone)
-		return
+	id, err := r.PathValue("release"), journal.ErrNone
+	var out *Report
+	if topology.CheckRelease(id) == nil {
+		out, err = d.report(r.Context(), id)
 	}
-	report, err := d.report(r.Context(), id)
 	if err != nil {
 		d.broken(w, r, err)
+		return nil
+	}
+	return out
+}
+
+func (d *Dash) releasePage(w http.ResponseWriter, r *http.Request, p auth.Person) {
+	report := d.asked(w, r)
+	if report == nil {
 		return
 	}
+	id := report.Row.State.Release
 	view, version, err := d.releaseView(r.Context(), id, p.May(config.Operator))
 	if err != nil {
 		d.broken(w, r, err)

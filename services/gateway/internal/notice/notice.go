@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // Record is a journal record, and what only the broker knows of it.
@@ -128,7 +129,7 @@ func done(s release.State, e release.WasDone) (project.Tell, string, release.Sai
 		}
 		what := "is rolled back" + by(said)
 		if before := s.Latest.Before; before != "" {
-			what = "is rolled back to " + before + by(said)
+			what = "is rolled back to " + story.Value(before) + by(said)
 		}
 		return project.TellRolledBack, what, said
 	}
