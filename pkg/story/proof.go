@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/journal"
 )
 
@@ -44,12 +45,23 @@ func Covered(v journal.Verified) Text {
 	case c.Key == "":
 		return Say("no checkpoint is signed: what was removed from the end of its chain would not be seen")
 	}
-	text := Say(fmt.Sprintf("the last signed checkpoint is link %d of %d, of ", c.Index, links), c.At, ", by "+c.Key+
+	return Say(fmt.Sprintf("the last signed checkpoint is link %d of %d, of ", c.Index, links), c.At,
 		": whoever keeps it sees when anything up to it is removed or changed")
-	if c.Index < links {
-		text = Say(text, fmt.Sprintf("; after it %s", are(int(links-c.Index), "link")+" not signed")) //nolint:gosec // it is a count
+}
+
+// Followed says how far the chain of a project was followed that has a break, and what the last link says of itself that it has now.
+func Followed(v journal.Verified, last audit.Checkpoint) Text {
+	text := Say("the chain has nothing before it that is proven")
+	if v.Links > 0 {
+		text = Say(fmt.Sprintf("the chain is in order up to link %d, of ", v.Links), v.Last.At)
 	}
-	return text
+	switch {
+	case last.Key == "":
+		return text
+	case last.Verify() != nil:
+		return Say(text, fmt.Sprintf("; its last link, %d, has a signature that is none", last.Index))
+	}
+	return Say(text, fmt.Sprintf("; the last signed checkpoint is link %d, of ", last.Index), last.At, ", by "+last.Key)
 }
 
 // Unchained tells of records that are of before there were hashes, if there are any.

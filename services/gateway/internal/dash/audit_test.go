@@ -241,7 +241,7 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	has("/audit/verify", "No Every record follows", "shop 2 releases, 6 records, 2 links: nothing was removed or changed, signed by "+a.signer.Key(),
-		"The last signed checkpoint is link 2 of 2, of ", "The last signed checkpoint is link 1 of 2, of ", "; after it 1 link is not signed.")
+		"The last signed checkpoint is link 2 of 2, of ", "The last signed checkpoint is link 1 of 2, of ", "1 link is not signed")
 	has("/audit/verify?release="+removed[0].State.Release, "Release "+removed[0].State.Release+" 3 records: nothing was removed or changed")
 	if proof := a.call(http.MethodGet, "/api/v1/audit/verify", "", 200); fmt.Sprint(proof["intact"], proof["whole"]) != "true true" ||
 		len(proof["projects"].([]any)) != 3 {
@@ -263,8 +263,9 @@ func TestVerify(t *testing.T) {
 	broken := fmt.Sprintf("broken Release %s, at #%d: it does not follow #%d: one of the two records was changed, or records between them were removed",
 		removed[0].State.Release, removed[2].Seq, removed[0].Seq)
 	changed := fmt.Sprintf("broken Release %s, at #", edited[0].State.Release)
-	has("/audit/verify", "Yes Broken are 2 of 3 that were looked at.", broken, changed, "docs 2 releases")
-	has("/audit/verify?project=shop", "Yes Broken is 1 of 1 that were looked at.", broken)
+	has("/audit/verify", "Yes 2 of 3 are broken.", broken, changed, "docs 2 releases")
+	has("/audit/verify?project=shop", "Yes 1 of 1 is broken.", broken,
+		"The chain has nothing before it that is proven; the last signed checkpoint is link 2, of ", ", by "+a.signer.Key()+".")
 	has("/audit/verify?project=docs", "No Every record")
 	has("/audit/verify?release="+removed[0].State.Release, "Yes", broken)
 	proof := a.call(http.MethodGet, "/api/v1/audit/verify?project=shop", "", 200)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/story"
@@ -117,10 +119,18 @@ func (d *Dash) proved(ctx context.Context, name, id string) (Proved, error) {
 		out.Text = story.Count(told.Records, "record") + ": nothing was removed or changed" + story.Unchained(told.Unchained)
 		out.Covered = story.Say("That its last record is there, the chain of its project tells.")
 	}
-	if errors.As(err, &out.Break) {
-		return out, nil
+	if !errors.As(err, &out.Break) {
+		return out, err
 	}
-	return out, err
+	out.Covered, out.Notes = nil, nil
+	if id == "" {
+		last, _, err := d.journal.Checkpoint(ctx, name)
+		if err != nil {
+			d.log.Warn("dashboard: the last link of a broken chain can not be read", zap.String("project", name), zap.Error(err))
+		}
+		out.Covered = story.Followed(out.Verified, last).Sentence()
+	}
+	return out, nil
 }
 
 func (d *Dash) provePage(w http.ResponseWriter, r *http.Request, p auth.Person) {
