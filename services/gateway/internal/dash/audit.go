@@ -149,7 +149,8 @@ func entryOf(t journal.Transition) Entry {
 // events are the words of journals that the audit may be filtered by.
 func events() []string {
 	out := []string{
-		"resumed", "extended", "expedited", "approved", "postponed", "retried", "recalled", "rollback-failed", "refused", "restoring", "restored",
+		"resumed", "extended", "expedited", "approved", "postponed", "retried", "recalled", "rollback-failed", "refused",
+		"restoring", "restored",
 	}
 	for _, p := range release.Phases() {
 		out = append(out, string(p))

@@ -23,7 +23,11 @@ func Edit(t testing.TB, body []byte, fields map[string]any) []byte {
 	for path, value := range fields {
 		at, names := all, strings.Split(path, ".")
 		for _, name := range names[:len(names)-1] {
-			at = at[name].(map[string]any)
+			inner, ok := at[name].(map[string]any)
+			if !ok {
+				t.Fatalf("%s: %s is no object", path, name)
+			}
+			at = inner
 		}
 		at[names[len(names)-1]] = value
 	}
