@@ -51,11 +51,11 @@ type Wish struct {
 
 // Answer is what became of it.
 type Answer struct {
-	Done    bool       // it is as was asked
-	Pending bool       // it is stored and not answered yet
-	Seq     uint64     // at which the request is stored
-	Outcome story.Text // a sentence
-	At      time.Time  // of the journal record that answers
+	Done    bool      // it is as was asked
+	Pending bool      // it is stored and not answered yet
+	Seq     uint64    // at which the request is stored
+	Outcome Text      // a sentence
+	At      time.Time // of the journal record that answers
 }
 
 // ask asks something of a release: publishes the request, and waits for what the journal says to it.
@@ -157,8 +157,7 @@ func (d *Dash) answer(ctx context.Context, e journal.Entry, verb release.Verb, s
 		return out, err
 	}
 	out.Pending = true
-	out.Outcome = story.Say(fmt.Sprintf(
-		"The %s is stored, at sequence %d, and no service has answered it yet. It counts all the same.", verb, seq))
+	out.Outcome = say(fmt.Sprintf("The %s is stored, at sequence %d, and no service has answered it yet. It counts all the same.", verb, seq))
 	return out, nil
 }
 
@@ -178,15 +177,15 @@ func (a Answer) code() int {
 	return http.StatusOK
 }
 
-func tooLate(s release.State, verb release.Verb) story.Text {
-	return story.Say("Too late to "+string(verb)+" it. ", outcome(s))
+func tooLate(s release.State, verb release.Verb) Text {
+	return say("Too late to "+string(verb)+" it. ", outcome(s))
 }
 
 // answered says what the record that answers a request says.
 func answered(r journal.Record, verb release.Verb, out Answer) Answer {
 	out.At = r.At
 	if refused, ok := r.Event.(release.WasRefused); ok && refused.Seq == out.Seq {
-		out.Outcome = story.Say("It is refused: ", refused.Said.Reason)
+		out.Outcome = say("It is refused: ", refused.Said.Reason)
 		if s := r.State; final(s, verb) || s.Phase == release.Failed && verb != release.Retry && verb != release.Recall {
 			out.Outcome = tooLate(s, verb)
 		}
@@ -196,23 +195,23 @@ func answered(r journal.Record, verb release.Verb, out Answer) Answer {
 	s := r.State
 	switch e := r.Event.(type) {
 	case release.WasExpedited:
-		out.Outcome = story.Say("Expedited; it is promoted as soon as it can be.")
+		out.Outcome = say("Expedited; it is promoted as soon as it can be.")
 	case release.WasExtended:
-		out.Outcome = story.Say("Extended by " + story.Left(e.By) + ".")
+		out.Outcome = say("Extended by " + story.Left(e.By) + ".")
 		if s.Phase == release.Soaking {
-			out.Outcome = story.Say("Extended by "+story.Left(e.By)+", until ", s.Due, ".")
+			out.Outcome = say("Extended by "+story.Left(e.By)+", until ", s.Due, ".")
 		}
 	case release.WasHeld:
-		out.Outcome = story.Say("Held; it keeps lane " + s.Policy.Lane + " until it is resumed.")
+		out.Outcome = say("Held; it keeps lane " + s.Policy.Lane + " until it is resumed.")
 		if s.Phase != release.Held {
-			out.Outcome = story.Say("It will be held when its soak begins.")
+			out.Outcome = say("It will be held when its soak begins.")
 		}
 	case release.WasApproved:
-		out.Outcome = story.Say("Approved: " + s.Approvals().String() + ".")
+		out.Outcome = say("Approved: " + s.Approvals().String() + ".")
 	case release.WasRetried:
-		out.Outcome = story.Say("It is taken up again.")
+		out.Outcome = say("It is taken up again.")
 	case release.WasRecalled:
-		out.Outcome = story.Say("It is being rolled back.")
+		out.Outcome = say("It is being rolled back.")
 	case release.WasCancelled, release.WasResumed, release.WasRefused, release.WasMerged, release.WasBegun, release.WasDone,
 		release.WasQueued, release.WasSoaked, release.WasFailed, release.WasSuperseded, release.WasPostponed, release.WasPassed,
 		release.WasBaking, release.WasNotRolledBack, nil:
@@ -274,7 +273,7 @@ func (d *Dash) stopped(ctx context.Context, scope, verb string, seq uint64) (Ans
 	if scope == topology.AllProjects {
 		names, err := d.catalog.Names(ctx)
 		if err != nil || len(names) == 0 {
-			return Answer{Done: true, Seq: seq, Outcome: story.Say("It is stored.")}, err
+			return Answer{Done: true, Seq: seq, Outcome: say("It is stored.")}, err
 		}
 		name = names[0]
 	}
@@ -294,9 +293,9 @@ func (d *Dash) stopped(ctx context.Context, scope, verb string, seq uint64) (Ans
 		subject = "All projects are "
 	}
 	word := map[release.StopKind]string{release.Pause: "paused", release.Freeze: "frozen"}[kind]
-	out := Answer{Done: stands == begins, Seq: seq, Outcome: story.Say(subject + "not " + word + " any more.")}
+	out := Answer{Done: stands == begins, Seq: seq, Outcome: say(subject + "not " + word + " any more.")}
 	if stands {
-		out.Outcome = story.Say(subject + word + ": nothing is promoted that was not claimed before.")
+		out.Outcome = say(subject + word + ": nothing is promoted that was not claimed before.")
 	}
 	return out, nil
 }

@@ -18,8 +18,8 @@ type Card struct {
 	Phase   string
 	Tone    Tone
 	Clock   story.Clock
-	Note    story.Text // what it waits for, or why it ended
-	Warn    bool       // somebody should look
+	Note    Text // what it waits for, or why it ended
+	Warn    bool // somebody should look
 	By      string
 	Ref     string
 	Commit  string
@@ -42,21 +42,21 @@ func (m *Model) card(r Row, now time.Time) Card {
 		c.When = s.End.At
 		return c
 	case at.Waits:
-		c.Note = story.Say(at.Next, ": ", at.Why)
+		c.Note = say(at.Next, ": ", at.Why)
 	case s.Phase == release.Baking && len(c.Note) == 0:
-		c.Note = story.Say("everybody has it; a check that fails rolls it back")
+		c.Note = say("everybody has it; a check that fails rolls it back")
 	}
 	if s.Held != nil {
 		if len(c.Note) > 0 {
-			c.Note = story.Say("; ", c.Note)
+			c.Note = say("; ", c.Note)
 		}
-		c.Note, c.Warn = story.Say(story.Holding(s), c.Note), true
+		c.Note, c.Warn = say(story.Holding(s), c.Note), true
 	}
 	return c
 }
 
 // waitsFor says what a release waits for while it is queued.
-func (m *Model) waitsFor(s release.State) story.Text {
+func (m *Model) waitsFor(s release.State) Text {
 	if s.Phase != release.Queued {
 		return nil
 	}

@@ -150,7 +150,7 @@ type Stopped struct {
 	ID      string
 	Project string // empty: all
 	Kind    release.StopKind
-	Text    story.Text
+	Text    Text
 }
 
 // Stops are the stops of a project and those of all; of all projects when project is empty.

@@ -3,6 +3,7 @@ package dash
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -45,13 +46,18 @@ func (d *Dash) apiExport(w http.ResponseWriter, r *http.Request, _ auth.Person) 
 		d.fail(w, r, http.StatusServiceUnavailable, "Somebody else exports now: try again in a moment.")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), exportWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), exportWithin) // it may take longer than what else is asked for
 	defer cancel()
+	defer context.AfterFunc(r.Context(), func() {
+		if !errors.Is(r.Context().Err(), context.DeadlineExceeded) { // whoever asked is gone
+			cancel()
+		}
+	})()
 	name := "audit." + map[string]string{"json": "jsonl", "csv": "csv", "cdevents": "cdevents.jsonl"}[format]
 	w.Header().Set("Content-Type", kinds()[format])
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	if err := d.export(ctx, w, format, q, from); err != nil {
-		if ctx.Err() == nil || r.Context().Err() == nil {
+		if !errors.Is(r.Context().Err(), context.Canceled) {
 			d.log.Warn("dashboard: an export broke off", zap.Error(err))
 		}
 		panic(http.ErrAbortHandler)

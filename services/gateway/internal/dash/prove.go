@@ -34,8 +34,8 @@ type Proved struct {
 	Project  string
 	Text     string       // what was proven
 	Break    *audit.Break // the first one; nil: there is none
-	Covered  story.Text
-	Notes    []story.Text
+	Covered  Text
+	Notes    []Text
 	Verified journal.Verified
 }
 
@@ -117,7 +117,7 @@ func (d *Dash) proved(ctx context.Context, name, id string) (Proved, error) {
 		}
 		out.Verified.Records, out.Verified.Unchained = told.Records, told.Unchained
 		out.Text = story.Count(told.Records, "record") + ": nothing was removed or changed" + story.Unchained(told.Unchained)
-		out.Covered = story.Say("That its last record is there, the chain of its project tells.")
+		out.Covered = say("That its last record is there, the chain of its project tells.")
 	}
 	if !errors.As(err, &out.Break) {
 		return out, err

@@ -23,7 +23,7 @@ import (
 type Report struct {
 	Row      Row
 	Card     Card
-	Outcome  story.Text
+	Outcome  Text
 	Steps    []Step
 	Facts    []Fact
 	Moments  []Moment
@@ -39,7 +39,7 @@ type Report struct {
 // Fact is one thing that is known of a release.
 type Fact struct {
 	Name string
-	Text story.Text
+	Text Text
 	Code bool
 	Link string
 }
@@ -157,7 +157,7 @@ func facts(r Row) []Fact {
 	var out []Fact
 	add := func(name, text string, code bool) {
 		if text != "" {
-			out = append(out, Fact{Name: name, Text: story.Say(text), Code: code})
+			out = append(out, Fact{Name: name, Text: say(text), Code: code})
 		}
 	}
 	add("Release", s.Release, true)
@@ -165,9 +165,9 @@ func facts(r Row) []Fact {
 	add("Ref", s.Merge.Ref, false)
 	add("Merged by", s.Merge.Actor, false)
 	if s.Merge.URL != "" {
-		out = append(out, Fact{Name: "Link", Text: story.Say(s.Merge.URL), Link: s.Merge.URL})
+		out = append(out, Fact{Name: "Link", Text: say(s.Merge.URL), Link: s.Merge.URL})
 	}
-	out = append(out, Fact{Name: "Merged", Text: story.Say(s.MergedAt)})
+	out = append(out, Fact{Name: "Merged", Text: say(s.MergedAt)})
 	add("Artifact", s.Merge.Artifact, true)
 	add("Digest", s.Digest, true)
 	add("Lane", fmt.Sprintf("%s (%s)", s.Policy.Lane, s.Policy.Collision), false)
@@ -190,7 +190,7 @@ func facts(r Row) []Fact {
 		add("Inconclusive", doubt, false)
 	}
 	if at, limited := s.Deadline(); limited && !s.Phase.Ended() {
-		out = append(out, Fact{Name: "Deadline", Text: story.Say(at, ", then it fails")})
+		out = append(out, Fact{Name: "Deadline", Text: say(at, ", then it fails")})
 	}
 	add("Project file", s.Policy.Revision, true)
 	return out
@@ -213,7 +213,7 @@ func channel(out *[]Fact, name string, c release.Channel) {
 	if c.Note != "" {
 		text += " — " + c.Note
 	}
-	*out = append(*out, Fact{Name: name, Text: story.Say(text), Code: true})
+	*out = append(*out, Fact{Name: name, Text: say(text), Code: true})
 }
 
 // asked is the report of the release that a request names; nil when it was answered that there is none.

@@ -9,6 +9,12 @@ import (
 	"github.com/sluice-gate/sluice/pkg/story"
 )
 
+// Text is a sentence, whose times a page shows in its reader's zone.
+type Text = story.Text
+
+// say puts a sentence together.
+func say(parts ...any) Text { return story.Say(parts...) }
+
 // Moment is one record of a journal for people.
 type Moment struct {
 	story.Told
@@ -44,7 +50,7 @@ func moment(r journal.Record) Moment {
 }
 
 // outcome is where a release stands, in a sentence.
-func outcome(s release.State) story.Text { return story.Outcome(s, time.Time{}).Sentence() }
+func outcome(s release.State) Text { return story.Outcome(s, time.Time{}).Sentence() }
 
 // Step is one station on a release's way.
 type Step struct {

@@ -242,7 +242,7 @@ func (a *app) because(ctx context.Context, c *client, found find.Found, q *ask) 
 	if err != nil { // it is only told
 		now = time.Now()
 	}
-	q.reason, err = a.why(ctx, c, string(q.verb), show.Will(q.verb, s, q.force, now.Local()), q.reason, []string{s.Project})
+	q.reason, err = a.why(ctx, c, string(q.verb), story.Will(q.verb, s, q.force, now.Local()), q.reason, []string{s.Project})
 	return err
 }
 

@@ -83,7 +83,7 @@ func (m Model) foot() []string {
 // asked is what somebody is asked.
 func (m Model) asked() []string {
 	p := m.prompt
-	will := m.cut(show.Will(p.verb, p.state, false, m.now()))
+	will := m.cut(story.Will(p.verb, p.state, false, m.now()))
 	reason := string(p.reason)
 	if !p.confirm {
 		return []string{m.style.Yellow(will), m.tail(string(p.verb) + ", why? " + reason + "█"), m.style.Dim("Enter goes on, Esc leaves it")}

@@ -1,19 +1,18 @@
-package show
+package story
 
 import (
 	"fmt"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
-	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // Will says what a request will do to a release that is as it is now, in a sentence. It is what somebody is told before it is stored;
 // what it does then is decided by the stream.
 func Will(v release.Verb, s release.State, force bool, now time.Time) string {
-	what := story.Title(s)
+	what := Title(s)
 	if what == "" {
-		what = First(s.Release)
+		what = Short(s.Release)
 	}
 	if why := refusal(v, s, force, now); why != "" {
 		return fmt.Sprintf("the %s of %s will be refused: %s", v, what, why)
@@ -34,7 +33,7 @@ func Will(v release.Verb, s release.State, force bool, now time.Time) string {
 		return what + willHold(s, now)
 	case release.Resume:
 		if s.Phase == release.Held {
-			return fmt.Sprintf("%s soaks on, for the %s that are left", what, story.Left(s.Remaining))
+			return fmt.Sprintf("%s soaks on, for the %s that are left", what, Left(s.Remaining))
 		}
 		return what + " is held no more"
 	case release.Extend:
@@ -86,7 +85,7 @@ func willExpedite(s release.State, force bool, now time.Time) string {
 	case s.Phase == release.Queued:
 		text = " is the next in its lane, and goes to everybody as soon as it is staged"
 	case s.Phase == release.Soaking && s.Due.After(now):
-		text = fmt.Sprintf(" goes to everybody, without the %s that are left of its soak", story.Left(s.Due.Sub(now)))
+		text = fmt.Sprintf(" goes to everybody, without the %s that are left of its soak", Left(s.Due.Sub(now)))
 	}
 	if force {
 		text += "; nobody looks at its checks, and windows and freezes do not count"
@@ -100,7 +99,7 @@ func willHold(s release.State, now time.Time) string {
 	case release.None:
 		return text
 	case release.Soaking:
-		text = fmt.Sprintf(" stops with %s of its soak left", story.Left(s.Due.Sub(now)))
+		text = fmt.Sprintf(" stops with %s of its soak left", Left(s.Due.Sub(now)))
 	case release.Promoting:
 		return ": its promotion was claimed already; a hold counts only if that claim does not"
 	}
@@ -110,7 +109,7 @@ func willHold(s release.State, now time.Time) string {
 func willRollBack(what string, s release.State) string {
 	before := "what was promoted before"
 	if s.Latest.Before != "" && s.Latest.Before != s.Latest.Value {
-		before = story.Value(s.Latest.Before)
+		before = Value(s.Latest.Before)
 	}
 	return fmt.Sprintf("everybody gets %s again, in the place of %s; nothing of %s is promoted meanwhile", before, what, s.Project)
 }
