@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/notice"
 )
 
 // Report is a release with all that is stored of it.
@@ -121,7 +122,7 @@ func (d *Dash) makeReport(ctx context.Context, id string) (*Report, error) {
 		out.Moments = append(out.Moments, moment(r))
 	}
 	for _, v := range out.Card.Verbs {
-		out.Commands = append(out.Commands, fmt.Sprintf("nats pub -J sluice.%s.%s %q", v, id, "why"))
+		out.Commands = append(out.Commands, notice.Act(v, id).NATS)
 	}
 	out.Spans, err = d.evidence(ctx, id, row.State, now)
 	if err != nil {

@@ -220,7 +220,11 @@ func Act(v release.Verb, id string) project.Act {
 	if v != release.Cancel && v != release.Hold {
 		subject += ".YOU"
 	}
+	why, body := "WHY", "WHY"
+	if v == release.Extend {
+		why, body = "--by 30m WHY", `"30m WHY"`
+	}
 	return project.Act{
-		Verb: string(v), Sluice: fmt.Sprintf("sluice %s %s WHY", v, id), NATS: fmt.Sprintf("nats pub -J %s WHY", subject),
+		Verb: string(v), Sluice: fmt.Sprintf("sluice %s %s %s", v, id, why), NATS: fmt.Sprintf("nats pub -J %s %s", subject, body),
 	}
 }
