@@ -116,6 +116,24 @@ func Value(text string) string {
 	return text
 }
 
+// Channel is what a channel, or a stage, points to, what it pointed to before, and what was done about it.
+func Channel(value string, c release.Channel) string {
+	text := Value(value)
+	switch {
+	case c.Failed:
+		text += ", not put back"
+	case c.Restored:
+		text += ", put back"
+	}
+	if c.Before != "" && c.Before != value {
+		text += ", before: " + Value(c.Before)
+	}
+	if c.Note != "" {
+		text += " (" + c.Note + ")"
+	}
+	return strings.TrimPrefix(text, ", ")
+}
+
 // Short is the beginning of an id: of one of version 7, the time that it begins with.
 func Short(id string) string { return id[:min(len("01970000-0000"), len(id))] }
 

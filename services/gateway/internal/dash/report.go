@@ -201,20 +201,7 @@ func channel(out *[]Fact, name string, c release.Channel) {
 	if !c.Touched {
 		return
 	}
-	text := story.Value(c.Value)
-	if c.Before != "" && c.Before != c.Value {
-		text += ", before: " + story.Value(c.Before)
-	}
-	switch {
-	case c.Failed:
-		text += " (not put back)"
-	case c.Restored:
-		text += " (put back)"
-	}
-	if c.Note != "" {
-		text += " — " + c.Note
-	}
-	*out = append(*out, Fact{Name: name, Text: say(text), Code: true})
+	*out = append(*out, Fact{Name: name, Text: say(story.Channel(c.Value, c)), Code: true})
 }
 
 // asked is the report of the release that a request names; nil when it was answered that there is none.

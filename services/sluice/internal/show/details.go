@@ -44,14 +44,14 @@ func Details(row board.Row, now time.Time, st Style) string {
 		field("waits", "%s", waitsFor(row).Brief(clockAt(now)))
 	}
 	if s.Beta != "" {
-		field("beta", "%s", channel(s.Beta, s.BetaChannel))
+		field("beta", "%s", story.Channel(s.Beta, s.BetaChannel))
 	}
 	stages(s, field)
 	ahead(s, around, now, field)
 	if s.Expedited != nil {
 		field("expedited", "%s at %s", story.By(*s.Expedited), date(s.Expedited.At, now))
 	}
-	if text := channel(s.Latest.Value, s.Latest); text != "" && (s.Phase.Out() || s.Reached) {
+	if text := story.Channel(s.Latest.Value, s.Latest); text != "" && (s.Phase.Out() || s.Reached) {
 		field("latest", "%s", text)
 	}
 	if s.Recalled != nil {
@@ -86,7 +86,7 @@ func stages(s release.State, field func(name, format string, args ...any)) {
 	for i, c := range all {
 		if c.Touched {
 			s.Stage = i
-			field(s.StageName(), "%s", channel(c.Value, c))
+			field(s.StageName(), "%s", story.Channel(c.Value, c))
 		}
 	}
 }
@@ -165,23 +165,6 @@ func obstacle(s release.State, o release.Obstacle, around outlook.Around, now ti
 func offsetOf(t time.Time) int {
 	_, offset := t.Zone()
 	return offset
-}
-
-func channel(value string, c release.Channel) string {
-	text := story.Value(value)
-	switch {
-	case c.Failed:
-		text += ", not put back"
-	case c.Restored:
-		text += ", put back"
-	}
-	if c.Before != "" && c.Before != value {
-		text += ", before: " + story.Value(c.Before)
-	}
-	if c.Note != "" {
-		text += " (" + c.Note + ")"
-	}
-	return strings.TrimPrefix(text, ", ")
 }
 
 // JSON is a release for programs. Fields are only ever added.
