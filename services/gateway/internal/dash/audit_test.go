@@ -26,6 +26,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
+	"github.com/sluice-gate/sluice/pkg/webtest"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/dash"
@@ -299,5 +300,24 @@ func (a *archive) edit(r journal.Record) {
 	}
 	if err != nil {
 		a.Fatal(err)
+	}
+}
+
+// auditByKeyboard: the chains are verified with nothing but keys, and the filters stay.
+func auditByKeyboard(t *testing.T, _ *world, b *webtest.Browser, url string, _ releases) {
+	p := b.Open(t, url+"/audit?since=5h&project=checkout&actor=watcher", phone)
+	p.Until("document.querySelectorAll('tbody tr').length === 1")
+	tab(p, "button[formaction$=verify]")
+	p.Press("Enter")
+	p.Until("location.pathname === '/audit/verify' && document.querySelectorAll('.proofs li').length === 1")
+	if text := p.Text("#main"); !strings.Contains(text, "nothing was removed or changed") {
+		t.Errorf("it says %q", text)
+	}
+	tab(p, ".acts a")
+	p.Press("Enter")
+	p.Until("location.pathname === '/audit' && document.querySelectorAll('tbody tr').length === 1")
+	p.Until("location.search === '?actor=watcher&project=checkout&since=5h'")
+	for _, problem := range p.Problems() {
+		t.Error(problem)
 	}
 }
