@@ -23,10 +23,10 @@ func TestAnswered(t *testing.T) {
 		done bool
 		said string
 	}{
-		{release.Cancel, cancelled, release.WasCancelled{Seq: 9}, true, "by ben: login is broken"},
-		{release.Cancel, cancelled, release.WasCancelled{Seq: 10}, true, "by ben: login is broken"}, // somebody else's, and it is so
+		{release.Cancel, cancelled, release.WasCancelled{Seq: 9}, true, "login is broken"},
+		{release.Cancel, cancelled, release.WasCancelled{Seq: 10}, true, "login is broken"}, // somebody else's, and it is so
 		{release.Expedite, cancelled, release.WasCancelled{Seq: 10}, false, "Too late to expedite it."},
-		{release.Extend, cancelled, release.WasCancelled{Seq: 10}, false, "by ben: login is broken"},
+		{release.Extend, cancelled, release.WasCancelled{Seq: 10}, false, "login is broken"},
 		{release.Approve, cancelled, release.WasCancelled{Seq: 10}, false, "Too late"},
 		{release.Expedite, held, release.WasHeld{Seq: 10}, false, "overtaken"},
 		{release.Hold, held, release.WasHeld{Seq: 10}, true, "Held"},
