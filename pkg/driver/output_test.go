@@ -66,7 +66,7 @@ func TestOutputIsBounded(t *testing.T) {
 // A secret does not come through, however output is cut into writes, wherever the gap is, and what else is said in between.
 func TestOutputHidesSecrets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const secret = "hunter2-hunter2" //nolint:gosec // of a test
+		const secret = "hunter2-hunter2"
 		o := driver.NewOutput()
 		o.Hide(secret)
 		word := rapid.OneOf(

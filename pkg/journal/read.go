@@ -97,7 +97,9 @@ func (j *Journal) between(ctx context.Context, stream, subject string, from uint
 }
 
 // betweenBy is between with a number of messages for one request.
-func (j *Journal) betweenBy(ctx context.Context, batch int, stream, subject string, from uint64, start *time.Time, to uint64) ([]stored, error) {
+func (j *Journal) betweenBy(
+	ctx context.Context, batch int, stream, subject string, from uint64, start *time.Time, to uint64,
+) ([]stored, error) {
 	g := get{Batch: batch, Next: subject, Seq: from, StartTime: start}
 	var out []stored
 	var n again

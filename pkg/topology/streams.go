@@ -128,7 +128,7 @@ func signals(o Options) jetstream.StreamConfig {
 }
 
 func evidence(o Options) jetstream.StreamConfig {
-	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates of errors, output, alerts, CDEvents, notifications", o,
+	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates, output, alerts, CDEvents, notifications", o,
 		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", "sluice.templates.*", "sluice.output.*",
 		AllAlerts, "sluice.cdevents.*", "sluice.notify.*.*")
 	c.Discard = jetstream.DiscardOld

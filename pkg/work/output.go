@@ -17,7 +17,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// errAway is why nothing is stored while the broker is away: what is sent then would wait for it in the client's buffer, among what matters.
+// errAway is why nothing is stored while the broker is away: what is sent then would wait in the client's buffer, among what matters.
 var errAway = errors.New("the broker is away")
 
 // attempt is one attempt at a work, for its output.
@@ -31,7 +31,7 @@ type attempt struct {
 // over stores what the driver printed, if it printed anything, and waits for nothing. out and err are what the attempt came to.
 func (a *attempt) over(ctx context.Context, took time.Duration, ended string, out Outcome, err error) {
 	if err == nil {
-		a.printed.Remark("done: %s", strings.TrimSpace(out.Value+" "+out.Note))
+		a.printed.Remark("%s", strings.TrimRight("done: "+strings.TrimSpace(out.Value+" "+out.Note), ": "))
 	}
 	printed, ok := a.printed.End()
 	if !ok {
