@@ -159,6 +159,7 @@ func (l *Line) Config(ctx context.Context) (aws.Config, error) {
 	} else if chain := c.Credentials; chain != nil {
 		c.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 			found, err := chain.Retrieve(ctx)
+			driver.OutputOf(ctx).Hide(found.SecretAccessKey, found.SessionToken)
 			l.remember(found)
 			return found, err
 		})

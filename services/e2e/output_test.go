@@ -213,3 +213,47 @@ func sameButOrder(got, want []string) bool {
 		return got == want || open && strings.HasPrefix(got, before) && strings.HasSuffix(got, after+"|")
 	})
 }
+
+// What an attempt printed is stored also when it was cancelled, or interrupted by its service's end; one whose service was killed
+// leaves nothing, and the next one is told by itself.
+func TestOutputOfWhatWasStopped(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.prints = func(o *driver.Output, doing string, _ driver.Facts) error {
+			if doing == "deploy" {
+				o.Say("deploys")
+			}
+			return nil
+		}
+		long := true
+		w.staging.during = func(ctx context.Context, _ driver.Facts) {
+			if long {
+				<-ctx.Done()
+			}
+		}
+		w.apply("tracer", "")
+		w.start(all()...)
+		expect := func(id string, want ...string) {
+			w.Helper()
+			if short, _ := w.outputs(id); !slices.Equal(short, want) {
+				w.Errorf("%q, want %q", short, want)
+			}
+		}
+
+		id := w.merge("tracer", "1.4.0")
+		w.untilPhase(id, release.Staging)
+		w.ask(topology.VerbCancel, id, "ana", "no")
+		w.until(id, "put back", putBack)
+		expect(id, "stager stage staging 1/1 cancelled: deploys|")
+
+		id = w.merge("tracer", "1.5.0")
+		w.untilPhase(id, release.Staging)
+		w.kill(theStager)
+		w.start(theStager)
+		w.until(id, "tried again", func(s release.State) bool { return s.Attempts[release.Stage].Number == 2 })
+		w.drain(theStager)
+		long = false
+		w.start(theStager)
+		w.untilPhase(id, release.Soaking)
+		expect(id, "stager stage staging 2/1 interrupted: deploys|", "stager stage staging 3/1 done: deploys|done: 1.5.0|")
+	})
+}
