@@ -20,7 +20,7 @@ const patience = 20 * time.Second
 
 // Every driver that speaks to a peer says what it asked and what was answered, and nothing of the token that it asked with.
 func TestEveryDriverSaysWhatItAsks(t *testing.T) {
-	const token = "hush-hush-of-a-test" //nolint:gosec // of a test
+	const token = "hush-hush-of-a-test"
 	t.Setenv("SAID_TOKEN", token)
 	t.Setenv("SAID_KEY", "AKIDGOOD")
 	t.Setenv("DOCKER_CONFIG", t.TempDir())

@@ -37,7 +37,7 @@ func TestBrowser(t *testing.T) {
 		try  func(t *testing.T, w *world, b *webtest.Browser, url string, ids releases)
 	}{
 		{"looks", looks}, {"board", board}, {"cancel by click", cancelByClick}, {"expedite by keyboard", expediteByKeyboard},
-		{"a failing release turns red", turnsRed}, {"stops", stops}, {"without scripts", withoutScripts}, {"output", output},
+		{"a failing release turns red", turnsRed}, {"stops", stops}, {"without scripts", withoutScripts}, {"output", output}, {"output comes", outputComes},
 		{"the API", api}, {"roles", roles}, {"login", login}, {"names of others", namesOfOthers},
 	} {
 		t.Run(one.name, func(t *testing.T) {

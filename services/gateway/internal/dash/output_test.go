@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/sluice-gate/sluice/pkg/driver"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/pkg/webtest"
 )
 
@@ -68,4 +71,22 @@ func output(t *testing.T, _ *world, b *webtest.Browser, base string, ids release
 	for _, problem := range p.Problems() {
 		t.Error(problem)
 	}
+}
+
+// outputComes: what was printed is stored a moment after the record that tells of the attempt's end, and nobody tells of it; it comes to a
+// page that is open all the same.
+func outputComes(t *testing.T, w *world, b *webtest.Browser, base string, ids releases) {
+	p := b.Open(t, base, desk)
+	p.Goto(base + "/releases/" + ids.fresh)
+	p.Until("document.querySelector('#o-none') && document.querySelector('#pulse').textContent === 'live'")
+	w.publish(topology.Request(topology.VerbHold, ids.fresh, "ana"), []byte("wait"))
+	p.Until("document.querySelector('.hero .pill').textContent === 'held'")
+	data, err := releasepb.EncodeOutput(releasepb.Output{Work: release.Stage, Stage: "staging", Attempt: 1, Try: 1, Ended: "done", Text: "it came\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.publish(topology.Output(ids.fresh), data)
+	p.Until("document.querySelector('#output pre') && document.querySelector('#output pre').textContent === 'it came\\n'")
+	w.publish(topology.Request(topology.VerbResume, ids.fresh, "ana"), []byte("go on"))
+	p.Until("document.querySelector('.hero .pill').textContent === 'soaking'")
 }
