@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "TZ=UTC", "USER=ana", "HOME="+e.WorkDir, "GORACE="+os.Getenv("GORACE"))
+			e.Vars = append(e.Vars, "TZ="+noon(time.Now()), "USER=ana", "HOME="+e.WorkDir, "GORACE="+os.Getenv("GORACE"))
 			for i, v := range e.Vars {
 				if path, ok := strings.CutPrefix(v, "PATH="); ok {
 					e.Vars[i] = "PATH=" + path + string(os.PathListSeparator) + filepath.Dir(cli)
@@ -93,6 +94,17 @@ func TestScripts(t *testing.T) {
 			"watch": watch, "saw": saw, "unwatch": unwatch,
 		},
 	})
+}
+
+// noon is a zone where the day is half over, so that what is due in some hours is due today.
+func noon(now time.Time) string {
+	switch ahead := 12 - now.UTC().Hour(); {
+	case ahead > 0:
+		return fmt.Sprintf("Etc/GMT-%d", ahead) // in these names the sign is the other way round
+	case ahead < 0:
+		return fmt.Sprintf("Etc/GMT+%d", -ahead)
+	}
+	return "Etc/UTC"
 }
 
 // world is what runs for one script.

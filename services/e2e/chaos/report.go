@@ -19,9 +19,14 @@ type report struct {
 	faults     *injector
 	notes      []string
 	violations []check.Violation
+	stories    map[string][]string // by release that a violation is of
 }
 
-const mostShown = 20
+// So much is shown of what went wrong.
+const (
+	mostShown   = 20
+	mostStories = 3
+)
 
 // write says it to people.
 func (r report) write(w io.Writer) {
@@ -49,6 +54,23 @@ func (r report) write(w io.Writer) {
 	}
 	if n := len(r.violations) - mostShown; n > 0 {
 		p("  and %d more", n)
+	}
+	r.tell(p)
+}
+
+// tell shows what the first releases with violations went through.
+func (r report) tell(p func(string, ...any)) {
+	told := map[string]bool{}
+	for _, v := range r.violations {
+		story := r.stories[v.Release]
+		if told[v.Release] || len(story) == 0 || len(told) == mostStories {
+			continue
+		}
+		told[v.Release] = true
+		p("\nwhat is stored of %s:", v.Release)
+		for _, line := range story {
+			p("  %s", line)
+		}
 	}
 }
 

@@ -169,7 +169,7 @@ func (c *chaos) judge(ctx context.Context) (report, error) {
 	defer cancel()
 	r := report{
 		config: c.config, faults: c.injector,
-		figures: map[string]check.Figures{}, restarts: map[string]int{}, clients: map[string]int{},
+		figures: map[string]check.Figures{}, restarts: map[string]int{}, clients: map[string]int{}, stories: map[string][]string{},
 	}
 	for _, a := range c.arenas {
 		h, err := a.read(ctx)
@@ -179,6 +179,9 @@ func (c *chaos) judge(ctx context.Context) (report, error) {
 		f, violations := h.Judge()
 		r.figures[a.name], r.clients[a.name] = f, len(h.Asked)
 		r.violations = append(r.violations, violations...)
+		for _, v := range violations {
+			r.stories[v.Release] = h.Story(v.Release)
+		}
 		for _, log := range a.logs() {
 			panics, err := rig.Panics(log)
 			if err != nil {

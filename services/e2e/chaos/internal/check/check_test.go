@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,16 @@ func (s *story) retried() *story {
 	return s.then(release.WasRetried{Said: said(s.now), Seq: s.ask("retry", "again")})
 }
 
+// heldFailedRetried soaks again: a hold is not remembered over a retry.
+func (s *story) heldFailedRetried() *story {
+	s.t.Helper()
+	s.soaking()
+	hold := s.ask("hold", "q1")
+	s.then(release.WasHeld{Holding: release.Holding{Said: said(s.now)}, Seq: hold})
+	s.then(release.WasFailed{Said: said(s.now)}).putBack()
+	return s.retried().publishedAndSoaking()
+}
+
 // beside lets another release be deployed in the lane, and what follows happen to it.
 func (s *story) beside(then ...release.Event) *story {
 	s.t.Helper()
@@ -222,6 +233,9 @@ func TestNoViolation(t *testing.T) {
 			s.beside(release.WasFailed{})
 			s.retried().publishedAndSoaking().watched(soak).claims().promoted()
 		},
+		"held, failed before its soak, retried, promoted": func(s *story) {
+			s.heldFailedRetried().watched(soak).claims().promoted()
+		},
 		"failed after an effective claim, retried, promoted": func(s *story) {
 			s.soaking().watched(soak).claims().wait(time.Second).then(release.WasFailed{Said: said(s.now)})
 			s.retried().then(release.WasSoaked{Due: s.now, At: s.now}).claims().promoted()
@@ -288,6 +302,9 @@ func TestViolations(t *testing.T) {
 			s.claims().promoted()
 		},
 		"I3 early":        func(s *story) { s.soaking().watched(soak - time.Second).claims().promoted() },
+		"I3 early after a retry": func(s *story) {
+			s.heldFailedRetried().watched(soak - time.Second).claims().promoted()
+		},
 		"I4 unwatched":    func(s *story) { s.soaking().wait(soak).claims().promoted() },
 		"I5 after an end": func(s *story) { s.soaking().watched(soak).claims().promoted().then(release.WasFailed{}) },
 		"I6 twice":        func(s *story) { s.soaking().then(release.WasSoaked{Due: s.now.Add(soak)}) },
@@ -443,5 +460,21 @@ func TestNewerVersions(t *testing.T) {
 	s.store("sluice.applaud."+id+".ana", []byte("fine"))
 	if _, found := s.h.Judge(); len(found) > 0 {
 		t.Error(found)
+	}
+}
+
+// TestStory: whoever looks into a violation finds the requests among the records.
+func TestStory(t *testing.T) {
+	s := begin(t)
+	s.soaking().ask("extend", "1s q1")
+	s.then(release.WasExtended{By: time.Second, Said: said(s.now), Seq: s.seq}).watched(soak).claims()
+	story := strings.Join(s.h.Story(id), "\n")
+	for _, want := range []string{`(?m)^1 12:00:00.000 merged: now merged,`, `(?m)^7 .* extend\? by "ana" .* by 1s$`, `(?m)^8 .* extended: now soaking, .* delay 6s,`} {
+		if !regexp.MustCompile(want).MatchString(story) {
+			t.Errorf("no %s in\n%s", want, story)
+		}
+	}
+	if lines := s.h.Story("nobody"); lines != nil {
+		t.Errorf("of nobody: %q", lines)
 	}
 }

@@ -136,6 +136,11 @@ func (j *judgement) ran(i int) time.Duration {
 	}
 	var ran time.Duration
 	since, running := staged, true
+	start := func(at time.Time) {
+		if !running {
+			since, running = atLeast(at), true
+		}
+	}
 	for _, m := range j.records[:i] {
 		switch e := m.Event.(type) { //nolint:gochecksumtype // nothing else moves the clock
 		case release.WasHeld:
@@ -146,9 +151,9 @@ func (j *judgement) ran(i int) time.Duration {
 		case release.WasResumed:
 			since, running = atLeast(e.Said.At), true
 		case release.WasExpedited:
-			if !running {
-				since, running = atLeast(e.Said.At), true
-			}
+			start(e.Said.At)
+		case release.WasRetried: // no hold is remembered over it
+			start(e.Said.At)
 		}
 	}
 	if running {
