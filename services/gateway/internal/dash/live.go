@@ -19,15 +19,6 @@ type List struct {
 type View struct {
 	Single []Item
 	Lists  []List
-	Soon   bool // what belongs to it comes within a moment, and nobody tells: see [settles]
-}
-
-// again is when it is to be made once more, whoever tells; nil: never.
-func (v View) again() <-chan time.Time {
-	if !v.Soon {
-		return nil
-	}
-	return time.After(settles)
 }
 
 // sent is what a browser has.

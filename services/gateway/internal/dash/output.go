@@ -22,7 +22,7 @@ import (
 )
 
 // What drivers printed, on a release's page and in the API. It is stored a moment after the record that tells of the attempt's end
-// (package work), so a page that is made in that moment is made once more after it.
+// (package work), and nobody tells of it: what a page says that was made in that moment does not hold for long.
 
 // Printed is what a driver printed during one attempt, as the page has it.
 type Printed struct {

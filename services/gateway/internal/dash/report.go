@@ -296,7 +296,7 @@ func (d *Dash) releaseView(ctx context.Context, id string, acts bool) (View, str
 	if err != nil {
 		return View{}, "", err
 	}
-	v.Lists, v.Soon = append(v.Lists, story, measured, printed), shown.soon
+	v.Lists = append(v.Lists, story, measured, printed)
 	// What stands above the page changes by itself, and a page that comes back, from a tab in the background for one, has to get it.
 	above := fnv.New64a()
 	for _, i := range v.Lists[0].Items {

@@ -68,14 +68,11 @@ func (d *Dash) follow(r *http.Request, p auth.Person, s scene, l *listener, out 
 			d.sent.Add(1)
 		}
 		have, first = next, false
-		soon := view.again()
 		for again := false; !again; {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-l.dirty:
-				again = true
-			case <-soon:
 				again = true
 			case <-idle.C:
 				if who, ok := d.guard.Who(r); !ok || who.Role != p.Role || time.Now().After(p.Until()) && !d.guard.Open() {
