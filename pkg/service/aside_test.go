@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,9 @@ func TestAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := Env{asides: &asides{}}
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := 0
+		var ended atomic.Int64
 		for range mostAside {
-			if !e.Aside(ctx, func(ctx context.Context) { <-ctx.Done(); ended++ }) {
+			if !e.Aside(ctx, func(ctx context.Context) { <-ctx.Done(); ended.Add(1) }) {
 				t.Fatal("refused too early")
 			}
 		}
@@ -23,14 +24,14 @@ func TestAside(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		if ended != 0 {
-			t.Errorf("%d were ended by who began them", ended)
+		if n := ended.Load(); n != 0 {
+			t.Errorf("%d were ended by who began them", n)
 		}
 		began := time.Now()
 		e.asides.wait()
 		synctest.Wait()
-		if took := time.Since(began); took != AsideWithin || ended != mostAside {
-			t.Errorf("%d of %d are over after %s", ended, mostAside, took)
+		if took := time.Since(began); took != AsideWithin || ended.Load() != mostAside {
+			t.Errorf("%d of %d are over after %s", ended.Load(), mostAside, took)
 		}
 		done := make(chan struct{})
 		if !e.Aside(t.Context(), func(context.Context) { time.Sleep(time.Second); close(done) }) {
