@@ -136,11 +136,22 @@ func TestOutputIsStored(t *testing.T) {
 			}
 		}
 
-		w.prints = func(o *driver.Output, _ string, _ driver.Facts) error { o.Remark("nothing is printed"); return nil }
+		w.prints = func(o *driver.Output, doing string, _ driver.Facts) error {
+			if o.Remark("nothing is printed"); doing == "undo promote" {
+				o.Say("as it was")
+				return driver.Refusef("it can not be")
+			}
+			return nil
+		}
 		silent := w.merge("tracer", "1.6.0")
 		w.untilPhase(silent, release.Promoted)
 		if short, _ := w.outputs(silent); len(short) != 0 {
 			w.Errorf("nothing was printed: %q", short)
+		}
+		w.ask(topology.VerbRollback, silent, "ana", "login is broken")
+		w.until(silent, "not rolled back", func(s release.State) bool { return s.Phase == release.Failed })
+		if short, _ := w.outputs(silent); !slices.Equal(short, []string{"promoter rollback  1/1 refused: nothing is printed|as it was|"}) {
+			w.Errorf("%q", short)
 		}
 	})
 }
