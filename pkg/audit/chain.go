@@ -55,6 +55,7 @@ type Chain struct {
 	Unsigned int        // links that nobody signed
 	Keys     []string   // who signed, in the order in which they first did
 	Last     Checkpoint // that the last link is; without a signature if nobody signed it
+	Signed   Checkpoint // that the last link is which somebody signed
 
 	project, subject string
 	expect           Expect
@@ -107,6 +108,9 @@ func (c *Chain) Add(m Message) (releasepb.Link, *Break) {
 	}
 	c.Links, c.Last, c.before, c.seq = c.Links+1, at, ofChain(m), m.Seq
 	c.heads[l.Release] = l.Seq
+	if at.Key != "" {
+		c.Signed = at
+	}
 	return l, nil
 }
 

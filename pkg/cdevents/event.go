@@ -116,6 +116,16 @@ func Of(source string, r Record) ([]event.Event, error) {
 	return out, nil
 }
 
+// All is Of, to be written as JSON.
+func All(source string, r releasepb.Record, seq uint64, at time.Time) ([]any, error) {
+	events, err := Of(source, Record{Record: r, Seq: seq, At: at})
+	out := make([]any, len(events))
+	for i, e := range events {
+		out[i] = e
+	}
+	return out, err
+}
+
 // absolute is a URI as the schema wants one, or nothing.
 func absolute(text string) string {
 	if u, err := url.Parse(text); err != nil || !u.IsAbs() {

@@ -162,12 +162,17 @@ func (j *Journal) Transitions(ctx context.Context, from From, id string, see fun
 		}
 	}
 	return j.scan(ctx, from.get(filter), func(m stored) (bool, error) {
-		rec, err := releasepb.DecodeRecord(m.Data)
+		t, err := transition(m)
 		if err != nil {
 			odd(m.Seq, err)
 			return true, nil
 		}
-		rec.State = rec.State.Stamp(m.Seq, m.At)
-		return see(Transition{Record{Record: rec, Seq: m.Seq, At: m.At}, audit.Of(message(m))}), nil
+		return see(t), nil
 	})
+}
+
+func transition(m stored) (Transition, error) {
+	rec, err := releasepb.DecodeRecord(m.Data)
+	rec.State = rec.State.Stamp(m.Seq, m.At)
+	return Transition{Record{Record: rec, Seq: m.Seq, At: m.At}, audit.Of(message(m))}, err
 }

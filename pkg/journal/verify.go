@@ -10,7 +10,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
-// Verified is what was looked at, of a project in which no break was found.
+// Verified is what was looked at, of a project in which no break was found; or before the break.
 type Verified struct {
 	Project   string
 	Releases  int
@@ -20,6 +20,7 @@ type Verified struct {
 	Unsigned  int              // links without a signature
 	Keys      []string         // who signed
 	Last      audit.Checkpoint // what the last link is; the zero value when there is none
+	Signed    audit.Checkpoint // the last one that is signed; the zero value when there is none
 	// Open are the releases that are on their way: their last records are covered when they have ended.
 	Open int
 	// Missing are releases that were admitted and have no journal: their publisher is not done with them, or the journal was removed.
@@ -124,6 +125,7 @@ func (v *verification) links(ctx context.Context) error {
 			v.count(t)
 		}
 		v.out.Links, v.out.Unsigned, v.out.Keys, v.out.Last = v.chain.Links, v.chain.Unsigned, v.chain.Keys, v.chain.Last
+		v.out.Signed = v.chain.Signed
 		return nil
 	})
 }

@@ -40,7 +40,7 @@ func Of(s release.State, a Around, now time.Time) Outlook {
 	if s.Phase != release.Soaking {
 		return Outlook{}
 	}
-	o := Outlook{At: later(s.Due, now)}
+	o := Outlook{At: Later(s.Due, now)}
 	if s.Expedited != nil {
 		o.At = now
 	}
@@ -107,11 +107,12 @@ func (o *Outlook) meet(next release.Obstacle) {
 	if next.Until.IsZero() {
 		o.Open = true
 	} else {
-		o.At = later(o.At, next.Until)
+		o.At = Later(o.At, next.Until)
 	}
 }
 
-func later(a, b time.Time) time.Time {
+// Later is the later of two times.
+func Later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
 	}

@@ -74,6 +74,7 @@ func newComposed(t testing.TB) *composed {
 	}
 	c.server = filepath.Join(binaries(t), "nats-server")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", c.server, "github.com/nats-io/nats-server/v2")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build nats-server: %v\n%s", err, out)
 	}

@@ -47,6 +47,7 @@ var built = sync.OnceValues(func() (string, error) {
 	args = append(args, "./services/sluice/cmd/sluice")
 	cmd := exec.Command("go", args...)
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as they are shipped
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}

@@ -33,12 +33,7 @@ func run(ctx context.Context, c cli.UpConfig) error {
 
 // tell is a journal record as the gateway tells it.
 func tell(source string, r journal.Record) ([]any, error) {
-	events, err := cdevents.Of(source, cdevents.Record{Record: r.Record, Seq: r.Seq, At: r.At})
-	out := make([]any, len(events))
-	for i, e := range events {
-		out[i] = e
-	}
-	return out, err
+	return cdevents.All(source, r.Record, r.Seq, r.At)
 }
 
 // check tries checks as the watcher does. Without a soak, what happened in the last hour counts.

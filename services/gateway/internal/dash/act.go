@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -73,7 +74,7 @@ func (d *Dash) ask(ctx context.Context, p auth.Person, id string, wish Wish) (An
 	case wish.Verb == topology.VerbExtend:
 		by, err := project.ParseDuration(strings.TrimSpace(wish.By))
 		if err != nil || by <= 0 || by > release.MaxExtend {
-			return Answer{}, errWrong(fmt.Sprintf("by how much? a duration such as 30m or 2h, and at most %s", left(release.MaxExtend)))
+			return Answer{}, errWrong(fmt.Sprintf("by how much? a duration such as 30m or 2h, and at most %s", story.Left(release.MaxExtend)))
 		}
 		r.By = by
 	}
@@ -165,6 +166,17 @@ func final(s release.State, verb release.Verb) bool {
 	return s.Phase.Ended() && s.Phase != release.Failed && verb != release.Recall
 }
 
+// code is the status of HTTP that goes with an answer.
+func (a Answer) code() int {
+	switch {
+	case a.Pending:
+		return http.StatusAccepted
+	case !a.Done:
+		return http.StatusConflict
+	}
+	return http.StatusOK
+}
+
 func tooLate(s release.State, verb release.Verb) Text {
 	return say("Too late to "+string(verb)+" it. ", outcome(s))
 }
@@ -185,9 +197,9 @@ func answered(r journal.Record, verb release.Verb, out Answer) Answer {
 	case release.WasExpedited:
 		out.Outcome = say("Expedited; it is promoted as soon as it can be.")
 	case release.WasExtended:
-		out.Outcome = say("Extended by " + left(e.By) + ".")
+		out.Outcome = say("Extended by " + story.Left(e.By) + ".")
 		if s.Phase == release.Soaking {
-			out.Outcome = say("Extended by "+left(e.By)+", until ", s.Due, ".")
+			out.Outcome = say("Extended by "+story.Left(e.By)+", until ", s.Due, ".")
 		}
 	case release.WasHeld:
 		out.Outcome = say("Held; it keeps lane " + s.Policy.Lane + " until it is resumed.")

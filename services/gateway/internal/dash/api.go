@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/catalog"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
@@ -86,6 +87,7 @@ type apiMoment struct {
 	At      time.Time `json:"at"`
 	Event   string    `json:"event"`
 	By      string    `json:"by,omitempty"`
+	Actor   string    `json:"actor,omitempty"` // By, or the service that did it by itself
 	Text    string    `json:"text"`
 	Notes   []string  `json:"notes,omitempty"`
 	Raw     string    `json:"evidence,omitempty"` // the watcher's, JSON
@@ -125,6 +127,9 @@ type apiAudit struct {
 	Entries []apiMoment `json:"entries"`
 	Read    int         `json:"journals_read"`
 	More    bool        `json:"more"`
+	Reached *time.Time  `json:"looked_back_to,omitempty"`
+	Next    uint64      `json:"next_before,omitempty"` // absent: there is nothing older
+	Odd     int         `json:"unreadable,omitempty"`  // records that are left out
 }
 
 type apiAnswer struct {
@@ -151,6 +156,8 @@ func (d *Dash) api(look, act func(pattern string, h handler)) {
 	look("GET /api/v1/releases/{release}", d.apiRelease)
 	look("GET /api/v1/releases/{release}/output", d.apiOutput)
 	look("GET /api/v1/audit", d.apiAudit)
+	look("GET /api/v1/audit/export", d.apiExport)
+	look("GET /api/v1/audit/verify", d.apiProve)
 	act("POST /api/v1/releases/{release}/{verb}", func(w http.ResponseWriter, r *http.Request, p auth.Person) {
 		id := r.PathValue("release")
 		if topology.CheckRelease(id) != nil {
@@ -210,14 +217,7 @@ func (d *Dash) apiAsk(w http.ResponseWriter, r *http.Request, p auth.Person, do 
 		d.fail(w, r, code, text)
 		return
 	}
-	code := http.StatusOK
-	switch {
-	case a.Pending:
-		code = http.StatusAccepted
-	case !a.Done:
-		code = http.StatusConflict
-	}
-	writeJSON(w, code, apiAnswer{a.Done, a.Pending, a.Seq, a.Outcome.String()})
+	writeJSON(w, a.code(), apiAnswer{a.Done, a.Pending, a.Seq, a.Outcome.String()})
 }
 
 func (d *Dash) apiBoard(w http.ResponseWriter, r *http.Request, _ auth.Person) {
@@ -239,7 +239,7 @@ func apiStops(m *Model, project string) []apiStop {
 		if project == "" || s.Project == "" || s.Project == project {
 			out = append(out, apiStop{
 				Project: s.Project, Kind: string(s.Kind), By: s.Said.By, Reason: s.Said.Reason,
-				Since: when(later(s.Said.At, s.From)), Until: when(s.Until),
+				Since: when(outlook.Later(s.Said.At, s.From)), Until: when(s.Until),
 			})
 		}
 	}
@@ -321,15 +321,8 @@ func (d *Dash) apiProject(w http.ResponseWriter, r *http.Request, _ auth.Person)
 }
 
 func (d *Dash) apiRelease(w http.ResponseWriter, r *http.Request, _ auth.Person) {
-	d.loaded(r.Context())
-	id := r.PathValue("release")
-	if topology.CheckRelease(id) != nil {
-		d.broken(w, r, journal.ErrNone)
-		return
-	}
-	report, err := d.report(r.Context(), id)
-	if err != nil {
-		d.broken(w, r, err)
+	report := d.asked(w, r)
+	if report == nil {
 		return
 	}
 	s := report.Row.State
@@ -353,23 +346,21 @@ func (d *Dash) apiRelease(w http.ResponseWriter, r *http.Request, _ auth.Person)
 func apiMomentOf(e Entry) apiMoment {
 	return apiMoment{
 		Release: e.Release, Project: e.Project, Seq: e.Seq, At: e.At.UTC(), Event: e.Word, By: e.By, Text: e.Text.String(), Notes: e.Notes,
-		Raw: e.Raw, Service: e.Service, After: e.After,
+		Raw: e.Evidence, Service: e.Service, After: e.After,
 	}
 }
 
 func (d *Dash) apiAudit(w http.ResponseWriter, r *http.Request, _ auth.Person) {
 	a, err := d.auditOf(r.Context(), queryOf(r))
-	switch {
-	case err != nil:
-		d.broken(w, r, err)
-		return
-	case a.Wrong != "":
-		d.fail(w, r, http.StatusUnprocessableEntity, sentence(a.Wrong))
+	if err != nil {
+		d.unable(w, r, err)
 		return
 	}
-	out := apiAudit{Entries: []apiMoment{}, Read: a.Read, More: a.More}
+	out := apiAudit{Entries: []apiMoment{}, Read: a.Read, More: a.Next != 0, Reached: when(a.Reached), Next: a.Next, Odd: a.Odd}
 	for _, e := range a.Entries {
-		out.Entries = append(out.Entries, apiMomentOf(e))
+		one := apiMomentOf(e)
+		one.Actor = e.Actor
+		out.Entries = append(out.Entries, one)
 	}
 	writeJSON(w, http.StatusOK, out)
 }

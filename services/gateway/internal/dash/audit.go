@@ -5,146 +5,158 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 )
 
 const (
-	auditReleases = 200 // whose journals are read, the newest, and as many that were merged before
-	auditMost     = 500 // transitions that are listed
-	auditReaders  = 8
+	auditMost = 200    // transitions that a page lists
+	auditLook = 10_000 // sequences of the stream that are looked at for one page
 )
 
 // Query is what the audit is filtered by.
 type Query struct {
 	Project string
 	Actor   string
+	Release string
 	Event   string
-	Since   string // a duration such as 7d; empty: a day
+	Since   string // a duration such as 7d, or a day; empty: a day
+	Before  uint64 // a sequence of the stream; 0: the newest
 }
 
 // Entry is a transition of a release.
 type Entry struct {
 	Moment
-	Release, Project, Version string
+	Actor, Release, Project, Version string
 }
 
 // Audit is who did what, when and why, the newest first.
 type Audit struct {
 	Query   Query
 	Entries []Entry
-	Read    int  // journals that were read
-	More    bool // there are releases that were merged before those, or transitions that are not listed
+	Reached time.Time // it was looked back to there
+	Next    uint64    // the sequence before which there may be more; 0: there is none
+	Read    int       // journals of which something was looked at
+	Odd     int       // records that can not be read
 	Wrong   string
 	Events  []string
+	Proof   *Proof // what verifying came to; nil: nobody asked
 }
 
-// auditOf reads the journals of the newest releases that were merged since then.
-func (d *Dash) auditOf(ctx context.Context, q Query) (Audit, error) {
+// errSince is what somebody is told who wants something else.
+const errSince = errWrong("since when? a duration such as 12h, 7d or 30d, or a day, such as 2006-01-02")
+
+// from is when the audit begins.
+func (q Query) from(now time.Time) (time.Time, error) {
+	if d, err := project.ParseDuration(cmp.Or(q.Since, "1d")); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	if day, err := time.Parse(time.DateOnly, q.Since); err == nil {
+		return day, nil
+	}
+	return time.Time{}, errSince
+}
+
+// checked is from, of a query that can find something.
+func (q Query) checked(now time.Time) (time.Time, error) {
+	switch {
+	case q.Project != "" && topology.CheckProject(q.Project) != nil:
+		return time.Time{}, errWrong("no project can have that name")
+	case q.Release != "" && topology.CheckRelease(q.Release) != nil:
+		return time.Time{}, errWrong("no release has that id: it is needed whole")
+	}
+	return q.from(now)
+}
+
+// has tells whether a transition is asked for.
+func (q Query) has(t journal.Transition) bool {
+	return (q.Project == "" || t.State.Project == q.Project) && (q.Release == "" || t.State.Release == q.Release) &&
+		(q.Event == "" || t.Type == q.Event) && (q.Actor == "" || story.Actor(t.Record.Record) == q.Actor)
+}
+
+// URL is a path with the filters, so that it can be kept and sent to others.
+func (q Query) URL(path string, more ...string) string {
+	v := url.Values{}
+	pairs := append([]string{"project", q.Project, "actor", q.Actor, "release", q.Release, "event", q.Event, "since", q.Since}, more...)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(v) == 0 {
+		return path
+	}
+	return path + "?" + v.Encode()
+}
+
+// Older is where the audit goes on.
+func (a Audit) Older() string { return a.Query.URL("/audit", "before", strconv.FormatUint(a.Next, 10)) }
+
+// auditOf looks back through the journals, a bounded way.
+func (d *Dash) auditOf(ctx context.Context, q Query) (out Audit, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	out := Audit{Query: q, Events: events()}
-	since, err := project.ParseDuration(cmp.Or(q.Since, "1d"))
-	if err != nil || since <= 0 {
-		out.Wrong = "since when? a duration such as 12h, 7d or 30d"
-		return out, nil
-	}
-	if q.Project != "" && topology.CheckProject(q.Project) != nil {
-		out.Wrong = "no project can have that name"
-		return out, nil
-	}
-	from := d.hub.now().Add(-since)
-	var ids []string
-	// A release that was merged before may have been decided since: a soak and what waits for people take their time.
-	err = d.journal.Admitted(ctx, q.Project, journal.From{At: from.Add(-since)}, func(i journal.Identity) bool {
-		if ids = append(ids, i.Release); len(ids) > auditReleases {
-			ids, out.More = ids[1:], true
-		}
-		return true
-	})
+	out = Audit{Query: q, Events: events()}
+	from, err := q.checked(d.hub.now())
 	if err != nil {
 		return out, err
 	}
-	// One that was merged long before may have been held, and cancelled, or rolled back, just now.
-	known := map[string]bool{}
-	for _, id := range ids {
-		known[id] = true
-	}
-	d.hub.read(func(m *Model, _ time.Time, _ uint64) {
-		for _, id := range m.decided(q.Project, from) {
-			switch {
-			case known[id]:
-			case len(ids) < 2*auditReleases:
-				ids = append(ids, id)
-			default:
-				out.More = true
-			}
+	odd := func(uint64, error) { out.Odd++ }
+	read := map[string]bool{}
+	defer func() { out.Read = len(read) }()
+	see := func(t journal.Transition) bool {
+		read[t.State.Release] = true
+		if out.Reached = t.At; q.has(t) {
+			out.Entries = append(out.Entries, entryOf(t))
 		}
-	})
-	all := make([][]Entry, len(ids))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(auditReaders)
-	for i, id := range ids {
-		group.Go(func() error {
-			records, err := d.journal.Records(ctx, id, 0)
-			if errors.Is(err, journal.ErrNone) { // admitted just now
-				return nil
-			}
-			for _, r := range records {
-				if e := entryOf(r); !r.At.Before(from) && q.has(e) {
-					all[i] = append(all[i], e)
-				}
-			}
-			return err
-		})
+		return len(out.Entries) < auditMost
 	}
-	if err := group.Wait(); err != nil {
+	if q.Release == "" {
+		out.Next, err = d.journal.Back(ctx, from, q.Before, auditLook, see, odd)
 		return out, err
 	}
-	out.Read, out.Entries = len(ids), slices.Concat(all...)
-	slices.SortFunc(out.Entries, func(a, b Entry) int { return cmp.Compare(b.Seq, a.Seq) })
-	if len(out.Entries) > auditMost {
-		out.Entries, out.More = out.Entries[:auditMost], true
-	}
-	return out, nil
-}
-
-// decided are the releases of a project, or of all, that are on their way or ended after that.
-func (m *Model) decided(project string, from time.Time) []string {
-	var out []string
-	for id, r := range m.rows {
-		if s := r.State; (project == "" || s.Project == project) && (!s.Phase.Ended() || !s.End.At.Before(from)) {
-			out = append(out, id)
+	var all []journal.Transition // one journal is small
+	err = d.journal.Transitions(ctx, journal.From{At: from}, q.Release, func(t journal.Transition) bool {
+		if q.Before == 0 || t.Seq < q.Before {
+			all = append(all, t)
+		}
+		return true
+	}, odd)
+	for i, t := range slices.Backward(all) {
+		if !see(t) && i > 0 {
+			out.Next = t.Seq
+			break
 		}
 	}
-	slices.Sort(out)
-	slices.Reverse(out) // the newest first: ids begin with their time
-	return out
+	return out, err
 }
 
-func entryOf(r journal.Record) Entry {
-	return Entry{Moment: moment(r), Release: r.State.Release, Project: r.State.Project, Version: r.State.Version}
-}
-
-func (q Query) has(e Entry) bool {
-	return (q.Actor == "" || e.By == q.Actor) && (q.Event == "" || e.Word == q.Event)
+func entryOf(t journal.Transition) Entry {
+	s := t.State
+	return Entry{Moment: moment(t.Record), Actor: story.Actor(t.Record.Record), Release: s.Release, Project: s.Project, Version: s.Version}
 }
 
 // events are the words of journals that the audit may be filtered by.
 func events() []string {
-	return []string{
-		"merged", "publishing", "published", "queued", "staging", "staged", "soaking", "held", "resumed", "extended", "expedited", "approved",
-		"postponed", "passed", "promoting", "baking", "promoted", "cancelled", "failed", "retried", "recalled", "rolling-back", "rolled-back",
-		"rollback-failed", "superseded", "refused", "restoring", "restored",
+	out := []string{
+		"resumed", "extended", "expedited", "approved", "postponed", "retried", "recalled", "rollback-failed", "refused",
+		"restoring", "restored",
 	}
+	for _, p := range release.Phases() {
+		out = append(out, string(p))
+	}
+	slices.Sort(out)
+	return out
 }
 
 func queryOf(r *http.Request) Query {
@@ -152,12 +164,22 @@ func queryOf(r *http.Request) Query {
 		v := strings.TrimSpace(r.FormValue(name))
 		return v[:min(len(v), 64)]
 	}
-	return Query{Project: text("project"), Actor: text("actor"), Event: text("event"), Since: text("since")}
+	q := Query{Project: text("project"), Actor: text("actor"), Release: text("release"), Event: text("event"), Since: text("since")}
+	q.Before, _ = strconv.ParseUint(text("before"), 10, 64) // what is none is the newest
+	return q
 }
 
 func (d *Dash) auditPage(w http.ResponseWriter, r *http.Request, p auth.Person) {
-	d.loaded(r.Context())
 	a, err := d.auditOf(r.Context(), queryOf(r))
+	d.audited(w, r, p, a, err)
+}
+
+// audited answers with the audit's page; what a person has to change stands in it.
+func (d *Dash) audited(w http.ResponseWriter, r *http.Request, p auth.Person, a Audit, err error) {
+	var wrong errWrong
+	if errors.As(err, &wrong) {
+		a.Wrong, err = sentence(wrong.Error()), nil
+	}
 	if err != nil {
 		d.broken(w, r, err)
 		return

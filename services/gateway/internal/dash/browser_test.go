@@ -37,7 +37,8 @@ func TestBrowser(t *testing.T) {
 		try  func(t *testing.T, w *world, b *webtest.Browser, url string, ids releases)
 	}{
 		{"looks", looks}, {"board", board}, {"cancel by click", cancelByClick}, {"expedite by keyboard", expediteByKeyboard},
-		{"a failing release turns red", turnsRed}, {"stops", stops}, {"without scripts", withoutScripts}, {"output", output}, {"output comes", outputComes},
+		{"a failing release turns red", turnsRed}, {"stops", stops}, {"audit by keyboard", auditByKeyboard}, {"without scripts", withoutScripts},
+		{"output", output}, {"output comes", outputComes},
 		{"the API", api}, {"roles", roles}, {"login", login}, {"names of others", namesOfOthers},
 	} {
 		t.Run(one.name, func(t *testing.T) {
@@ -60,6 +61,7 @@ func looks(t *testing.T, _ *world, b *webtest.Browser, url string, ids releases)
 		{"/projects", "document.querySelectorAll('#all-projects tr').length === 8", ""},
 		{"/projects/shop", "document.querySelectorAll('#live .card').length === 2", ""},
 		{"/audit?since=5h&project=checkout", "document.querySelectorAll('tbody tr').length > 9", ""},
+		{"/audit/verify?project=checkout", "document.querySelector('.proofs li')", ""},
 		{"/login", "document.querySelector('h1')", ""},
 		{"/releases/" + ids.soaking + "/ask/cancel", "document.querySelector('form.ask')", ""},
 	} {
@@ -198,7 +200,8 @@ func turnsRed(t *testing.T, w *world, b *webtest.Browser, url string, ids releas
 	p.Until("document.querySelector('.hero.tone-live') && document.querySelector('#pulse').textContent === 'live'")
 	w.publish(topology.Signal("shop", ids.queued), []byte(`{"level":"error","message":"TypeError: cart is undefined"}`))
 	p.Until("document.querySelector('.hero.tone-bad')")
-	if text := p.Text(".hero"); !strings.Contains(text, "Cancelled by watcher: check errors: 1 signal") || !strings.Contains(text, "cart is undefined") {
+	if text := p.Text(".hero"); !strings.Contains(text, "Cancelled by watcher at ") ||
+		!strings.Contains(text, ": check errors: 1 signal") || !strings.Contains(text, "cart is undefined") {
 		t.Errorf("it says %q", text)
 	}
 	p.Until("document.querySelector('#timeline li .word').textContent === 'cancelled' || document.querySelector('#timeline').innerText.includes('cancelled')")

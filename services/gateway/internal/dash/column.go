@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // columnMost is how many cards a column shows; how many more there are is said.
@@ -159,27 +160,9 @@ func (m *Model) stops(project string, now time.Time) []Stopped {
 		if project != "" && s.Project != project && s.Project != "" {
 			continue
 		}
-		subject, what := "All projects are ", "paused"
-		if s.Project != "" {
-			subject = s.Project + " is "
-		}
-		if s.Kind == release.Freeze {
-			what = "frozen"
-		}
-		text := say(subject, what, " by "+who(s.Said.By))
-		switch {
-		case s.From.After(now):
-			text = say(cmp.Or(s.Project, "All projects"), " will be "+what+" by "+who(s.Said.By)+" from ", s.From)
-		case !s.From.IsZero():
-			text = append(text, say(" since ", s.From)...)
-		default:
-			text = append(text, say(" since ", s.Said.At)...)
-		}
-		if !s.Until.IsZero() {
-			text = append(text, say(" until ", s.Until)...)
-		}
-		if s.Said.Reason != "" {
-			text = append(text, say(": ", s.Said.Reason)...)
+		text := story.Stopped(s.Project, s.Stop, now)
+		if s.Project == "" {
+			text = text.Sentence()
 		}
 		out = append(out, Stopped{ID: "stop-" + cmp.Or(s.Project, "_all") + "-" + string(s.Kind), Project: s.Project, Kind: s.Kind, Text: text})
 	}

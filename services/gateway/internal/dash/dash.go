@@ -43,6 +43,9 @@ type Dash struct {
 	reports reports
 	gap     atomic.Int64  // between two changes that a browser is sent, as a time.Duration
 	sent    atomic.Uint64 // changes that browsers were sent
+
+	proving, exporting chan struct{} // one at a time
+	proveWithin        time.Duration
 }
 
 // asset is a file that is served under a path that has its hash, so that a browser may keep it.
@@ -58,7 +61,8 @@ const gapOfChanges = 50 * time.Millisecond
 func New(env service.Env, guard *auth.Guard) (*Dash, error) {
 	d := &Dash{
 		js: env.JS, journal: env.Journal, catalog: env.Catalog, log: env.Log, guard: guard, hub: newHub(),
-		boot: fmt.Sprintf("%x", time.Now().UnixNano()),
+		boot: fmt.Sprintf("%x", time.Now().UnixNano()), proving: make(chan struct{}, 1), exporting: make(chan struct{}, 1),
+		proveWithin: proveWithin,
 	}
 	d.gap.Store(int64(gapOfChanges))
 	d.source = newSource(env.JS.Conn(), env.Journal, env.Catalog, d.hub, env.Log)
@@ -102,6 +106,7 @@ func (d *Dash) Handler() http.Handler {
 	look("GET /releases/{release}", d.releasePage)
 	look("GET /releases/{release}/output/{sequence}", d.outputText)
 	look("GET /audit", d.auditPage)
+	look("GET /audit/verify", d.provePage)
 	look("GET /live", d.live)
 	act("GET /releases/{release}/ask/{verb}", d.askRelease)
 	act("POST /releases/{release}/{verb}", d.postRelease)

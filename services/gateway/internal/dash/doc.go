@@ -5,7 +5,7 @@
 // A gateway reads the broker once, through package board's reader, and is then kept up by one follower of all journals ([source]):
 // what it hears on their subjects is a hint to read those releases, as everywhere. So the broker is asked as often with a hundred
 // people looking as with one. The [Model] is pure: records in, rows out; so is everything that says how a row looks (card.go,
-// story.go, plot.go).
+// plot.go).
 //
 // A page is regions: lists of items with an id each ([View]). For each browser that looks the server remembers what it has sent, and,
 // when the model has changed, sends the items that differ and the order of lists that changed, and nothing else, as server-sent
@@ -14,8 +14,13 @@
 // tables that it takes are small: a page shows a bounded number of items (see [columnMost]) and says how many more there are.
 //
 // Times are sent as times. The browser shows them in its reader's zone and counts down by the broker's clock, whose offset comes with
-// every message. That is also why the sentences here are not those of the command line, which have the reader's clock in them:
-// a [Text] keeps its times apart.
+// every message. The sentences are those of the command line (package story), which keeps their times apart.
+//
+// # The audit
+//
+// Its page looks back through the stream, 10,000 sequences at the most, and a link goes on from there; what it links to exports exactly
+// what is filtered. It verifies as `sluice audit verify` does, one verification at a time, for 20 seconds. Whoever trusts the broker and
+// the gateway less verifies with the command line and a checkpoint that was kept elsewhere: this page can not know one.
 //
 // # Without
 //
@@ -39,6 +44,6 @@
 // # What fails
 //
 // While the broker is away the pages show what was known last, and say so. A request whose acknowledgement does not come is told as
-// such: it may be stored or not, and doing it again is harmless. What is listed as read for the page (a journal, evidence, the audit)
+// such: it may be stored or not, and doing it again is harmless. What is listed as read for the page (a journal, evidence)
 // is bounded in number and time.
 package dash

@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"context"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
@@ -23,3 +24,19 @@ func (d *Dash) Known() (n int) {
 
 // Ready is closed when everything was read.
 func (d *Dash) Ready() <-chan struct{} { return d.hub.ready }
+
+// Busy has somebody else verify and export, until it is done.
+func (d *Dash) Busy() (done func()) {
+	d.proving <- struct{}{}
+	d.exporting <- struct{}{}
+	return func() { <-d.proving; <-d.exporting }
+}
+
+// ProveWithin changes how long a verification may take.
+func (d *Dash) ProveWithin(most time.Duration) { d.proveWithin = most }
+
+// Prove verifies every chain.
+func (d *Dash) Prove(ctx context.Context) error {
+	_, err := d.prove(ctx, Query{})
+	return err
+}

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -43,25 +44,9 @@ func sentenceCase(text string) string {
 	return string(text[0]-'a'+'A') + text[1:]
 }
 
-// means says what a request does, before it is sent.
+// means says what stopping a project does, before it is asked.
 func means(verb string) string {
 	switch verb {
-	case topology.VerbCancel:
-		return "It is not promoted, whatever else happens. Staging and the beta channel are put back, if the project says so."
-	case topology.VerbExpedite:
-		return "It is promoted without waiting for the rest of its soak, after one more look at its checks."
-	case topology.VerbHold:
-		return "Its clock stands still until somebody resumes it. It keeps its lane: nothing else is staged there meanwhile."
-	case topology.VerbResume:
-		return "Its clock goes on with the rest of its soak."
-	case topology.VerbExtend:
-		return "It soaks longer before it is promoted."
-	case topology.VerbApprove:
-		return "It counts once for each person. When enough have approved, and the soak is over, it goes on."
-	case topology.VerbRetry:
-		return "It is taken up again where it failed. What is done is not done twice."
-	case topology.VerbRollback:
-		return "Everybody gets again what was promoted before. Nothing of the project is promoted meanwhile."
 	case topology.StopPause:
 		return "Nothing is promoted, not even by force, until somebody unpauses. Releases are published, staged and watched as ever."
 	case topology.StopUnpause:
@@ -86,7 +71,8 @@ func (d *Dash) askRelease(w http.ResponseWriter, r *http.Request, p auth.Person)
 		return
 	}
 	d.form(w, r, p, Form{
-		Verb: verb, Label: verbLabel(release.Verb(verb)), Title: title(e.State), Says: means(verb), Token: d.guard.FormToken(p),
+		Verb: verb, Label: verbLabel(release.Verb(verb)), Title: story.Title(e.State), Token: d.guard.FormToken(p),
+		Says:   story.Will(release.Verb(verb), e.State, false, d.hub.now()) + ".",
 		Action: "/releases/" + id + "/" + verb, Back: "/releases/" + id,
 		Danger: verb == topology.VerbCancel || verb == topology.VerbRollback, Extend: verb == topology.VerbExtend,
 		Force: verb == topology.VerbExpedite && p.May(config.Admin),
@@ -166,19 +152,12 @@ func (d *Dash) post(w http.ResponseWriter, r *http.Request, p auth.Person, back 
 		d.fail(w, r, code, text)
 		return
 	}
-	code := http.StatusOK
-	switch {
-	case a.Pending:
-		code = http.StatusAccepted
-	case !a.Done:
-		code = http.StatusConflict
-	}
 	data := dict("Answer", a, "Back", back)
 	if isPart(r) {
-		d.write(w, r, code, "answer", data)
+		d.write(w, r, a.code(), "answer", data)
 		return
 	}
-	d.write(w, r, code, "answered", Page{
+	d.write(w, r, a.code(), "answered", Page{
 		Title: "Asked", Person: p, Acts: true, Open: d.guard.Open(), Now: d.hub.now().UnixMilli(), Data: data,
 	})
 }

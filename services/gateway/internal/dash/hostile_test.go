@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 )
@@ -34,8 +35,11 @@ func TestHostile(t *testing.T) {
 		"form": Form{Title: evil, Says: evil, Action: "/", Back: "/", Token: evil}, "answer": dict("Answer", Answer{Outcome: say(evil)}, "Back", "/"),
 		"project-row": ProjectRow{ID: "x", Name: "shop", Current: evil, Last: &report.Card, Live: []Card{report.Card}},
 		"login":       Page{Title: evil, Data: Login{Token: true, OIDC: true, Next: evil, Wrong: evil}},
-		"audit":       Page{Title: evil, Data: Audit{Query: Query{evil, evil, evil, evil}, Wrong: evil, Entries: []Entry{entryOf(r)}}},
-		"project":     Page{Title: evil, Data: Project{Name: "shop", File: evil, History: []Card{report.Card}}},
+		"audit": Page{Title: evil, Data: Audit{
+			Query: Query{evil, evil, evil, evil, evil, 1}, Wrong: evil, Entries: []Entry{entryOf(journal.Transition{Record: r})}, Next: 1,
+			Proof: &Proof{Left: []string{evil}, Broken: 1, Projects: []Proved{{Project: evil, Break: &audit.Break{Release: evil, What: evil}}}},
+		}},
+		"project": Page{Title: evil, Data: Project{Name: "shop", File: evil, History: []Card{report.Card}}},
 	} {
 		html, err := d.render(name, data)
 		if err != nil {

@@ -3,7 +3,6 @@ package dash
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -128,33 +127,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestMoments: every event of a journal is told, with who and why where somebody said so.
-func TestMoments(t *testing.T) {
-	said := release.Said{By: "ana", Reason: "login is broken", At: at(1)}
-	for _, e := range []release.Event{
-		release.WasHeld{Holding: release.Holding{Said: said}}, release.WasResumed{Said: said, Due: at(2)}, release.WasExtended{Said: said, By: time.Hour},
-		release.WasExpedited{Said: said, Force: true}, release.WasApproved{Said: said}, release.WasRetried{Said: said},
-		release.WasRecalled{Said: said, Evidence: "{}"}, release.WasNotRolledBack{Said: said}, release.WasCancelled{Said: said}, release.WasFailed{Said: said},
-		release.WasRefused{Said: said, Verb: release.Hold},
-	} {
-		r := journal.Record{At: at(3)}
-		r.Event, r.Type = e, e.Name()
-		m := moment(r)
-		if text := m.Text.String(); m.By != "ana" || !strings.Contains(text, "login is broken") || m.Word != e.Name() {
-			t.Errorf("%s: %q by %q", e.Name(), text, m.By)
-		}
-	}
-	for _, w := range []release.Work{release.Publish, release.Stage, release.Promote, release.RestoreBeta, release.RestoreStaging, release.Rollback} {
-		for _, e := range []release.Event{
-			release.WasBegun{Work: w, Plan: release.Plan{Version: "1.0.0"}}, release.WasDone{Work: w, Value: "1.0.0"}, release.WasDone{Work: w, Failed: true},
-		} {
-			r := journal.Record{At: at(3)}
-			r.Event, r.Type = e, e.Name()
-			if text := moment(r).Text.String(); text == "" {
-				t.Errorf("%s of %s says nothing", e.Name(), w)
-			}
-		}
-	}
+// TestOutcomes: every phase has a sentence and a way.
+func TestOutcomes(t *testing.T) {
 	for _, p := range release.Phases() {
 		s := entry("shop", "a", 1, p, 30).State
 		if p == release.Superseded {
@@ -163,18 +137,5 @@ func TestMoments(t *testing.T) {
 		if outcome(s).String() == "" || len(steps(s)) != 5 {
 			t.Errorf("%s: %q, %v", p, outcome(s), steps(s))
 		}
-	}
-}
-
-// TestDecided: what was decided lately is found however long ago it was merged.
-func TestDecided(t *testing.T) {
-	m := NewModel()
-	m.Apply(entry("shop", "a", 1, release.Held, 10), entry("shop", "b", 2, release.Cancelled, 20), entry("shop", "c", 3, release.Cancelled, 40),
-		entry("api", "d", 4, release.Promoted, 50))
-	if got := m.decided("shop", at(30)); !slices.Equal(got, []string{"c", "a"}) {
-		t.Errorf("of shop: %v", got)
-	}
-	if got := m.decided("", at(30)); !slices.Equal(got, []string{"d", "c", "a"}) {
-		t.Errorf("of all: %v", got)
 	}
 }

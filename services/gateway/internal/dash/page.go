@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
@@ -65,8 +66,8 @@ func (d *Dash) functions() template.FuncMap {
 		"ms":    func(t time.Time) int64 { return t.UnixMilli() },
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"left":  left, "short": short, "value": value, "who": who,
-		"dict":  dict,
+		"left":  story.Left, "short": story.Commit, "value": story.Value,
+		"dict": dict, "count": story.Count,
 		"first": func(v []release.Verb, n int) []release.Verb { return v[:min(n, len(v))] },
 		"label": verbLabel,
 	}

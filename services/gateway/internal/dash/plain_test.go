@@ -23,7 +23,8 @@ func withoutScripts(t *testing.T, _ *world, _ *webtest.Browser, base string, ids
 		}
 		return fetch(t, req, http.StatusOK)
 	}
-	if text := get("/"); !strings.Contains(text, `href="/releases/`+ids.held+`"`) || !strings.Contains(text, "held by dora: wait for QA") {
+	if text := get("/"); !strings.Contains(text, `href="/releases/`+ids.held+`"`) || !strings.Contains(text, "is held by dora since ") ||
+		!strings.Contains(text, ": wait for QA") {
 		t.Error("the board has not what is held")
 	}
 	form := get("/releases/" + ids.held + "/ask/resume")
@@ -47,7 +48,7 @@ func withoutScripts(t *testing.T, _ *world, _ *webtest.Browser, base string, ids
 	post(http.StatusForbidden, token[1], "Sec-Fetch-Site", "cross-site")
 	post(http.StatusForbidden, token[1], "Origin", "https://evil.example")
 	post(http.StatusUnsupportedMediaType, token[1], "Content-Type", "application/json")
-	if text := post(http.StatusOK, token[1], "Origin", base); !strings.Contains(text, "It soaks until") {
+	if text := post(http.StatusOK, token[1], "Origin", base); !strings.Contains(text, "Soaking, due ") {
 		t.Errorf("it is told %s", text)
 	}
 	if text := post(http.StatusConflict, token[1]); !strings.Contains(text, "it is not held") {

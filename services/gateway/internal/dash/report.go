@@ -13,9 +13,11 @@ import (
 	"github.com/sluice-gate/sluice/pkg/evidence"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/notice"
 )
 
 // Report is a release with all that is stored of it.
@@ -125,7 +127,7 @@ func (d *Dash) makeReport(ctx context.Context, id string) (*Report, error) {
 		out.Moments = append(out.Moments, moment(r))
 	}
 	for _, v := range out.Card.Verbs {
-		out.Commands = append(out.Commands, fmt.Sprintf("nats pub -J sluice.%s.%s %q", v, id, "why"))
+		out.Commands = append(out.Commands, notice.Act(v, id).NATS)
 	}
 	out.soon = now.Sub(records[len(records)-1].At) < settles
 	if out.Printed, err = d.printed(ctx, id); err != nil {
@@ -190,7 +192,7 @@ func facts(r Row) []Fact {
 	if a := s.Approvals(); a.Needed > 0 {
 		text := a.String()
 		for i, by := range a.By {
-			text += map[bool]string{true: ", by ", false: ", "}[i == 0] + who(by.By)
+			text += map[bool]string{true: ", by ", false: ", "}[i == 0] + story.Who(by.By)
 		}
 		add("Approvals", text, false)
 	}
@@ -208,41 +210,37 @@ func channel(out *[]Fact, name string, c release.Channel) {
 	if !c.Touched {
 		return
 	}
-	text := value(c.Value)
-	if c.Before != "" && c.Before != c.Value {
-		text += ", before: " + value(c.Before)
+	*out = append(*out, Fact{Name: name, Text: say(story.Channel(c.Value, c)), Code: true})
+}
+
+// asked is the report of the release that a request names; nil when it was answered that there is none.
+func (d *Dash) asked(w http.ResponseWriter, r *http.Request) *Report {
+	d.loaded(r.Context())
+	id, err := r.PathValue("release"), journal.ErrNone
+	var out *Report
+	if topology.CheckRelease(id) == nil {
+		out, err = d.report(r.Context(), id)
 	}
-	switch {
-	case c.Failed:
-		text += " (not put back)"
-	case c.Restored:
-		text += " (put back)"
+	if err != nil {
+		d.broken(w, r, err)
+		return nil
 	}
-	if c.Note != "" {
-		text += " — " + c.Note
-	}
-	*out = append(*out, Fact{Name: name, Text: say(text), Code: true})
+	return out
 }
 
 func (d *Dash) releasePage(w http.ResponseWriter, r *http.Request, p auth.Person) {
-	d.loaded(r.Context())
-	id := r.PathValue("release")
-	if topology.CheckRelease(id) != nil {
-		d.broken(w, r, journal.ErrNone)
+	report := d.asked(w, r)
+	if report == nil {
 		return
 	}
-	report, err := d.report(r.Context(), id)
-	if err != nil {
-		d.broken(w, r, err)
-		return
-	}
+	id := report.Row.State.Release
 	view, version, err := d.releaseView(r.Context(), id, p.May(config.Operator))
 	if err != nil {
 		d.broken(w, r, err)
 		return
 	}
 	d.show(w, r, p, "release", Page{
-		Title: title(report.Row.State), Live: liveQuery("page", "release", "release", id), Version: version, view: view, Data: report,
+		Title: story.Title(report.Row.State), Live: liveQuery("page", "release", "release", id), Version: version, view: view, Data: report,
 	})
 }
 

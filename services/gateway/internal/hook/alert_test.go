@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook/hooktest"
 )
 
 // alerting is a hook of alerts of the project tracer, with these fields more.
@@ -188,7 +189,7 @@ func TestWhatBecomesOfAnAlert(t *testing.T) {
 		{config.Grafana, "", "grafana", map[string]any{"alerts": []any{}}, "", ""},
 	} {
 		h := alerting(t, c.source)
-		out, err := hook.Read(t.Context(), h, secret, told(h, c.kind, edit(t, example(t, c.example), c.fields)))
+		out, err := hook.Read(t.Context(), h, secret, told(h, c.kind, hooktest.Edit(t, example(t, c.example), c.fields)))
 		switch {
 		case err != nil:
 			t.Errorf("%s %v: %v", c.example, c.fields, err)
@@ -228,7 +229,7 @@ func TestCloudWatchOverSNS(t *testing.T) {
 	}
 	for state, want := range map[string]alert.Status{"ALARM": alert.Firing, "OK": alert.Resolved, "INSUFFICIENT_DATA": ""} {
 		old := strings.Replace(e.Message, `"AlarmArn"`, `"Unknown"`, 1) // it came later
-		out, err := hook.Read(t.Context(), h, secret, told(h, "", edit(t, []byte(old), map[string]any{"NewStateValue": state})))
+		out, err := hook.Read(t.Context(), h, secret, told(h, "", hooktest.Edit(t, []byte(old), map[string]any{"NewStateValue": state})))
 		if err != nil || (want == "") != (len(out.Alerts) == 0) || want != "" && out.Alerts[0].Status != want {
 			t.Errorf("%s: %+v %v", state, out, err)
 		}
@@ -237,7 +238,7 @@ func TestCloudWatchOverSNS(t *testing.T) {
 	if err != nil || !strings.Contains(out.Ignored, "aws sns confirm-subscription --topic-arn arn:aws:sns:eu-central-1:123456789012:alarms --token 2336") {
 		t.Errorf("%+v %v", out, err)
 	}
-	bad := edit(t, example(t, "cloudwatch_confirmation"), map[string]any{"Token": "$(reboot)"})
+	bad := hooktest.Edit(t, example(t, "cloudwatch_confirmation"), map[string]any{"Token": "$(reboot)"})
 	if out, err := hook.Read(t.Context(), h, secret, told(h, "", bad)); err != nil || strings.Contains(out.Ignored, "reboot") {
 		t.Errorf("%+v %v", out, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook/hooktest"
 )
 
 const (
@@ -125,9 +126,9 @@ func TestCDEventsRefused(t *testing.T) {
 // delivery calls the body's type: that is not signed.
 func TestJSONIsNoForm(t *testing.T) {
 	h := parsed(t, config.GitHub, `{ repository: Codertocat/Hello-World, project: hello, on: push, artifact: x }`)
-	forged := edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/main", "after": "bad", "deleted": false})
+	forged := hooktest.Edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/main", "after": "bad", "deleted": false})
 	message := "fix a typo&payload=" + url.QueryEscape(string(forged)) + "&x="
-	body := edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/feature", "head_commit.message": "TYPO"})
+	body := hooktest.Edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/feature", "head_commit.message": "TYPO"})
 	body = []byte(strings.Replace(string(body), "TYPO", message, 1)) // not escaped as Go does: others leave & as it is
 	for kind, want := range map[string]error{"application/json": nil, "application/x-www-form-urlencoded": hook.ErrMalformed} {
 		d := delivered(config.GitHub, "push", body)
@@ -141,7 +142,7 @@ func TestJSONIsNoForm(t *testing.T) {
 // TestForm: GitHub's form is signed as it is sent, and its field payload is the body.
 func TestForm(t *testing.T) {
 	h := parsed(t, config.GitHub, `{ repository: Codertocat/Hello-World, project: hello, on: push, artifact: x }`)
-	body := edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/main", "after": "c0ffee", "deleted": false})
+	body := hooktest.Edit(t, example(t, "github_push"), map[string]any{"ref": "refs/heads/main", "after": "c0ffee", "deleted": false})
 	for form, want := range map[string]error{
 		"payload=" + url.QueryEscape(string(body)): nil,
 		"payload=a&payload=b":                      hook.ErrMalformed,

@@ -1,10 +1,6 @@
 package hook_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,6 +14,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/releasepb"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook/hooktest"
 )
 
 const secret = "It's a Secret to Everybody"
@@ -39,32 +36,7 @@ func example(t testing.TB, name string) []byte {
 	return body
 }
 
-// edit changes fields of a body, each named by its path; nil takes one away.
-func edit(t testing.TB, body []byte, fields map[string]any) []byte {
-	t.Helper()
-	var all map[string]any
-	if err := json.Unmarshal(body, &all); err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range fields {
-		at, names := all, strings.Split(name, ".")
-		for _, n := range names[:len(names)-1] {
-			at = at[n].(map[string]any)
-		}
-		at[names[len(names)-1]] = value
-	}
-	out, err := json.Marshal(all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func sign(scheme string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	return scheme + hex.EncodeToString(mac.Sum(nil))
-}
+func sign(scheme string, body []byte) string { return scheme + hooktest.Sign(secret, body) }
 
 // delivered is a delivery as its source sends it, signed.
 func delivered(source config.Source, kind string, body []byte) hook.Delivery {
@@ -240,7 +212,7 @@ func TestMerges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := example(t, c.body)
 			if c.edit != nil {
-				body = edit(t, body, c.edit)
+				body = hooktest.Edit(t, body, c.edit)
 			}
 			h, d := parsed(t, c.source, c.merge), delivered(c.source, c.kind, body)
 			out, err := hook.Read(t.Context(), h, secret, d)
@@ -349,7 +321,7 @@ func TestIgnored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := example(t, c.body)
 			if c.edit != nil {
-				body = edit(t, body, c.edit)
+				body = hooktest.Edit(t, body, c.edit)
 			}
 			out, err := hook.Read(t.Context(), parsed(t, c.source, c.merge), secret, delivered(c.source, c.kind, body))
 			if err != nil || len(out.Merges) != 0 || !strings.Contains(out.Ignored, c.why) {

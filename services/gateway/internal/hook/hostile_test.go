@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook/hooktest"
 )
 
 // TestReleaseID: whoever takes it, whenever, and whatever event told of it at that moment, a merge is the same release; and its id's
@@ -20,7 +21,7 @@ func TestReleaseID(t *testing.T) {
 	body := example(t, "github_push")
 	id := func(fields map[string]any) uuid.UUID {
 		t.Helper()
-		d := delivered(config.GitHub, "push", edit(t, body, fields))
+		d := delivered(config.GitHub, "push", hooktest.Edit(t, body, fields))
 		d.Header.Set("X-GitHub-Delivery", fmt.Sprint(fields)) // which nobody signs
 		out, err := hook.Read(t.Context(), h, secret, d)
 		if err != nil || len(out.Merges) != 1 {
@@ -97,7 +98,7 @@ func TestHostile(t *testing.T) {
 		"a long version":           {map[string]any{"head_commit.message": strings.Repeat("1", 10<<20)}, "version"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := edit(t, edit(t, example(t, "github_push"), good), c.fields)
+			body := hooktest.Edit(t, hooktest.Edit(t, example(t, "github_push"), good), c.fields)
 			out, err := hook.Read(t.Context(), h, secret, delivered(config.GitHub, "push", body))
 			if c.want != "" {
 				if !errors.Is(err, hook.ErrRefused) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 500 {

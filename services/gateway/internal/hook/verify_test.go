@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook/hooktest"
 )
 
 // senders is a delivery of every source that is a merge, and the header that proves who sent it.
@@ -138,7 +139,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%s after it happened: %v", after, err)
 		}
 	}
-	timeless := delivered(config.CircleCI, "", edit(t, s.d.Body, map[string]any{"happened_at": nil}))
+	timeless := delivered(config.CircleCI, "", hooktest.Edit(t, s.d.Body, map[string]any{"happened_at": nil}))
 	if _, err := hook.Read(t.Context(), s.hook, secret, timeless); !errors.Is(err, hook.ErrStale) {
 		t.Errorf("without a time: %v", err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // Record is a journal record, and what only the broker knows of it.
@@ -128,7 +129,7 @@ func done(s release.State, e release.WasDone) (project.Tell, string, release.Sai
 		}
 		what := "is rolled back" + by(said)
 		if before := s.Latest.Before; before != "" {
-			what = "is rolled back to " + before + by(said)
+			what = "is rolled back to " + story.Value(before) + by(said)
 		}
 		return project.TellRolledBack, what, said
 	}
@@ -219,7 +220,11 @@ func Act(v release.Verb, id string) project.Act {
 	if v != release.Cancel && v != release.Hold {
 		subject += ".YOU"
 	}
+	why, body := "WHY", "WHY"
+	if v == release.Extend {
+		why, body = "--by 30m WHY", `"30m WHY"`
+	}
 	return project.Act{
-		Verb: string(v), Sluice: fmt.Sprintf("sluice %s %s WHY", v, id), NATS: fmt.Sprintf("nats pub -J %s WHY", subject),
+		Verb: string(v), Sluice: fmt.Sprintf("sluice %s %s %s", v, id, why), NATS: fmt.Sprintf("nats pub -J %s %s", subject, body),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 const id = "0195573c-5000-7000-8000-000000000000"
@@ -176,6 +177,21 @@ func TestHostile(t *testing.T) {
 		}
 		if text := Text(m); strings.Count(text, "\n") > 12 || len(text) > 8<<10 {
 			t.Errorf("%d lines, %d bytes", strings.Count(text, "\n"), len(text))
+		}
+	}
+}
+
+// TestActs: what people are told to type is taken as it stands, but for the name: the dashboard shows the same.
+func TestActs(t *testing.T) {
+	for _, v := range release.Verbs() {
+		said := strings.SplitN(Act(v, id).NATS, " ", 5)
+		s, err := topology.ParseSubject(said[3])
+		if err != nil || s.Verb != string(v) || s.Release != id || s.Actor == "" && !v.Stops() {
+			t.Errorf("%s: %q, %v", v, said, err)
+		}
+		r := releasepb.DecodeRequest(v, s.Actor, 1, now(), []byte(strings.Trim(said[4], `"`)))
+		if r.Invalid != "" || r.Reason != "WHY" {
+			t.Errorf("%s: %q is taken for %+v", v, said, r)
 		}
 	}
 }

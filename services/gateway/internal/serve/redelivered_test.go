@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook/hooktest"
 	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 	"github.com/sluice-gate/sluice/services/publisher"
 )
@@ -61,7 +62,7 @@ func kindsOfHooks(t *testing.T) map[string]again {
 		"of-circleci": {config.CircleCI, "workflow-completed",
 			merges("repository: gh/circleci/webhook-service, project: of-circleci, on: build, workflow: build-test-deploy"),
 			func(id string, at time.Time) []byte {
-				return edited(t, circle, map[string]any{"id": id, "happened_at": at.UTC().Format(time.RFC3339Nano)})
+				return hooktest.Edit(t, circle, map[string]any{"id": id, "happened_at": at.UTC().Format(time.RFC3339Nano)})
 			}},
 		"of-generic": {config.Generic, "", "    projects: [of-generic]\n    project: '\"of-generic\"'\n    commit: body.sha\n    version: '\"1.4.0\"'\n" +
 			"    artifact: '\"a.bin\"'\n    delivery: X-Request-Id\n", same([]byte(`{"sha":"c0ffee05"}`))},

@@ -3,9 +3,6 @@ package serve_test
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -24,6 +21,7 @@ import (
 
 	"github.com/sluice-gate/sluice/services/gateway/internal/config"
 	"github.com/sluice-gate/sluice/services/gateway/internal/hook"
+	"github.com/sluice-gate/sluice/services/gateway/internal/hook/hooktest"
 	"github.com/sluice-gate/sluice/services/gateway/internal/serve"
 )
 
@@ -48,38 +46,12 @@ func published(t *testing.T, name string) []byte {
 	return body
 }
 
-// edited is a body with other values for fields, each named by its path.
-func edited(t *testing.T, body []byte, fields map[string]any) []byte {
-	t.Helper()
-	if len(fields) == 0 {
-		return body
-	}
-	var all map[string]any
-	if err := json.Unmarshal(body, &all); err != nil {
-		t.Fatal(err)
-	}
-	for path, value := range fields {
-		at, names := all, strings.Split(path, ".")
-		for _, name := range names[:len(names)-1] {
-			at = at[name].(map[string]any)
-		}
-		at[names[len(names)-1]] = value
-	}
-	out, err := json.Marshal(all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // request is a delivery as its vendor sends and signs it. What is published of the headers is cited in package hook.
 func request(t *testing.T, source config.Source, kind, id string, body []byte) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/hooks/"+string(source), bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	sum := hex.EncodeToString(mac.Sum(nil))
+	sum := hooktest.Sign(secret, body)
 	headers := map[config.Source]map[string]string{
 		config.GitHub: {"X-GitHub-Event": kind, "X-GitHub-Delivery": id, "X-Hub-Signature-256": "sha256=" + sum, "User-Agent": "GitHub-Hookshot/044aadd"},
 		config.GitLab: {
@@ -214,7 +186,7 @@ func TestPublishedPayloads(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := edited(t, published(t, c.body), c.edit)
+			body := hooktest.Edit(t, published(t, c.body), c.edit)
 			id := "f5e5f430-f57b-4e6e-9fac-d9128cd7232f"
 			if c.source == config.CircleCI {
 				var said struct{ ID string }

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/find"
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -58,7 +59,7 @@ func tooLate(s release.State, q ask, now time.Time) error {
 	if s.Phase == release.Failed {
 		verb = ""
 	}
-	return fail(Refused, "too late to %s: %s %s%s", q.verb, show.Title(s), verb, show.Outcome(s, now))
+	return fail(Refused, "too late to %s: %s %s%s", q.verb, story.Title(s), verb, show.Outcome(s, now))
 }
 
 func (a *app) tellAnswer(ctx context.Context, c *client, r journal.Record, q ask, seq uint64) (string, error) {
@@ -67,15 +68,15 @@ func (a *app) tellAnswer(ctx context.Context, c *client, r journal.Record, q ask
 		if over(s, q) {
 			return "", tooLate(s, q, r.At.Local())
 		}
-		return "", fail(Refused, "%s of %s is refused: %s", q.verb, show.Title(s), refused.Said.Reason)
+		return "", fail(Refused, "%s of %s is refused: %s", q.verb, story.Title(s), refused.Said.Reason)
 	}
-	title := fmt.Sprintf("%s %s: ", show.Title(s), s.Release)
+	title := fmt.Sprintf("%s %s: ", story.Title(s), s.Release)
 	outcome := show.Outcome(s, r.At.Local())
 	switch e := r.Event.(type) {
 	case release.WasExpedited:
 		return title + promise(s, e), nil
 	case release.WasExtended:
-		return fmt.Sprintf("%sextended by %s; %s", title, show.Left(e.By), outcome), nil
+		return fmt.Sprintf("%sextended by %s; %s", title, story.Left(e.By), outcome), nil
 	case release.WasHeld:
 		if s.Phase != release.Held {
 			return fmt.Sprintf("%swill be held when its soak begins; it is %s", title, s.Phase), nil
@@ -126,14 +127,14 @@ func (a *app) untilRolledBack(ctx context.Context, c *client, recalled journal.R
 		return "", ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
 		return "", fail(TimedOut, "%s is not rolled back within %s; it goes on, see `sluice log %s`",
-			show.Title(s), rollBackWithin, show.First(s.Release))
+			story.Title(s), rollBackWithin, show.First(s.Release))
 	case err != nil:
 		return "", err
 	}
 	if failed, ok := last.Event.(release.WasNotRolledBack); ok {
-		return "", fail(Failed, "%s is not rolled back, it stays %s: %s", show.Title(s), s.Phase, failed.Said.Reason)
+		return "", fail(Failed, "%s is not rolled back, it stays %s: %s", story.Title(s), s.Phase, failed.Said.Reason)
 	}
-	return fmt.Sprintf("%s %s: %s", show.Title(s), s.Release, show.Outcome(s, last.At.Local())), nil
+	return fmt.Sprintf("%s %s: %s", story.Title(s), s.Release, show.Outcome(s, last.At.Local())), nil
 }
 
 // untilDecided follows a release whose request was answered to its end, or after a cancel until all is put back. answered is what the
@@ -159,14 +160,14 @@ func (a *app) untilDecided(ctx context.Context, c *client, id string, q ask, ans
 		return "", err
 	}
 	if s.Phase != release.Cancelled || q.verb != release.Cancel {
-		return fmt.Sprintf("%s %s: %s", show.Title(s), id, show.Outcome(s, now)), ended(s, now)
+		return fmt.Sprintf("%s %s: %s", story.Title(s), id, show.Outcome(s, now)), ended(s, now)
 	}
 	for _, w := range []release.Work{release.RestoreStaging, release.RestoreBeta} {
 		if why, failed := s.NotPutBack(w); failed {
-			return "", fail(Failed, "%s is cancelled, and not all is put back: %s", show.Title(s), why)
+			return "", fail(Failed, "%s is cancelled, and not all is put back: %s", story.Title(s), why)
 		}
 	}
-	return fmt.Sprintf("%s %s: all is put back", show.Title(s), id), nil
+	return fmt.Sprintf("%s %s: all is put back", story.Title(s), id), nil
 }
 
 // decided tells whether there is nothing more to wait for.
@@ -191,7 +192,7 @@ func (a *app) unanswered(ctx context.Context, c *client, found find.Found, q ask
 	case over(s, q):
 		return "", tooLate(s, q, e.At.Local())
 	case q.verb.Stops() && s.Phase == release.Baking:
-		return "", fail(Refused, "too late to %s: %s is promoted, and bakes: sluice rollback %s", q.verb, show.Title(s), show.First(s.Release))
+		return "", fail(Refused, "too late to %s: %s is promoted, and bakes: sluice rollback %s", q.verb, story.Title(s), show.First(s.Release))
 	case q.verb.Stops() && !claimed:
 		a.say("no service answered within %s", q.timeout)
 		return fmt.Sprintf("%s: the %s is stored at sequence %d, before any promotion was claimed, and will be honoured",

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -43,7 +42,7 @@ It reads every journal from there on, 4 MiB at a time, whatever is asked for; wi
 			"  sluice audit verify --checkpoint checkpoints.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case !slices.Contains([]string{"table", "json", "csv", "cdevents"}, q.format):
+			case !slices.Contains(append(story.Formats(), "table"), q.format):
 				return fmt.Errorf("-o %q: want table, json, csv or cdevents", q.format)
 			case q.format == "cdevents" && a.upper.Tell == nil:
 				return errors.New("-o cdevents: sluice has it, sluice-client has not: want table, json or csv")
@@ -96,7 +95,7 @@ func (a *app) inquire(ctx context.Context, q inquiry) error {
 	write, done := a.auditor(out, q)
 	var told error // why not all was written
 	err = c.journal.Transitions(ctx, from, id, func(t journal.Transition) bool {
-		if q.project != "" && t.State.Project != q.project || q.actor != "" && show.AuditedOf(t).Actor != q.actor {
+		if q.project != "" && t.State.Project != q.project || q.actor != "" && story.Actor(t.Record.Record) != q.actor {
 			return true
 		}
 		told = write(t)
@@ -107,46 +106,14 @@ func (a *app) inquire(ctx context.Context, q inquiry) error {
 
 // auditor writes transitions as they are asked for. What it returns second is called at the end.
 func (a *app) auditor(out *bufio.Writer, q inquiry) (write func(journal.Transition) error, done func() error) {
-	switch q.format {
-	case "json":
-		lines := json.NewEncoder(out)
-		lines.SetEscapeHTML(false)
-		return func(t journal.Transition) error { return lines.Encode(show.AuditedOf(t)) }, out.Flush
-	case "csv":
-		lines := csv.NewWriter(out)
-		head := lines.Write(show.AuditHead())
+	if q.format == "table" {
 		return func(t journal.Transition) error {
-				if head != nil {
-					return head
-				}
-				return lines.Write(show.AuditedOf(t).Columns())
-			}, func() error {
-				lines.Flush()
-				if err := lines.Error(); err != nil {
-					return err
-				}
-				return out.Flush()
-			}
-	case "cdevents":
-		lines := json.NewEncoder(out)
-		return func(t journal.Transition) error { return a.tellEvents(lines, q.source, t.Record) }, out.Flush
-	}
-	return func(t journal.Transition) error {
-		_, err := io.WriteString(out, show.Transition(t, a.outStyle))
-		return err
-	}, out.Flush
-}
-
-// tellEvents writes the CDEvents of a record.
-func (a *app) tellEvents(lines *json.Encoder, source string, r journal.Record) error {
-	events, err := a.upper.Tell(strings.TrimSuffix(source, "/"), r)
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		if err := lines.Encode(e); err != nil {
+			_, err := io.WriteString(out, show.Transition(t, a.outStyle))
 			return err
-		}
+		}, out.Flush
 	}
-	return nil
+	write, flush := story.Export(out, q.format, func(r journal.Record) ([]any, error) {
+		return a.upper.Tell(strings.TrimSuffix(q.source, "/"), r)
+	})
+	return write, func() error { return errors.Join(flush(), out.Flush()) }
 }

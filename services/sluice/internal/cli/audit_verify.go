@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/nats-io/nkeys"
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gate/sluice/pkg/audit"
 	"github.com/sluice-gate/sluice/pkg/journal"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // proof is what is to be verified, and what an auditor knows from elsewhere.
@@ -103,7 +104,8 @@ func (a *app) prove(ctx context.Context, q proof) error {
 		if err != nil {
 			return broken(err)
 		}
-		return a.print("release %s: %s: nothing was removed or changed%s", found.ID, count(t.Records, "record"), unchained(t.Unchained))
+		return a.print("release %s: %s: nothing was removed or changed%s", found.ID,
+			story.Count(t.Records, "record"), story.Unchained(t.Unchained))
 	}
 	names, err := audited(opening, c, q.project, expect)
 	if err != nil {
@@ -158,54 +160,14 @@ func broken(err error) error {
 }
 
 func (a *app) tellVerified(v journal.Verified) error {
-	text := fmt.Sprintf("%s: %s, %s, %s: nothing was removed or changed", v.Project,
-		count(v.Releases, "release"), count(v.Records, "record"), count(v.Links, "link"))
-	if len(v.Keys) > 0 {
-		text += ", signed by " + strings.Join(v.Keys, " and ")
-	}
-	if err := a.print("%s%s", text, unchained(v.Unchained)); err != nil {
+	text, notes := story.Proven(v)
+	if err := a.print("%s: %s", v.Project, text); err != nil {
 		return err
 	}
-	if v.Unsigned > 0 {
-		a.say("%s: %s not signed", v.Project, are(v.Unsigned, "link"))
-	}
-	if v.Open > 0 {
-		a.say("%s: %s on the way: the last record of each is covered when it has ended", v.Project, are(v.Open, "release"))
-	}
-	if v.Missing > 0 {
-		a.say("%s: %s admitted and without a journal: is the publisher running?", v.Project, are(v.Missing, "release"))
-	}
-	switch {
-	case v.Unlinked == 0:
-	case v.Since.IsZero():
-		a.say("%s: %s ended before there was a chain, and not in it", v.Project, are(v.Unlinked, "release"))
-	default:
-		a.say("%s: %s ended and not in the chain, since %s: is the promoter running, or were links removed? A checkpoint would tell",
-			v.Project, are(v.Unlinked, "release"), v.Since.Local().Format("2006-01-02 15:04:05 MST"))
+	for _, n := range notes {
+		a.say("%s: %s", v.Project, n.In(func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }))
 	}
 	return nil
-}
-
-func unchained(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %s of before there were hashes, which nothing proves", count(n, "record"))
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// are is "1 link is", "2 links are".
-func are(n int, what string) string {
-	if n == 1 {
-		return "1 " + what + " is"
-	}
-	return count(n, what) + " are"
 }
 
 func (a *app) auditCheckpoint() *cobra.Command {

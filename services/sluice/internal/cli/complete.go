@@ -84,6 +84,16 @@ func (a *app) completeAnyProjects(cmd *cobra.Command, args []string, _ string) (
 
 // completeProjects completes the name of a project.
 func (a *app) completeProjects(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, args, func(ctx context.Context, c *client) []string {
+		names, _ := c.catalog.Names(ctx)
+		return names
+	})
+}
+
+// complete completes the first argument with what there is; where nothing can be read there is nothing.
+func (a *app) complete(
+	cmd *cobra.Command, args []string, names func(context.Context, *client) []string,
+) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -94,8 +104,7 @@ func (a *app) completeProjects(cmd *cobra.Command, args []string, _ string) ([]s
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer c.close()
-	names, _ := c.catalog.Names(ctx)
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names(ctx, c), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeWithin bounds how long a shell waits for a completion.
@@ -140,35 +149,27 @@ func (a *app) completeAny(cmd *cobra.Command, args []string, _ string) ([]string
 func (a *app) completeReleases(
 	cmd *cobra.Command, args []string, wanted func(release.State) bool, idle bool,
 ) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
-	defer cancel()
-	c, err := a.openSoon(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer c.close()
-	b, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).All(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var out []string
-	if idle {
-		out = b.Idle
-	}
-	for _, row := range b.Rows {
-		s := row.State
-		if !wanted(s) {
-			continue
+	return a.complete(cmd, args, func(ctx context.Context, c *client) []string {
+		b, err := (&board.Reader{Journal: c.journal, Catalog: c.catalog}).All(ctx)
+		if err != nil {
+			return nil
 		}
-		if !slices.Contains(out, s.Project) {
-			out = append(out, s.Project)
+		var out []string
+		if idle {
+			out = b.Idle
 		}
-		if s.Version != "" {
-			out = append(out, fmt.Sprintf("%s@%s\t%s", s.Project, s.Version, show.Outcome(s, b.Now)))
+		for _, row := range b.Rows {
+			s := row.State
+			if !wanted(s) {
+				continue
+			}
+			if !slices.Contains(out, s.Project) {
+				out = append(out, s.Project)
+			}
+			if s.Version != "" {
+				out = append(out, fmt.Sprintf("%s@%s\t%s", s.Project, s.Version, show.Outcome(s, b.Now)))
+			}
 		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
+		return out
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -167,7 +168,7 @@ func (a *app) followRelease(ctx, waiting context.Context, c *client, id string, 
 		return ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
 		return fail(TimedOut, "%s is not decided within %s: %s; it goes on, see `sluice log %s`",
-			show.Title(last.State), timeout, show.Outcome(last.State, last.At.Local()), show.First(id))
+			story.Title(last.State), timeout, show.Outcome(last.State, last.At.Local()), show.First(id))
 	case err != nil:
 		return err
 	}
@@ -203,7 +204,7 @@ func (a *app) tellUntil(
 			case <-again.C:
 			}
 			if r := last.Load(); r != nil {
-				p.at(show.Title(r.State) + ": " + show.Outcome(r.State, time.Now().Add(ahead).Local()))
+				p.at(story.Title(r.State) + ": " + show.Outcome(r.State, time.Now().Add(ahead).Local()))
 			}
 		}
 	}()
@@ -223,12 +224,12 @@ func (a *app) tellUntil(
 }
 
 func ended(s release.State, now time.Time) error {
-	text := fmt.Sprintf("%s was %s", show.Title(s), show.Outcome(s, now))
+	text := fmt.Sprintf("%s was %s", story.Title(s), show.Outcome(s, now))
 	switch s.Phase { //nolint:exhaustive // the others are no ends
 	case release.Cancelled:
 		return fail(Cancelled, "%s", text)
 	case release.Failed:
-		return fail(Failed, "%s %s", show.Title(s), show.Outcome(s, now))
+		return fail(Failed, "%s %s", story.Title(s), show.Outcome(s, now))
 	case release.Superseded:
 		return fail(Superseded, "%s", text)
 	case release.RolledBack:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/find"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -215,7 +216,7 @@ func (v *view) table(b board.Board, now time.Time) string {
 		}
 		rows = append(rows, []show.Cell{
 			plain(s.Project), plain(version),
-			{Text: show.PhaseOf(s), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
+			{Text: story.Phase(s), Style: func(text string) string { return v.outStyle.Phase(s.Phase, text) }},
 			plain(line.Left), plain(line.When), v.verdict(row), {Text: short[s.Release], Style: v.outStyle.Dim}, plain(line.By), why,
 		})
 	}

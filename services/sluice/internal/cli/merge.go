@@ -23,8 +23,8 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
-	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
 // merging is one merge as it is given on the command line.
@@ -148,7 +148,7 @@ func (m *merging) check(ctx context.Context) (err error) {
 	if m.delay != "" {
 		d, err := project.ParseDuration(m.delay)
 		if err != nil || d > release.MaxExtend {
-			return fmt.Errorf("--delay %q: want a duration such as 30m, 2h or 1d, from 0s to %s", m.delay, show.Left(release.MaxExtend))
+			return fmt.Errorf("--delay %q: want a duration such as 30m, 2h or 1d, from 0s to %s", m.delay, story.Left(release.MaxExtend))
 		}
 		e.Delay = &d
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -241,7 +242,7 @@ func (a *app) because(ctx context.Context, c *client, found find.Found, q *ask) 
 	if err != nil { // it is only told
 		now = time.Now()
 	}
-	q.reason, err = a.why(ctx, c, string(q.verb), show.Will(q.verb, s, q.force, now.Local()), q.reason, []string{s.Project})
+	q.reason, err = a.why(ctx, c, string(q.verb), story.Will(q.verb, s, q.force, now.Local()), q.reason, []string{s.Project})
 	return err
 }
 
@@ -305,7 +306,7 @@ func (c *client) meant(ctx context.Context, name string, v release.Verb) (find.F
 
 // called is a release's project, version and id.
 func called(f find.Found) string {
-	return strings.TrimSpace(show.Title(f.Entry.State) + " " + f.ID)
+	return strings.TrimSpace(story.Title(f.Entry.State) + " " + f.ID)
 }
 
 // actor is who asks: as told, or the user that the broker knows, whose name is what a broker with users lets one say, or the user of

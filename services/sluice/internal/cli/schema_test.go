@@ -18,6 +18,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/doctor"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -37,7 +38,7 @@ func outputs() map[string][]any {
 		"check":    {[]Tried{}},
 		"doctor":   {[]doctor.JSONFinding{}},
 		"apply":    {[]show.ApplyJSON{}},
-		"audit":    {show.Audited{}},
+		"audit":    {story.Audited{}},
 		"merge":    {show.MergeJSON{}},
 		"request":  {show.AnswerJSON{}},
 		"stop":     {show.StopJSON{}},
@@ -63,7 +64,7 @@ const schemas = "../../../../deploy/schemas"
 
 // TestSchemas: the published schemas are those of what is printed. `go test ./internal/cli -run TestSchemas -update` writes them.
 func TestSchemas(t *testing.T) {
-	made := generator{comments: commentsOf(t, "../show", "../doctor", ".", "../../../../pkg/judge")}
+	made := generator{comments: commentsOf(t, "../show", "../../../../pkg/story", "../doctor", ".", "../../../../pkg/judge")}
 	var names []string
 	for name, values := range outputs() {
 		names = append(names, name+".json")

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -307,7 +308,7 @@ func (a *app) standing(ctx context.Context, c *client, h halt, names []string, o
 			Release: r.State.Release, Project: r.State.Project, Version: r.State.Version, Phase: string(r.State.Phase), Effect: effect(r, s, now),
 		}
 		out.Releases = append(out.Releases, one)
-		text += fmt.Sprintf("  %s %s: %s\n", show.Title(r.State), show.First(one.Release), one.Effect)
+		text += fmt.Sprintf("  %s %s: %s\n", story.Title(r.State), show.First(one.Release), one.Effect)
 	}
 	if len(live) == 0 {
 		text += "  nothing is on its way\n"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -18,10 +19,10 @@ const lookAgain = "sluice doctor --repair asks every service to look at it again
 
 func ids[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func ago(f Facts, at time.Time) string { return show.Left(f.Now.Sub(at)) }
+func ago(f Facts, at time.Time) string { return story.Left(f.Now.Sub(at)) }
 
 // named is how a finding names a release.
-func named(s release.State) string { return show.Title(s) + " " + s.Release }
+func named(s release.State) string { return story.Title(s) + " " + s.Release }
 
 // releases finds what nobody looks at any more.
 func releases(f Facts) []Finding {

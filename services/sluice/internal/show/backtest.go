@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/evidence"
 	"github.com/sluice-gate/sluice/pkg/judge"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // Backtest is what another policy would have decided about the releases of a project: those that it decides differently, in the order of
@@ -21,7 +22,8 @@ func Backtest(project string, since time.Time, cases []evidence.Case, now time.T
 			kept++
 		}
 	}
-	fmt.Fprintf(&b, "%s: %s since %s, %s\n", st.Bold(project), some(len(cases), "release"), Clock(since, now), ofWhich(kept, len(cases)))
+	fmt.Fprintf(&b, "%s: %s since %s, %s\n", st.Bold(project), story.Count(len(cases), "release"),
+		Clock(since, now), ofWhich(kept, len(cases)))
 	rows := [][]Cell{{{Text: "VERSION", Style: st.Dim}, {Text: "RELEASE", Style: st.Dim}, {Text: "WAS", Style: st.Dim},
 		{Text: "WOULD HAVE BEEN", Style: st.Dim}, {Text: "WHY", Style: st.Dim}}}
 	var ids []string
@@ -50,20 +52,12 @@ func Backtest(project string, since time.Time, cases []evidence.Case, now time.T
 	}
 	for _, word := range []judge.Word{judge.Pass, judge.Fail, judge.Inconclusive} {
 		if same[word] > 0 {
-			fmt.Fprintf(&b, "decided alike: %s, %s\n", some(same[word], "release"), st.Word(word, string(word)))
+			fmt.Fprintf(&b, "decided alike: %s, %s\n", story.Count(same[word], "release"), st.Word(word, string(word)))
 		}
 	}
 	b.WriteString(unjudged(cases, kept, st))
 	b.WriteString(disagree(cases, short, st))
 	return b.String()
-}
-
-// some is a number of things.
-func some(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func ofWhich(kept, all int) string {
@@ -122,7 +116,7 @@ func exactly(d time.Duration) string {
 	if d < 10*time.Second {
 		return d.Round(time.Millisecond).String()
 	}
-	return Left(d)
+	return story.Left(d)
 }
 
 // unjudged says which checks of the policy the past has no measurements of.
@@ -141,7 +135,7 @@ func unjudged(cases []evidence.Case, kept int, st Style) string {
 	for _, m := range slices.SortedFunc(maps.Keys(count), func(a, b missing) int {
 		return strings.Compare(a.check+"\x00"+a.why, b.check+"\x00"+b.why)
 	}) {
-		text := fmt.Sprintf("not judged: check %s, of %d of %s: %s", m.check, count[m], some(kept, "release"), m.why)
+		text := fmt.Sprintf("not judged: check %s, of %d of %s: %s", m.check, count[m], story.Count(kept, "release"), m.why)
 		fmt.Fprintf(&b, "%s\n", st.Yellow(text))
 	}
 	return b.String()

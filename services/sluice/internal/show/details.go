@@ -1,7 +1,6 @@
 package show
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -10,13 +9,14 @@ import (
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // Details is all that matters of one release, in the zone of now.
 func Details(row board.Row, now time.Time, st Style) string {
 	var b strings.Builder
 	s, around := row.State, row.Around
-	fmt.Fprintf(&b, "%s  %s\n", st.Bold(Title(s)), st.Phase(s.Phase, Outcome(s, now)))
+	fmt.Fprintf(&b, "%s  %s\n", st.Bold(story.Title(s)), st.Phase(s.Phase, Outcome(s, now)))
 	line := LineOf(row, now)
 	field := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
@@ -41,21 +41,21 @@ func Details(row board.Row, now time.Time, st Style) string {
 	}
 	field("lane", "%s", s.Policy.Lane)
 	if s.Phase == release.Queued {
-		field("waits", "%s", waitsFor(row, now))
+		field("waits", "%s", waitsFor(row).Brief(clockAt(now)))
 	}
 	if s.Beta != "" {
-		field("beta", "%s", channel(s.Beta, s.BetaChannel))
+		field("beta", "%s", story.Channel(s.Beta, s.BetaChannel))
 	}
 	stages(s, field)
 	ahead(s, around, now, field)
 	if s.Expedited != nil {
-		field("expedited", "%s at %s", said(*s.Expedited), date(s.Expedited.At, now))
+		field("expedited", "%s at %s", story.By(*s.Expedited), date(s.Expedited.At, now))
 	}
-	if text := channel(s.Latest.Value, s.Latest); text != "" && (s.Phase.Out() || s.Reached) {
+	if text := story.Channel(s.Latest.Value, s.Latest); text != "" && (s.Phase.Out() || s.Reached) {
 		field("latest", "%s", text)
 	}
 	if s.Recalled != nil {
-		field("recalled", "%s at %s", said(*s.Recalled), date(s.Recalled.At, now))
+		field("recalled", "%s at %s", story.By(*s.Recalled), date(s.Recalled.At, now))
 	}
 	if next := again(s); next != "" {
 		if s.Reached {
@@ -69,7 +69,7 @@ func Details(row board.Row, now time.Time, st Style) string {
 		field("note", "%s", doubt)
 	}
 	if s.LateCancel != nil {
-		field("cancelled", "by %s at %s, too late: it is not retried", cmp.Or(s.LateCancel.By, "somebody"), date(s.LateCancel.At, now))
+		field("cancelled", "by %s at %s, too late: it is not retried", story.Who(s.LateCancel.By), date(s.LateCancel.At, now))
 	}
 	if s.Evidence != "" {
 		field("evidence", "%s", s.Evidence)
@@ -79,14 +79,14 @@ func Details(row board.Row, now time.Time, st Style) string {
 
 // stages tells of every stage that the release came to.
 func stages(s release.State, field func(name, format string, args ...any)) {
-	if at := StageOf(s); at != "" {
+	if at := story.Stage(s); at != "" {
 		field("stage", "%s", at)
 	}
 	all := append(s.Passed[:len(s.Passed):len(s.Passed)], s.Staging)
 	for i, c := range all {
 		if c.Touched {
 			s.Stage = i
-			field(s.StageName(), "%s", channel(c.Value, c))
+			field(s.StageName(), "%s", story.Channel(c.Value, c))
 		}
 	}
 }
@@ -100,7 +100,7 @@ func ahead(s release.State, around outlook.Around, now time.Time, field func(nam
 		field("bakes", "until %s; a check that fails rolls it back", date(s.PhaseAt.Add(s.Policy.Bake), now))
 	}
 	if (s.Phase == release.Soaking || s.Phase == release.Baking) && !around.Beat.IsZero() {
-		field("watched", "last %s ago", Left(now.Sub(around.Beat)))
+		field("watched", "last %s ago", story.Left(now.Sub(around.Beat)))
 	}
 	if o := outlook.Of(s, around, now); len(o.Waits) > 0 {
 		for _, w := range o.Waits {
@@ -111,11 +111,7 @@ func ahead(s release.State, around outlook.Around, now time.Time, field func(nam
 			if o.Open {
 				at = "when that is over, not before " + at
 			}
-			word := "promotes"
-			if !s.LastStage() {
-				word = "goes on"
-			}
-			field(word, "%s", at)
+			field(story.Leaving(s), "%s", at)
 		}
 	}
 	people(s, now, field)
@@ -129,7 +125,7 @@ func people(s release.State, now time.Time, field func(name, format string, args
 	if a := s.Approvals(); a.Needed > 0 && (a.Missing() == 0 || s.Phase != release.Soaking) && !s.Phase.Ended() && !s.Phase.Out() {
 		by := ""
 		if len(a.By) > 0 {
-			by = ", by " + names(a.By)
+			by = ", by " + story.Names(a.By)
 		}
 		field("approvals", "%s%s", a, by)
 	}
@@ -141,7 +137,7 @@ func people(s release.State, now time.Time, field func(name, format string, args
 		field("needs", "%s", strings.Join(all, ", "))
 	}
 	if s.Held != nil && !s.Phase.Ended() {
-		text := reason(fmt.Sprintf("by %s since %s", cmp.Or(s.Held.By, "somebody"), date(s.Held.At, now)), s.Held.Reason) + "; "
+		text := story.Because(fmt.Sprintf("by %s since %s", story.Who(s.Held.By), date(s.Held.At, now)), s.Held.Reason).String() + "; "
 		if s.Phase == release.Held {
 			text += "it keeps lane " + s.Policy.Lane + " until it is resumed or cancelled"
 		} else {
@@ -154,7 +150,7 @@ func people(s release.State, now time.Time, field func(name, format string, args
 // obstacle is one, with its end in the reader's zone, and in that of the windows where the clock shows something else there.
 func obstacle(s release.State, o release.Obstacle, around outlook.Around, now time.Time) string {
 	if o.Until.IsZero() {
-		return waits(s, outlook.Outlook{Waits: []release.Obstacle{o}})
+		return story.Waits(s, []release.Obstacle{o})
 	}
 	text := fmt.Sprintf("%s, until %s", o.Why, date(o.Until, now))
 	if zone := around.Windows.Zone; zone != nil && o.Kind == release.ByWindow {
@@ -169,23 +165,6 @@ func obstacle(s release.State, o release.Obstacle, around outlook.Around, now ti
 func offsetOf(t time.Time) int {
 	_, offset := t.Zone()
 	return offset
-}
-
-func channel(value string, c release.Channel) string {
-	text := Value(value)
-	switch {
-	case c.Failed:
-		text += ", not put back"
-	case c.Restored:
-		text += ", put back"
-	}
-	if c.Before != "" && c.Before != value {
-		text += ", before: " + Value(c.Before)
-	}
-	if c.Note != "" {
-		text += " (" + c.Note + ")"
-	}
-	return strings.TrimPrefix(text, ", ")
 }
 
 // JSON is a release for programs. Fields are only ever added.

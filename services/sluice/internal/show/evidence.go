@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/evidence"
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // pictureWidth is how many characters a picture of a span has.
@@ -32,7 +33,7 @@ func (s Style) Word(w judge.Word, text string) string {
 func Evidence(r evidence.Release, p *project.Project, now time.Time, st Style, width int) string {
 	var b strings.Builder
 	s := r.State
-	fmt.Fprintf(&b, "%s  %s\n", st.Bold(Title(s)), st.Phase(s.Phase, PhaseOf(s)))
+	fmt.Fprintf(&b, "%s  %s\n", st.Bold(story.Title(s)), st.Phase(s.Phase, story.Phase(s)))
 	if len(r.Spans) == 0 {
 		b.WriteString("it was never to be watched: it did not get to a soak\n")
 	}
@@ -47,7 +48,7 @@ func Evidence(r evidence.Release, p *project.Project, now time.Time, st Style, w
 		b.WriteString(spanTable(span, checks, now, st, width))
 	}
 	if r.Unread > 0 {
-		fmt.Fprintf(&b, "\n%s\n", st.Yellow(some(r.Unread, "message")+" of measurements can not be read"))
+		fmt.Fprintf(&b, "\n%s\n", st.Yellow(story.Count(r.Unread, "message")+" of measurements can not be read"))
 	}
 	return b.String()
 }
@@ -74,9 +75,9 @@ func spanHead(r evidence.Release, s evidence.Span, now time.Time, st Style) stri
 		watched = st.Yellow(watched)
 	}
 	fmt.Fprintf(&b, "%s  %s to %s (%s), %s in %d heartbeats\n",
-		st.Bold(spanName(r, s)), Clock(s.From, now), until, Left(s.Length()), watched, s.Beats)
+		st.Bold(spanName(r, s)), Clock(s.From, now), until, story.Left(s.Length()), watched, s.Beats)
 	for _, g := range s.Gaps {
-		text := fmt.Sprintf("nobody watched from %s to %s (%s)", Clock(g.From, now), Clock(g.To, now), Left(g.To.Sub(g.From)))
+		text := fmt.Sprintf("nobody watched from %s to %s (%s)", Clock(g.From, now), Clock(g.To, now), story.Left(g.To.Sub(g.From)))
 		fmt.Fprintf(&b, "%s\n", st.Yellow(text))
 	}
 	if s.Lost > 0 {

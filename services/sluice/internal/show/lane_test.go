@@ -29,12 +29,12 @@ func occupant(p release.Phase) release.State {
 func TestWhatAReleaseWaitsFor(t *testing.T) {
 	now := base().Add(time.Hour)
 	for want, ahead := range map[string]*board.Ahead{
-		"behind 01960000-0000":               nil,
-		"behind 01980000-0000":               {Place: 1, Occupant: occupant(release.Soaking)},
-		"behind 2 waiting and 01980000-0000": {Place: 3, Occupant: occupant(release.Soaking)},
-		"behind 01980000-0000, which is held by ana since 14:03:00: wait for QA":               {Place: 1, Occupant: occupant(release.Held)},
-		"behind 1 waiting and 01980000-0000, which is held by ana since 14:03:00: wait for QA": {Place: 2, Occupant: occupant(release.Held)},
-		"behind 01980000-0000, which will be held by ana: wait for QA":                         {Place: 1, Occupant: occupant(release.Staging)},
+		"behind 01960000-0000":              nil,
+		"behind tracer 1.4.0":               {Place: 1, Occupant: occupant(release.Soaking)},
+		"behind 2 waiting and tracer 1.4.0": {Place: 3, Occupant: occupant(release.Soaking)},
+		"behind tracer 1.4.0, which is held by ana since 14:03:00: wait for QA":               {Place: 1, Occupant: occupant(release.Held)},
+		"behind 1 waiting and tracer 1.4.0, which is held by ana since 14:03:00: wait for QA": {Place: 2, Occupant: occupant(release.Held)},
+		"behind tracer 1.4.0, which will be held by ana: wait for QA":                         {Place: 1, Occupant: occupant(release.Staging)},
 	} {
 		row := board.Row{State: waiter(), Ahead: ahead}
 		if l := show.LineOf(row, now); l.Why != want || l.By != "bob" || l.Warn {
@@ -47,7 +47,7 @@ func TestWhatAReleaseWaitsFor(t *testing.T) {
 	held := waiter()
 	held.Held = &release.Holding{Said: release.Said{By: "lee", Reason: "not on Friday"}}
 	l := show.LineOf(board.Row{State: held, Ahead: &board.Ahead{Place: 1, Occupant: occupant(release.Soaking)}}, now)
-	if want := "behind 01980000-0000; will be held: not on Friday"; l.Why != want || l.By != "lee" || !l.Warn {
+	if want := "behind tracer 1.4.0; will be held: not on Friday"; l.Why != want || l.By != "lee" || !l.Warn {
 		t.Errorf("%+v, want %q", l, want)
 	}
 }

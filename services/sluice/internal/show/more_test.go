@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/window"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
@@ -89,7 +90,7 @@ func TestEveryEventIsTold(t *testing.T) {
 		for _, records := range told {
 			for _, r := range records {
 				seen[fmt.Sprintf("%T", r.Event)] = true
-				if show.Tell(r).Text == "" {
+				if show.RecordJSONOf(r).Text == "" {
 					t.Errorf("%T is told without a word", r.Event)
 				}
 			}
@@ -157,7 +158,7 @@ func golden(t *testing.T, file string, names []string, told map[string][]journal
 		b.WriteString("\nas lines:\n")
 		for _, r := range records {
 			l := show.LineOf(board.Row{State: r.State, Around: outlook.Around{Beat: r.At}}, r.At.In(zone))
-			fmt.Fprintf(&b, "  %-10s | %-7s | %-15s | %-9s | %s", show.PhaseOf(r.State), l.Left, l.When, l.By, l.Why)
+			fmt.Fprintf(&b, "  %-10s | %-7s | %-15s | %-9s | %s", story.Phase(r.State), l.Left, l.When, l.By, l.Why)
 			if l.Warn {
 				b.WriteString(" (!)")
 			}

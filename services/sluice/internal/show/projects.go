@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // ProjectJSON is a project, for programs. Fields are only ever added.
@@ -70,12 +72,12 @@ func Projects(all []ProjectJSON, st Style, width int) string {
 func stagesOf(stages []StageJSON) string {
 	var out []string
 	for _, s := range stages {
-		text := s.Name + " " + Left(time.Duration(s.Soak*float64(time.Second)))
+		text := s.Name + " " + story.Left(time.Duration(s.Soak*float64(time.Second)))
 		if s.Approvals > 0 {
-			text += ", " + some(s.Approvals, "approval")
+			text += ", " + story.Count(s.Approvals, "approval")
 		}
 		if n := len(s.Checks); n > 0 {
-			text += ", " + some(n, "check")
+			text += ", " + story.Count(n, "check")
 		}
 		out = append(out, text)
 	}

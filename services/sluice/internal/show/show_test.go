@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -22,7 +23,7 @@ func TestLeft(t *testing.T) {
 		9*time.Minute + 59*time.Second: "9m59s", time.Hour: "1h", 2*time.Hour - time.Minute: "1h59m",
 		2*time.Hour + 59*time.Second: "2h", 51 * time.Hour: "2d3h", 48*time.Hour + time.Minute: "2d",
 	} {
-		if got := show.Left(d); got != want {
+		if got := story.Left(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/project"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // What sluice show tells beside the details and the timeline: what exactly went where, what was measured, and what can be asked.
@@ -82,9 +83,9 @@ type CommandJSON struct {
 // RecordJSONOf is a record for programs.
 func RecordJSONOf(r journal.Record) RecordJSON {
 	r.At = r.At.UTC()
-	t := Tell(r)
+	text, more := tell(r)
 	out := RecordJSON{
-		Sequence: r.Seq, At: r.At, Type: r.Type, Phase: string(r.State.Phase), Text: t.Text, More: t.More, Service: r.Service,
+		Sequence: r.Seq, At: r.At, Type: r.Type, Phase: string(r.State.Phase), Text: text, More: more, Service: r.Service,
 	}
 	if parts := strings.SplitN(r.Cause, " ", 3); len(parts) == 3 {
 		if seq, err := strconv.ParseUint(parts[1], 10, 64); err == nil {
@@ -186,11 +187,11 @@ func summary(e SummaryJSON, several bool, now time.Time, st Style) string {
 	if e.Live {
 		until = "now"
 	}
-	text := fmt.Sprintf("  %s from %s to %s (%s), watched %.0f%%\n", name, Clock(e.From, now), until, Left(e.To.Sub(e.From)),
+	text := fmt.Sprintf("  %s from %s to %s (%s), watched %.0f%%\n", name, Clock(e.From, now), until, story.Left(e.To.Sub(e.From)),
 		math.Floor(100*e.Coverage))
 	var rows [][]Cell
 	for _, c := range e.Checks {
-		seen := some(c.Looks, "look")
+		seen := story.Count(c.Looks, "look")
 		if c.Failed > 0 {
 			seen += fmt.Sprintf(", %d failed", c.Failed)
 		}

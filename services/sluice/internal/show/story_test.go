@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/judge"
 	"github.com/sluice-gate/sluice/pkg/outlook"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -84,9 +85,9 @@ func will(b *strings.Builder, s release.State, seen map[release.Phase]bool) {
 	fmt.Fprintf(b, "### %s\n", s.Phase)
 	now := base().Add(20 * time.Minute)
 	for _, v := range release.Verbs() {
-		fmt.Fprintf(b, "%-9s %s\n", v, show.Will(v, s, false, now))
+		fmt.Fprintf(b, "%-9s %s\n", v, story.Will(v, s, false, now))
 	}
-	fmt.Fprintf(b, "%-9s %s\n", "--force", show.Will(release.Expedite, s, true, now))
+	fmt.Fprintf(b, "%-9s %s\n", "--force", story.Will(release.Expedite, s, true, now))
 }
 
 func TestVerdict(t *testing.T) {

@@ -1,36 +1,12 @@
 package show
 
 import (
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
-)
 
-// Left is a duration as people say it, to two units: 2d3h, 1h23m, 9m59s, 45s, 0s. What is less than a second is rounded up, so
-// that 0s means over.
-func Left(d time.Duration) string {
-	if d < 0 {
-		d = 0
-	}
-	d = (d + time.Second - 1).Truncate(time.Second)
-	const day = 24 * time.Hour
-	two := func(a time.Duration, unitA string, b time.Duration, unitB string) string {
-		if b == 0 {
-			return fmt.Sprintf("%d%s", a, unitA)
-		}
-		return fmt.Sprintf("%d%s%d%s", a, unitA, b, unitB)
-	}
-	switch {
-	case d >= day:
-		return two(d/day, "d", d%day/time.Hour, "h")
-	case d >= time.Hour:
-		return two(d/time.Hour, "h", d%time.Hour/time.Minute, "m")
-	case d >= time.Minute:
-		return two(d/time.Minute, "m", d%time.Minute/time.Second, "s")
-	}
-	return fmt.Sprintf("%ds", d/time.Second)
-}
+	"github.com/sluice-gate/sluice/pkg/story"
+)
 
 // Clock is a time in the zone of now, which is the reader's, as short as now allows.
 func Clock(t, now time.Time) string {
@@ -53,10 +29,9 @@ func date(t, now time.Time) string { return t.In(now.Location()).Format("2006-01
 
 // Short returns the beginnings of ids that tell them apart: of an id of version 7, at least the time that it begins with.
 func Short(ids []string) map[string]string {
-	const least = len("01970000-0000")
 	out := make(map[string]string, len(ids))
 	for _, id := range ids {
-		n := min(least, len(id))
+		n := len(First(id))
 		for _, other := range ids {
 			for other != id && n < len(id) && strings.HasPrefix(other, id[:n]) {
 				n++
@@ -68,7 +43,7 @@ func Short(ids []string) map[string]string {
 }
 
 // First is the beginning of one id, with nothing to tell it apart from.
-func First(id string) string { return Short([]string{id})[id] }
+func First(id string) string { return story.Short(id) }
 
 // Cell is one field of a table.
 type Cell struct {

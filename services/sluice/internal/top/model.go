@@ -18,6 +18,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -209,7 +210,7 @@ func (m Model) promptKey(msg tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 		m.prompt, m.said = nil, "nothing was asked"
 		return m, nil
 	case p.confirm && (key == "y" || key == "Y"):
-		m.prompt, m.asking = nil, string(p.verb)+" of "+show.Title(p.state)
+		m.prompt, m.asking = nil, string(p.verb)+" of "+story.Title(p.state)
 		ask, reason := m.ask, strings.TrimSpace(string(p.reason))
 		return m, func() tea.Msg {
 			text, err := ask(p.state.Release, p.verb, reason)

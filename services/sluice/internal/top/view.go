@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/board"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/services/sluice/internal/show"
 )
 
@@ -82,7 +83,7 @@ func (m Model) foot() []string {
 // asked is what somebody is asked.
 func (m Model) asked() []string {
 	p := m.prompt
-	will := m.cut(show.Will(p.verb, p.state, false, m.now()))
+	will := m.cut(story.Will(p.verb, p.state, false, m.now()))
 	reason := string(p.reason)
 	if !p.confirm {
 		return []string{m.style.Yellow(will), m.tail(string(p.verb) + ", why? " + reason + "█"), m.style.Dim("Enter goes on, Esc leaves it")}
@@ -157,7 +158,7 @@ func (m Model) row(row board.Row) []show.Cell {
 	}
 	return []show.Cell{
 		name, {Text: version},
-		{Text: show.PhaseOf(s), Style: func(text string) string { return m.style.Phase(s.Phase, text) }},
+		{Text: story.Phase(s), Style: func(text string) string { return m.style.Phase(s.Phase, text) }},
 		{Text: line.Left}, {Text: bar(elapsed(s, now), m.bars())}, m.spark(s.Release),
 		{Text: string(verdict), Style: func(text string) string { return m.style.Word(verdict, text) }},
 		{Text: line.When}, {Text: line.By}, why,

@@ -64,6 +64,7 @@ func Build(ctx context.Context, root, tags string, services []string) (Binaries,
 	} {
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir = root
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if said, err := cmd.CombinedOutput(); err != nil {
 			return Binaries{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, said)
 		}

@@ -1,4 +1,4 @@
-package show
+package story
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 func Will(v release.Verb, s release.State, force bool, now time.Time) string {
 	what := Title(s)
 	if what == "" {
-		what = First(s.Release)
+		what = Short(s.Release)
 	}
 	if why := refusal(v, s, force, now); why != "" {
 		return fmt.Sprintf("the %s of %s will be refused: %s", v, what, why)

@@ -1,4 +1,4 @@
-package show
+package story_test
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/releasepb"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // What somebody asked without a name is not what the promoter did, which stored the answer.
@@ -20,8 +21,8 @@ func TestWhoeverGaveNoNameIsNotTheService(t *testing.T) {
 		{release.WasHeld{Holding: release.Holding{System: true}}, "promoter"},
 		{release.WasSoaked{}, "promoter"},
 	} {
-		r := journal.Record{Record: releasepb.Record{Event: one.event, Service: "promoter@one"}}
-		if got := AuditedOf(journal.Transition{Record: r}).Actor; got != one.want {
+		r := releasepb.Record{Event: one.event, Service: "promoter@one"}
+		if got := story.AuditedOf(journal.Transition{Record: journal.Record{Record: r}}).Actor; got != one.want {
 			t.Errorf("%T: %q, want %q", one.event, got, one.want)
 		}
 	}

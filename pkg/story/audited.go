@@ -1,13 +1,18 @@
-package show
+package story
 
 import (
 	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/releasepb"
 )
 
 // Audited is one transition of a release for an auditor, as JSON and, field by field in this order, as CSV.
@@ -29,19 +34,17 @@ type Audited struct {
 
 // AuditedOf is a journal record for an auditor.
 func AuditedOf(t journal.Transition) Audited {
-	s, said := t.State, release.SaidOf(t.Event)
-	a := Audited{
+	s := t.State
+	return Audited{
 		At: t.At.UTC(), Project: s.Project, Version: s.Version, Release: s.Release, Event: t.Type, Phase: string(s.Phase),
-		Actor: cmp.Or(said.By, nameless(t.Event), serviceOf(t.Record)), Reason: said.Reason, Cause: t.Cause, Service: t.Service,
-		Seq: t.Seq, Hash: t.Hash.String(),
+		Actor: Actor(t.Record.Record), Reason: release.SaidOf(t.Event).Reason, Evidence: evidenceOf(t.Event), Cause: t.Cause,
+		Service: t.Service, Seq: t.Seq, Hash: t.Hash.String(),
 	}
-	switch e := t.Event.(type) { //nolint:gochecksumtype // these have evidence
-	case release.WasCancelled:
-		a.Evidence = e.Evidence
-	case release.WasRecalled:
-		a.Evidence = e.Evidence
-	}
-	return a
+}
+
+// Actor is who made a record's event happen: a person, the watcher, or the service that did.
+func Actor(r releasepb.Record) string {
+	return cmp.Or(release.SaidOf(r.Event).By, nameless(r.Event), Service(r))
 }
 
 // nameless is who asked for what no service does by itself, and gave no name: sluice.cancel.<release> has none. Empty for other events.
@@ -56,12 +59,6 @@ func nameless(e release.Event) string {
 		}
 	}
 	return ""
-}
-
-// serviceOf is the service that stored the record, without its instance.
-func serviceOf(r journal.Record) string {
-	service, _, _ := strings.Cut(r.Service, "@")
-	return service
 }
 
 // AuditHead names the columns of Columns.
@@ -86,24 +83,32 @@ func (a Audited) Columns() []string {
 	return texts
 }
 
-// Transition is one transition on one line, with further lines for notes and evidence.
-func Transition(t journal.Transition, st Style) string {
-	r := t.Record
-	r.At = r.At.In(st.zone())
-	told := Tell(r)
-	word := st.Phase(r.State.Phase, told.Word)
-	line := strings.Join([]string{
-		r.At.Format("2006-01-02 15:04:05.000"), title(r.State), st.Dim(First(r.State.Release)), word, told.Text, st.Dim(cause(r)),
-	}, "  ") + "\n"
-	for _, more := range told.More {
-		line += "    " + more + "\n"
-	}
-	return line
-}
+// Formats are what transitions are exported as, beside text for people.
+func Formats() []string { return []string{"json", "csv", "cdevents"} }
 
-func title(s release.State) string {
-	if s.Version == "" {
-		return s.Project
+// Export writes transitions to w: "json" as JSON Lines, "csv" with a head, "cdevents" as JSON Lines of what events makes of each. flush is
+// called at the end.
+func Export(
+	w io.Writer, format string, events func(journal.Record) ([]any, error),
+) (write func(journal.Transition) error, flush func() error) {
+	lines, none := json.NewEncoder(w), func() error { return nil }
+	switch format {
+	case "json":
+		lines.SetEscapeHTML(false)
+		return func(t journal.Transition) error { return lines.Encode(AuditedOf(t)) }, none
+	case "csv":
+		rows := csv.NewWriter(w)
+		head := rows.Write(AuditHead())
+		return func(t journal.Transition) error { return errors.Join(head, rows.Write(AuditedOf(t).Columns())) }, func() error {
+			rows.Flush()
+			return rows.Error()
+		}
 	}
-	return s.Project + " " + s.Version
+	return func(t journal.Transition) error {
+		all, err := events(t.Record)
+		for _, e := range all {
+			err = errors.Join(err, lines.Encode(e))
+		}
+		return err
+	}, none
 }
