@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/releasepb"
@@ -20,8 +22,8 @@ type Output struct {
 // outputsAtOnce is how many messages one request asks for: together less than a client lets pile up.
 const outputsAtOnce = 64
 
-// Outputs returns what drivers printed for a release, in the order of the stream. unread is how many of the messages can not be read. What
-// is older than evidence is kept is not there any more.
+// Outputs returns what drivers printed for a release, the attempt first that began first. unread is how many of the messages can not be
+// read. What is older than evidence is kept is not there any more.
 func (j *Journal) Outputs(ctx context.Context, id string) (all []Output, unread int, err error) {
 	subject := topology.Output(id)
 	if subject == "" {
@@ -46,5 +48,6 @@ func (j *Journal) Outputs(ctx context.Context, id string) (all []Output, unread 
 		}
 		all = append(all, Output{Output: one, Seq: m.Seq, At: m.At})
 	}
+	slices.SortStableFunc(all, func(a, b Output) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Seq, b.Seq)) })
 	return all, unread, nil
 }

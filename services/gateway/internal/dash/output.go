@@ -1,7 +1,6 @@
 package dash
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,8 +14,8 @@ import (
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/mask"
-	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/service"
+	"github.com/sluice-gate/sluice/pkg/story"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/services/gateway/internal/auth"
 )
@@ -50,7 +49,6 @@ const settles = service.AsideWithin + time.Second
 // outputs are what was printed for a release, in the order in which the attempts began; at most so many, the newest.
 func (d *Dash) outputs(ctx context.Context, id string, most int) (all []journal.Output, unread int, more bool, err error) {
 	all, unread, err = d.journal.Outputs(ctx, id)
-	slices.SortStableFunc(all, func(a, b journal.Output) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Seq, b.Seq)) })
 	if len(all) > most {
 		return all[len(all)-most:], unread, true, err
 	}
@@ -75,17 +73,8 @@ func (d *Dash) printed(ctx context.Context, id string) ([]Printed, error) {
 
 func printedOf(id string, o journal.Output) Printed {
 	p := Printed{
-		ID: fmt.Sprintf("o%d", o.Seq), Name: string(o.Work), Tone: "bad", Ended: o.Ended, Reason: o.Reason, At: o.Began,
+		ID: fmt.Sprintf("o%d", o.Seq), Name: story.AttemptOf(o.Output), Tone: "bad", Ended: o.Ended, Reason: o.Reason, At: o.Began,
 		Took: o.Took.Round(time.Millisecond).String(), By: strings.TrimSpace(o.Service + " " + o.Instance), Text: mask.Show(o.Text),
-	}
-	if o.Work == release.Stage {
-		p.Name += " " + o.Stage
-	} else if o.Stage != "" {
-		p.Name += " (" + o.Stage + ")"
-	}
-	p.Name = fmt.Sprintf("%s, attempt %d", p.Name, o.Attempt)
-	if o.Try > 1 {
-		p.Name += fmt.Sprintf(", try %d", o.Try)
 	}
 	if o.Ended == "done" {
 		p.Tone = "good"

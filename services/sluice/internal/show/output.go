@@ -1,15 +1,14 @@
 package show
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/mask"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/story"
 )
 
 // PrintedJSON is what the drivers of a release printed, for programs.
@@ -45,7 +44,7 @@ func PrintedOf(s release.State, outputs []journal.Output, unread int) PrintedJSO
 	out := PrintedJSON{
 		Release: s.Release, Project: s.Project, Version: s.Version, Phase: string(s.Phase), Outputs: []OutputJSON{}, Unread: unread,
 	}
-	for _, o := range Attempts(outputs) {
+	for _, o := range outputs {
 		out.Outputs = append(out.Outputs, OutputJSON{
 			Sequence: o.Seq, Step: string(o.Work), Stage: o.Stage, Attempt: o.Attempt, Try: o.Try, Service: o.Service, Instance: o.Instance,
 			Began: o.Began.UTC(), Took: o.Took.Seconds(), Ended: o.Ended, Reason: o.Reason, Text: mask.Show(o.Text),
@@ -55,13 +54,6 @@ func PrintedOf(s release.State, outputs []journal.Output, unread int) PrintedJSO
 	return out
 }
 
-// Attempts are outputs in the order in which their attempts began.
-func Attempts(outputs []journal.Output) []journal.Output {
-	return slices.SortedStableFunc(slices.Values(outputs), func(a, b journal.Output) int {
-		return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Seq, b.Seq))
-	})
-}
-
 // Printed is what was printed, for people, in the zone of now. What was printed is indented: no line of it looks like one of ours.
 func Printed(s release.State, outputs []journal.Output, unread int, now time.Time, st Style) string {
 	var b strings.Builder
@@ -69,7 +61,7 @@ func Printed(s release.State, outputs []journal.Output, unread int, now time.Tim
 	if len(outputs) == 0 {
 		b.WriteString(st.Dim("nothing that its drivers printed is stored\n"))
 	}
-	for _, o := range Attempts(outputs) {
+	for _, o := range outputs {
 		b.WriteString("\n" + attemptLine(o, now, st) + "\n")
 		for line := range strings.Lines(mask.Show(o.Text)) {
 			b.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
@@ -84,16 +76,6 @@ func Printed(s release.State, outputs []journal.Output, unread int, now time.Tim
 // attemptLine says which attempt it was, and how it ended.
 func attemptLine(o journal.Output, now time.Time, st Style) string {
 	line := func(text string) string { return strings.Join(strings.Fields(mask.Show(text)), " ") }
-	what := line(string(o.Work))
-	switch {
-	case o.Work == release.Stage:
-		what += " " + line(o.Stage)
-	case o.Stage != "":
-		what += " (" + line(o.Stage) + ")"
-	}
-	if what += fmt.Sprintf(", attempt %d", o.Attempt); o.Try > 1 {
-		what += fmt.Sprintf(", try %d", o.Try)
-	}
 	ended, reason := st.Red(line(o.Ended)), line(o.Reason)
 	if o.Ended == "done" {
 		ended = st.Green(o.Ended)
@@ -101,6 +83,7 @@ func attemptLine(o journal.Output, now time.Time, st Style) string {
 	if reason != "" {
 		reason = ": " + reason
 	}
-	return fmt.Sprintf("%s  %s, took %s, %s%s  %s", st.Bold(what), Clock(o.Began, now), o.Took.Round(time.Millisecond), ended, reason,
+	took := o.Took.Round(time.Millisecond)
+	return fmt.Sprintf("%s  %s, took %s, %s%s  %s", st.Bold(story.AttemptOf(o.Output)), Clock(o.Began, now), took, ended, reason,
 		st.Dim("["+line(o.Service+" "+o.Instance)+"]"))
 }
