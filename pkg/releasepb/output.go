@@ -29,8 +29,8 @@ type Output struct {
 func EncodeOutput(o Output) ([]byte, error) {
 	return encode(&pb.Output{
 		Project: o.Project, Service: o.Service, Instance: o.Instance, Work: string(o.Work), Stage: o.Stage,
-		Attempt: int32(min(o.Attempt, release.MaxAttempts)), //nolint:gosec // a few
-		Try:     int32(min(o.Try, 1<<30)),                   //nolint:gosec // bounded
+		Attempt: int32(min(o.Attempt, 1<<30)), //nolint:gosec // bounded
+		Try:     int32(min(o.Try, 1<<30)),     //nolint:gosec // bounded
 		Began:   toTime(o.Began), Took: toDuration(o.Took), Ended: o.Ended, Reason: o.Reason, Text: o.Text,
 		Bytes: int64(o.Bytes), LeftOut: int64(o.Left),
 	})
