@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/sluice-gate/sluice/pkg/journal"
 	"github.com/sluice-gate/sluice/pkg/lane"
 	"github.com/sluice-gate/sluice/pkg/project"
+	"github.com/sluice-gate/sluice/pkg/react"
 	"github.com/sluice-gate/sluice/pkg/release"
 	"github.com/sluice-gate/sluice/pkg/topology"
 	"github.com/sluice-gate/sluice/pkg/work"
@@ -58,12 +61,12 @@ func (p *Publisher) reserve(ctx context.Context, s release.State, name string) e
 			return err
 		}
 		if owner != "" {
-			e, err := p.env.Journal.Load(ctx, owner)
+			other, err := p.standing(ctx, owner)
 			if err != nil && !errors.Is(err, journal.ErrNone) {
 				return err
 			}
-			if err == nil && keeps(e.State) {
-				return driver.Refusef("version %s is taken: release %s of it is %s; choose another version", name, owner, e.State.Phase)
+			if err == nil && keeps(other) {
+				return driver.Refusef("version %s is taken: release %s of it is %s; choose another version", name, owner, other.Phase)
 			}
 		}
 		if err := p.env.Journal.SetVersion(ctx, s.Project, name, s.Release, last); !errors.Is(err, journal.ErrConflict) {
@@ -71,6 +74,22 @@ func (p *Publisher) reserve(ctx context.Context, s release.State, name string) e
 		}
 	}
 }
+
+// standing is how a release stands that may be in another one's way. While its cancel waits for an answer, as after a time without a
+// promoter, that is not known: the other one is looked at again later, because what is refused is refused for good.
+func (p *Publisher) standing(ctx context.Context, id string) (release.State, error) {
+	e, requests, err := p.env.Journal.Snapshot(ctx, id)
+	if err != nil {
+		return release.State{}, err
+	}
+	if slices.ContainsFunc(requests, func(r release.Request) bool { return r.Verb == release.Cancel }) {
+		return release.State{}, react.Later(cancelledSoon, fmt.Sprintf("the cancel of release %s waits for its answer", id))
+	}
+	return e.State, nil
+}
+
+// cancelledSoon is how soon a release is looked at again that waits for another one's cancel to be answered.
+const cancelledSoon = time.Second
 
 // keeps tells whether a release keeps its version: it is under way, was promoted, or may have been before it failed.
 func keeps(s release.State) bool {
@@ -86,14 +105,11 @@ func (p *Publisher) laneIsOpen(ctx context.Context, s release.State) error {
 	if err != nil || r.Owner == "" || r.Owner == s.Release {
 		return err
 	}
-	e, err := p.env.Journal.Load(ctx, r.Owner)
-	if err != nil {
+	occupant, err := p.standing(ctx, r.Owner)
+	if err != nil || occupant.Phase.Ended() {
 		return err
 	}
-	if e.State.Phase.Ended() {
-		return nil
-	}
-	return driver.Refusef("%s", lane.Rejection(s.Policy.Lane, e.State))
+	return driver.Refusef("%s", lane.Rejection(s.Policy.Lane, occupant))
 }
 
 // goodBefore is what the beta channel pointed to before this release, or, when that was a beta which ended without

@@ -143,7 +143,8 @@ func planNames(ctx context.Context, d driver.Driver, f driver.Facts) (driver.Pla
 
 // unless fails the release when err says that trying again is pointless, or when that has been tried for too long.
 func (p *Publisher) unless(ctx context.Context, h react.Hint, e journal.Entry, err error) error {
-	if errors.Is(err, context.Canceled) {
+	var later *react.LaterError // it waits for others, for as long as they take
+	if errors.Is(err, context.Canceled) || errors.As(err, &later) {
 		return err
 	}
 	if !driver.IsRefused(err) && !errors.Is(err, catalog.ErrNoArtifact) && h.Delivered < giveUpAfter {
