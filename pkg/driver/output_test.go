@@ -169,3 +169,15 @@ func TestSaid(t *testing.T) {
 		t.Errorf("%s", p.Text)
 	}
 }
+
+// What a build prints is masked as fast as anybody prints.
+func BenchmarkOutput(b *testing.B) {
+	text := []byte(strings.Repeat("npm info run tracer@1.4.0 build { code: 0, signal: null } done in 34 ms\n", 500))
+	o := driver.NewOutput()
+	o.Hide("npm_hunter2hunter2hunter2hunter2hunter2", "another-secret")
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = o.Write(text)
+	}
+}
