@@ -159,6 +159,7 @@ func (l *Line) Config(ctx context.Context) (aws.Config, error) {
 	} else if chain := c.Credentials; chain != nil {
 		c.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 			found, err := chain.Retrieve(ctx)
+			driver.OutputOf(ctx).Hide(found.SecretAccessKey, found.SessionToken)
 			l.remember(found)
 			return found, err
 		})
@@ -167,7 +168,7 @@ func (l *Line) Config(ctx context.Context) (aws.Config, error) {
 	if usual, ok := c.HTTPClient.(*awshttp.BuildableClient); ok && through == nil {
 		through = usual.GetTransport() // with the proxy and the certificates of the settings
 	}
-	c.HTTPClient = bounded{&http.Client{Transport: through, CheckRedirect: stay}, l.within, l.most}
+	c.HTTPClient = bounded{&http.Client{Transport: driver.Said(through), CheckRedirect: stay}, l.within, l.most}
 	l.config = &c
 	return c.Copy(), nil
 }
@@ -179,7 +180,7 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 func (l *Line) named() bool { return l.at.Key != project.Token{} }
 
 // read is the named credentials as they are now.
-func (l *Line) read(context.Context) (aws.Credentials, error) {
+func (l *Line) read(ctx context.Context) (aws.Credentials, error) {
 	c := aws.Credentials{Source: "sluice"}
 	var err error
 	for _, one := range []struct {
@@ -190,6 +191,7 @@ func (l *Line) read(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{}, err
 		}
 	}
+	driver.OutputOf(ctx).Hide(c.SecretAccessKey, c.SessionToken)
 	l.remember(c)
 	return c, nil
 }

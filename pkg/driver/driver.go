@@ -14,6 +14,9 @@
 // Every field of [Facts] is data. It reaches commands as arguments and environment, never as part of a shell string; it
 // becomes a path only after [SafeName]. Secrets are read by name at the moment of use and never appear in an error.
 //
+// What a driver prints of its attempt goes to the [Output] of its context: what a command writes, as it is, and a line for each request
+// to a peer ([Said]). Whatever it reads as a secret it has masked there ([Output.Hide]).
+//
 // The conformance suite in drivertest holds every driver to this.
 package driver
 

@@ -93,6 +93,13 @@ const batch = 10_000
 // without it comes from a replica that lags behind, and is asked for again. It begins at the time start instead, if that is
 // set.
 func (j *Journal) between(ctx context.Context, stream, subject string, from uint64, start *time.Time, to uint64) ([]stored, error) {
+	return j.betweenBy(ctx, batch, stream, subject, from, start, to)
+}
+
+// betweenBy is between with a number of messages for one request.
+func (j *Journal) betweenBy(
+	ctx context.Context, batch int, stream, subject string, from uint64, start *time.Time, to uint64,
+) ([]stored, error) {
 	g := get{Batch: batch, Next: subject, Seq: from, StartTime: start}
 	var out []stored
 	var n again

@@ -1,4 +1,5 @@
-// Package mask hides what is most likely a secret in text that somebody else wrote.
+// Package mask makes text that somebody else wrote fit to be kept and shown: without what is a secret, or most likely one, and without
+// what a terminal obeys.
 package mask
 
 import "regexp"
@@ -12,5 +13,5 @@ var (
 
 // Text hides, in any text, the user and password of a URL, and the values of its query.
 func Text(text string) string {
-	return queryValue.ReplaceAllString(userInfo.ReplaceAllString(text, "${1}"+hidden+"@"), "${1}"+hidden)
+	return queryValue.ReplaceAllString(UserInfo(text), "${1}"+hidden)
 }

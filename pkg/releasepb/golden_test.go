@@ -62,6 +62,10 @@ func samples() []sample {
 		of("judgement", releasepb.Judgement{
 			Release: anID, Check: "errors", Passed: true, Detail: "0 of 0", Count: 5, Since: at(1),
 		}, releasepb.EncodeJudgement, releasepb.DecodeJudgement),
+		of("output", releasepb.Output{
+			Project: "tracer", Service: "stager", Instance: "stager-0", Work: release.Stage, Stage: "staging", Attempt: 2, Try: 1, Began: at(1),
+			Took: 90 * time.Second, Ended: "refused", Reason: "exit status 3", Text: "one\n\t\"two\" <b> \u00e9\n", Bytes: 1 << 40, Left: 1 << 39,
+		}, releasepb.EncodeOutput, releasepb.DecodeOutput),
 		of("dead-letter", releasepb.DeadLetter{
 			Reason: "commit is missing", Subject: "sluice.merge.tracer", Seq: 9, Body: []byte("{}"),
 		}, releasepb.EncodeDeadLetter, releasepb.DecodeDeadLetter),

@@ -29,6 +29,7 @@ type Env struct {
 	Log      *zap.Logger
 	Metrics  *Metrics
 	turns    *react.Turns
+	asides   *asides
 }
 
 // Open verifies the topology and opens what a service needs. It refuses a wrong topology with every difference.
@@ -53,16 +54,18 @@ func OpenOutside(ctx context.Context, name, instance string, js jetstream.JetStr
 	return Env{
 		Name: name, Instance: instance, JS: js, Journal: j, Catalog: c,
 		Log: log.With(zap.String("service", name)), Metrics: metrics, turns: react.NewTurns(),
+		asides: &asides{},
 	}, nil
 }
 
-// React consumes a durable consumer until ctx ends (see [react.Run]).
+// React consumes a durable consumer until ctx ends (see [react.Run]), and what was begun aside is over.
 func (e Env) React(ctx context.Context, stream, durable string, handle react.Handler) error {
 	consumer, err := e.JS.Consumer(ctx, stream, durable)
 	if err != nil {
 		return fmt.Errorf("consumer %s on %s: %w", durable, stream, err)
 	}
 	e.Metrics.waits(durable, "")
+	defer e.asides.wait()
 	return react.Run(ctx, react.Config{
 		Consumer: consumer, Handle: handle, Turns: e.turns, Log: e.Log.With(zap.String("consumer", durable)), Grace: DrainGrace,
 		Stray:   e.stray,

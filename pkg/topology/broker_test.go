@@ -303,6 +303,7 @@ func TestSubjectsReachTheirStream(t *testing.T) {
 		topology.Signal("tracer", ""): topology.StreamSignals, topology.Signal("tracer", release): topology.StreamSignals,
 		topology.Heartbeat(release): topology.StreamEvidence, topology.Evidence(release): topology.StreamEvidence,
 		topology.Judged(release): topology.StreamEvidence, topology.Templates(release): topology.StreamEvidence,
+		topology.Output(release): topology.StreamEvidence,
 	}
 	for _, v := range topology.Verbs() {
 		want[topology.Request(v, release, "")] = topology.StreamSluice

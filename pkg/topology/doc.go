@@ -67,6 +67,8 @@
 // back, and the templates of a release's errors, which are what the releases after it know: a project that releases less often than
 // that knows nothing, and every error is new. The CDEvents that the gateway makes of journals are kept with it: whoever reads them
 // later than that has the journals.
+// So is what drivers printed (package work), of which a deployment that prints much has the most: one message of about 160 KiB at most for
+// each attempt, and nothing for one that printed nothing.
 // So is what is on its way to whom a project notifies: it must be kept longer than the longest quiet hours.
 // So are the alerts of other people's monitoring (package alert): whoever sent one does not send it again because we lost it, so it is
 // stored before it is acknowledged, and no flood of signals evicts it.

@@ -11,7 +11,7 @@ const (
 	StreamSluice   = "SLUICE"          // requests, stops, journals, audit chains, projects, lanes, commits, versions, merges, dead letters
 	StreamTimers   = "SLUICE_TIMERS"   // delays and due messages
 	StreamSignals  = "SLUICE_SIGNALS"  // error signals of staging
-	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents, notifications
+	StreamEvidence = "SLUICE_EVIDENCE" // heartbeats, measurements, evidence, verdicts, templates, output, alerts, CDEvents, notifications
 )
 
 // The buckets, and the streams that hold them.
@@ -95,6 +95,7 @@ const (
 	KindEvidence  Kind = "evidence"  // sluice.evidence.<release>
 	KindJudged    Kind = "judged"    // sluice.judged.<release>
 	KindTemplates Kind = "templates" // sluice.templates.<release>: which errors its soaks had
+	KindOutput    Kind = "output"    // sluice.output.<release>: what drivers printed
 	KindCDEvents  Kind = "cdevents"  // sluice.cdevents.<release>: its records as CDEvents
 )
 
@@ -102,7 +103,7 @@ const (
 type Subject struct {
 	Kind    Kind
 	Verb    string // request, stop
-	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, cdevents; optional in signal
+	Release string // request, release, delay, due, heartbeat, measured, evidence, judged, templates, output, cdevents; optional in signal
 	Actor   string // request, stop; empty where the sender gave no name
 	Project string // merge, commit, version, signal, alert, project, audit, notify, stop: there it may be AllProjects
 	Commit  string // commit
@@ -219,6 +220,11 @@ func Templates(id string) string {
 	return Subject{Kind: KindTemplates, Release: id}.String()
 }
 
+// Output is the subject of what drivers printed for a release, a message for each attempt.
+func Output(id string) string {
+	return Subject{Kind: KindOutput, Release: id}.String()
+}
+
 // CDEvents is the subject on which the records of a release are told as CDEvents.
 func CDEvents(id string) string {
 	return Subject{Kind: KindCDEvents, Release: id}.String()
@@ -289,7 +295,7 @@ func (s Subject) String() string {
 		if s.Actor != "" {
 			add(s.Actor, validActor)
 		}
-	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindCDEvents:
+	case KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindOutput, KindCDEvents:
 		add(s.Release, validRelease)
 	case KindCommit:
 		add(s.Project, validName)
@@ -327,7 +333,8 @@ func (s Subject) String() string {
 // ofReleases are the kinds that have a release and nothing else.
 func ofReleases() []Kind {
 	return []Kind{
-		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindCDEvents,
+		KindRelease, KindDelay, KindDue, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindOutput,
+		KindCDEvents,
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 func kinds() []Kind {
 	return []Kind{
 		KindMerge, KindRequest, KindRelease, KindCommit, KindVersion, KindLane, KindDead, KindDelay, KindDue,
-		KindStop, KindProject, KindAudit, KindSignal, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates,
+		KindStop, KindProject, KindAudit, KindSignal, KindHeartbeat, KindMeasured, KindEvidence, KindJudged, KindTemplates, KindOutput,
 	}
 }
 
@@ -129,6 +129,7 @@ func TestSubjectsAreExactlyThese(t *testing.T) {
 		{Evidence(id), "sluice.evidence." + id},
 		{Judged(id), "sluice.judged." + id},
 		{Templates(id), "sluice.templates." + id},
+		{Output(id), "sluice.output." + id},
 		{CDEvents(id), "sluice.cdevents." + id},
 		{Notify("tracer", "0123abcd"), "sluice.notify.tracer.0123abcd"},
 		{Alert("tracer", "c6eadffa33fcdf37"), "sluice.alert.tracer.c6eadffa33fcdf37"},

@@ -128,8 +128,8 @@ func signals(o Options) jetstream.StreamConfig {
 }
 
 func evidence(o Options) jetstream.StreamConfig {
-	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates of errors, alerts, CDEvents, notifications", o,
-		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", "sluice.templates.*",
+	c := base(StreamEvidence, "Sluice: heartbeats, measurements, evidence, verdicts, templates, output, alerts, CDEvents, notifications", o,
+		"sluice.heartbeat.*", "sluice.measured.*", "sluice.evidence.*", "sluice.judged.*", "sluice.templates.*", "sluice.output.*",
 		AllAlerts, "sluice.cdevents.*", "sluice.notify.*.*")
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = o.EvidenceAge

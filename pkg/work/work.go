@@ -10,6 +10,23 @@
 //   - After the outcome is stored: the hint comes again and finds nothing to do.
 //
 // The driver's own deadline is counted from before the intent was stored, so it ends before anybody may take over.
+//
+// # What drivers print
+//
+// An attempt's context has a [driver.Output]. Commands print to it what they write to their output and error output; drivers that speak to
+// a peer say of each request what was asked and answered. What is read without being journaled, before an attempt begins (a plan, a look
+// at a channel), has none. When the attempt is over, however it ended, what was printed becomes one message on sluice.output.<release>
+// (stream SLUICE_EVIDENCE, kept as long as that): the first 8 KiB and the last 56 KiB, and between them a line that says how much is
+// missing. Who printed nothing stores nothing.
+//
+// It is a help for people, and nothing depends on it. It is stored after the outcome is journaled, in the background, within
+// [service.AsideWithin], and without another try: what could not be stored is logged, and lost. So is what an attempt printed whose
+// process died. A service that stops waits for it, that long at most.
+//
+// The values of secrets that the driver reads for the attempt are replaced by *** before anything is cut: those that a command gets by
+// env_from, the tokens of registries and other peers, also in Base64 and as URLs and JSON have them; and the user part of any URL. A
+// secret that a command got elsewhere, or shorter than four bytes, is not known here. Control characters, the escape sequences of
+// terminals and what is no UTF-8 are taken out before it is stored, and again by whoever shows it.
 package work
 
 import (
@@ -91,8 +108,12 @@ func Perform(ctx context.Context, env service.Env, e journal.Entry, begin releas
 		}
 		defer stop()
 	}
-	out, err := persist(timed, e, act)
-	env.Metrics.Action(string(begin.Work), outcome(err), time.Since(began))
+	printed := driver.NewOutput()
+	out, err := persist(driver.WithOutput(timed, printed), e, act)
+	took := time.Since(began)
+	env.Metrics.Action(string(begin.Work), outcome(err), took)
+	this := &attempt{env: env, entry: e, work: begin.Work, printed: printed}
+	defer this.over(ctx, took, ended(ctx, timed, err), out, err) // after all that matters
 	if ctx.Err() != nil && err != nil {
 		return fmt.Errorf("%s of %s interrupted: %w", begin.Work, id, err) // the attempt goes on with the next start
 	}
@@ -152,7 +173,9 @@ func persist(ctx context.Context, e journal.Entry, act Act) (Outcome, error) {
 			return out, backoff.Permanent(err)
 		}
 		return out, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, pause time.Duration) {
+		driver.OutputOf(ctx).Remark("failed, next try in %s: %s", pause.Round(time.Millisecond), firstLine(err))
+	}))
 	if err != nil && last != nil {
 		err = last
 	}

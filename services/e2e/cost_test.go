@@ -6,12 +6,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-gate/sluice/pkg/driver"
 	"github.com/sluice-gate/sluice/pkg/release"
+	"github.com/sluice-gate/sluice/pkg/service"
 	"github.com/sluice-gate/sluice/pkg/topology"
 )
 
 // TestCostOfARelease counts what one undisturbed release with a soak of two hours stores. Every stored message is one fsync on a
-// single node (sync_interval: always), except where the stream may persist later.
+// single node (sync_interval: always), except where the stream may persist later. Its drivers print nothing: TestCostOfOutput.
 func TestCostOfARelease(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.apply("tracer", "")
@@ -109,4 +111,32 @@ func (w *world) stored() map[string]uint64 {
 func goroutines() int {
 	synctest.Wait()
 	return runtime.NumGoroutine()
+}
+
+// TestCostOfOutput counts what is stored of what drivers print: a message for each attempt, and nothing beside what a release costs.
+func TestCostOfOutput(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.prints = func(o *driver.Output, _ string, _ driver.Facts) error {
+			for range 100_000 {
+				_, _ = o.Write([]byte("a line of a build\n"))
+			}
+			return nil
+		}
+		w.apply("tracer", "")
+		w.start(all()...)
+		before := w.stored()
+		id := w.merge("tracer", "1.4.0")
+		w.untilPhase(id, release.Promoted)
+		time.Sleep(service.AsideWithin)
+		messages, bytes := w.sizes(topology.StreamEvidence)
+		const works = 3 // it is published, deployed, promoted
+		n, size := messages[topology.Output(id)], bytes[topology.Output(id)]
+		if n != works || size > works*72<<10 || size < works*56<<10 {
+			w.Errorf("%d messages of %d bytes, want %d of about 66 KiB", n, size, works)
+		}
+		if got := w.stored()[topology.StreamEvidence] - before[topology.StreamEvidence]; got > 121+works {
+			w.Errorf("%d messages in %s, want at most %d", got, topology.StreamEvidence, 121+works)
+		}
+		w.Logf("%s: %d messages, %d bytes", topology.Output(id), n, size)
+	})
 }

@@ -68,7 +68,8 @@ type world struct {
 	staging  *staging
 	outside  *outside
 	services map[string]*running
-	costless bool                                  // nothing outside is touched
+	costless bool // nothing outside is touched
+	prints   func(*driver.Output, string, driver.Facts) error
 	broken   func(driver.Role, driver.Facts) error // what a deployment or a promotion fails with; nil: none does
 }
 
@@ -196,7 +197,7 @@ func (w *world) open(p *project.Project, a project.Action, role driver.Role) (d 
 	if role != driver.Publish { // that can do more than others
 		d = breakable{d, w, role}
 	}
-	return w.outside.around(d, p.Name, role), err
+	return w.printer(w.outside.around(d, p.Name, role), role), err
 }
 
 // staging is a deployment target in memory. It counts what is done to it.

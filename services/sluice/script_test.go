@@ -227,7 +227,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 func command(ts *testscript.TestScript, path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"PATH", "HOME", "TZ", "USER", "TMPDIR", "GORACE", "NATS_URL", "WEBHOOK_SECRET"} {
+	for _, name := range []string{"PATH", "HOME", "TZ", "USER", "TMPDIR", "GORACE", "NATS_URL", "WEBHOOK_SECRET", "DEPLOY_TOKEN"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	return cmd

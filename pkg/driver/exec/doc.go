@@ -41,6 +41,9 @@
 // replaced by ***, wherever they stood as they are; values of fewer than four bytes are not looked for, encoded ones
 // (base64) not recognized.
 //
+// All that it writes to both is kept with the release (package work), in their order, masked in the same way and in common encodings too:
+// `sluice output` shows it. Of a command that succeeded and left something running which holds its output, what comes within 250 ms is.
+//
 // This driver can not look. Look knows nothing, Done.Before is empty, and a second Do runs the command again: the command has to
 // find out by SLUICE_VERSION and SLUICE_DIGEST, or by the idempotency key, that its work is done.
 //

@@ -22,6 +22,7 @@ import (
 const (
 	grace     = 5 * time.Second        // between SIGTERM and SIGKILL
 	lastWords = time.Second            // for output that is still in the pipe when a failed command is over
+	lastPrint = 250 * time.Millisecond // the same for one that succeeded and left something running, which holds its output
 	poll      = 20 * time.Millisecond  // between two looks at what is left of a command that is being stopped
 	killing   = 500 * time.Millisecond // for processes to disappear after SIGKILL
 )
@@ -101,12 +102,13 @@ func end(ctx context.Context, c project.Exec, vars []Var, grace time.Duration, w
 	}
 	cmd := osexec.Command(c.Command[0], c.Command[1:]...) //nolint:noctx // stopped below, with its children
 	cmd.Dir, cmd.Env = c.Dir, append(env, mark)
-	out := newOutput(secrets)
+	out, told := newOutput(secrets), driver.OutputOf(ctx)
+	told.Hide(secrets...)
 	failed := func(cause error, format string, args ...any) *Failure {
 		return &Failure{Command: c.Command[0], What: fmt.Sprintf(format, args...), Output: out.String(), Cause: cause}
 	}
 
-	p, err := start(cmd, out)
+	p, err := start(cmd, io.MultiWriter(out, told))
 	if err != nil {
 		return Ended{}, startError(failed(err, "could not be started: %v", err))
 	}
@@ -123,6 +125,9 @@ func end(ctx context.Context, c project.Exec, vars []Var, grace time.Duration, w
 	}
 	ended := Ended{Status: p.state.ExitCode(), How: p.state.String()}
 	if ended.Status == 0 && !wanted {
+		if told != nil {
+			p.hear(lastPrint)
+		}
 		return ended, nil
 	}
 	p.stop(mark, grace)
@@ -200,9 +205,14 @@ func (p *process) stop(mark string, grace time.Duration) {
 			p.signal(mark, syscall.SIGKILL)
 		}
 	}
+	p.hear(lastWords)
+}
+
+// hear waits until all that was printed is read, or that long: somebody whom the command left running may still hold its output.
+func (p *process) hear(within time.Duration) {
 	select {
 	case <-p.silent:
-	case <-time.After(lastWords):
+	case <-time.After(within):
 	}
 }
 

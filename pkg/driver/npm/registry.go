@@ -73,7 +73,7 @@ func newRegistry(cfg project.NPM, transport http.RoundTripper, w waits) (*regist
 	}
 	return &registry{
 		base: strings.TrimRight(base.String(), "/"), tokenEnv: cfg.TokenEnv, tokenFile: cfg.TokenFile, npmrc: cfg.NPMRC, waits: w,
-		client: &http.Client{Transport: transport, CheckRedirect: redirect},
+		client: &http.Client{Transport: driver.Said(transport), CheckRedirect: redirect},
 	}, nil
 }
 
@@ -135,6 +135,7 @@ func (r *registry) send(ctx context.Context, method, to string, body []byte, acc
 	if err != nil {
 		return nil, err
 	}
+	driver.OutputOf(ctx).Hide(secrets...)
 	if base, err := url.Parse(r.base); err == nil && sameOrigin(req.URL, base) && authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}

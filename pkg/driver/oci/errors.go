@@ -35,6 +35,15 @@ func (c credentials) Authorization() (*authn.AuthConfig, error) {
 	return &authn.AuthConfig{Username: c.username, Password: token}, nil
 }
 
+// AuthorizationContext is authn.ContextAuthenticator's.
+func (c credentials) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, error) {
+	auth, err := c.Authorization()
+	if err == nil {
+		driver.OutputOf(ctx).Hide(auth.RegistryToken, auth.Password)
+	}
+	return auth, err
+}
+
 // where says where the credentials come from.
 func (c credentials) where() string {
 	switch {

@@ -41,7 +41,7 @@ func newRepository(image string, cfg project.OCI, auth credentials, o options) (
 	if err != nil {
 		return repository{}, driver.Refusef("%s: want a registry and a repository without a tag, such as registry.example/team/app", driver.Quote(image))
 	}
-	return repository{parsed, auth, &line{inner: o.transport, plain: cfg.Insecure, waits: o.waits}, o.waits}, nil
+	return repository{parsed, auth, &line{inner: driver.Said(o.transport), plain: cfg.Insecure, waits: o.waits}, o.waits}, nil
 }
 
 // session is the registry during one call of the driver: it logs in once.

@@ -263,11 +263,15 @@ func (d *Driver) shown(ctx context.Context, j job, within time.Duration) (*run, 
 // follow asks for the run until it is over. When it can not, the error says what goes on without it.
 func (d *Driver) follow(ctx context.Context, j job, r run) (run, error) {
 	now := r
+	tellOf(ctx, now)
 	for now.state == running {
 		err := retry.Sleep(ctx, d.interval)
 		if err == nil {
 			var next run
 			if next, err = d.vendor.look(ctx, j, now); err == nil {
+				if next.says != now.says {
+					tellOf(ctx, next)
+				}
 				now = next
 				continue
 			}
@@ -276,6 +280,9 @@ func (d *Driver) follow(ctx context.Context, j job, r run) (run, error) {
 	}
 	return now, nil
 }
+
+// tellOf says in the attempt's output how a run is.
+func tellOf(ctx context.Context, r run) { driver.OutputOf(ctx).Say("%s: %s", place(r), r.says) }
 
 // leave ends a run that nobody waits for any more because its release was cancelled. For any other reason it is left to itself: the next
 // attempt follows it. It says what became of it.

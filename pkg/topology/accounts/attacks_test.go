@@ -87,6 +87,7 @@ func TestOnlyThoseWhoMayPublish(t *testing.T) {
 		{topology.Evidence(release2), []string{accounts.Watcher}},
 		{topology.Judged(release2), []string{accounts.Watcher}},
 		{topology.Templates(release2), []string{accounts.Watcher}},
+		{topology.Output(release2), []string{accounts.Publisher, accounts.Stager, accounts.Promoter}},
 		{topology.CDEvents(release2), []string{accounts.Gateway}},
 		{topology.Dead("cdevents", "1"), append(services, accounts.Watcher, accounts.Gateway)},
 		{"$KV.sluice-projects.tracer", people},

@@ -11,6 +11,7 @@ package sluicev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -1363,11 +1364,169 @@ func (x *DeadLetter) GetBody() []byte {
 	return nil
 }
 
+// Output is what a driver printed during one attempt, on sluice.output.<release>; stored when the attempt is over. The broker's timestamp
+// is a little after its end.
+type Output struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Project  string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Service  string                 `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	Instance string                 `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`
+	// publish, stage, promote, restore-beta, restore-staging, rollback
+	Work string `protobuf:"bytes,4,opt,name=work,proto3" json:"work,omitempty"`
+	// Name of the stage that it is about, where it is about one.
+	Stage string `protobuf:"bytes,5,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Which attempt at this work, from 1, and after how many failures of the release, from 1.
+	Attempt int32 `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Try     int32 `protobuf:"varint,7,opt,name=try,proto3" json:"try,omitempty"`
+	// When the attempt began, by the broker, and how long it took, by the service.
+	Began *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=began,proto3" json:"began,omitempty"`
+	Took  *durationpb.Duration   `protobuf:"bytes,9,opt,name=took,proto3" json:"took,omitempty"`
+	// done, refused, failed, cancelled, interrupted
+	Ended string `protobuf:"bytes,10,opt,name=ended,proto3" json:"ended,omitempty"`
+	// Why it was not done.
+	Reason string `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What was printed: without secrets and control characters. The middle of what was too long is left out, and says so.
+	Text string `protobuf:"bytes,12,opt,name=text,proto3" json:"text,omitempty"`
+	// How many bytes were printed, and how many of them are left out.
+	Bytes         int64 `protobuf:"varint,13,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	LeftOut       int64 `protobuf:"varint,14,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Output) Reset() {
+	*x = Output{}
+	mi := &file_sluice_v1_messages_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Output) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Output) ProtoMessage() {}
+
+func (x *Output) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_messages_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Output.ProtoReflect.Descriptor instead.
+func (*Output) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_messages_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Output) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *Output) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Output) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *Output) GetWork() string {
+	if x != nil {
+		return x.Work
+	}
+	return ""
+}
+
+func (x *Output) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *Output) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *Output) GetTry() int32 {
+	if x != nil {
+		return x.Try
+	}
+	return 0
+}
+
+func (x *Output) GetBegan() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Began
+	}
+	return nil
+}
+
+func (x *Output) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+func (x *Output) GetEnded() string {
+	if x != nil {
+		return x.Ended
+	}
+	return ""
+}
+
+func (x *Output) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Output) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Output) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Output) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
 var File_sluice_v1_messages_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x18sluice/v1/messages.proto\x12\tsluice.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sluice/v1/release.proto\"\xfe\x01\n" +
+	"\x18sluice/v1/messages.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sluice/v1/release.proto\"\xfe\x01\n" +
 	"\n" +
 	"MergeEvent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -1485,7 +1644,23 @@ const file_sluice_v1_messages_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x10\n" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x12\n" +
-	"\x04body\x18\x04 \x01(\fR\x04bodyB8Z6github.com/sluice-gate/sluice/proto/sluice/v1;sluicev1b\x06proto3"
+	"\x04body\x18\x04 \x01(\fR\x04body\"\x82\x03\n" +
+	"\x06Output\x12\x18\n" +
+	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1a\n" +
+	"\binstance\x18\x03 \x01(\tR\binstance\x12\x12\n" +
+	"\x04work\x18\x04 \x01(\tR\x04work\x12\x14\n" +
+	"\x05stage\x18\x05 \x01(\tR\x05stage\x12\x18\n" +
+	"\aattempt\x18\x06 \x01(\x05R\aattempt\x12\x10\n" +
+	"\x03try\x18\a \x01(\x05R\x03try\x120\n" +
+	"\x05began\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05began\x12-\n" +
+	"\x04took\x18\t \x01(\v2\x19.google.protobuf.DurationR\x04took\x12\x14\n" +
+	"\x05ended\x18\n" +
+	" \x01(\tR\x05ended\x12\x16\n" +
+	"\x06reason\x18\v \x01(\tR\x06reason\x12\x12\n" +
+	"\x04text\x18\f \x01(\tR\x04text\x12\x14\n" +
+	"\x05bytes\x18\r \x01(\x03R\x05bytes\x12\x19\n" +
+	"\bleft_out\x18\x0e \x01(\x03R\aleftOutB8Z6github.com/sluice-gate/sluice/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_messages_proto_rawDescOnce sync.Once
@@ -1499,7 +1674,7 @@ func file_sluice_v1_messages_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_messages_proto_rawDescData
 }
 
-var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_sluice_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_sluice_v1_messages_proto_goTypes = []any{
 	(*MergeEvent)(nil),            // 0: sluice.v1.MergeEvent
 	(*RequestBody)(nil),           // 1: sluice.v1.RequestBody
@@ -1517,30 +1692,34 @@ var file_sluice_v1_messages_proto_goTypes = []any{
 	(*Measured)(nil),              // 13: sluice.v1.Measured
 	(*Looks)(nil),                 // 14: sluice.v1.Looks
 	(*DeadLetter)(nil),            // 15: sluice.v1.DeadLetter
-	nil,                           // 16: sluice.v1.LaneRecord.PromotedEntry
-	nil,                           // 17: sluice.v1.LaneRecord.SupersededEntry
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*Said)(nil),                  // 19: sluice.v1.Said
+	(*Output)(nil),                // 16: sluice.v1.Output
+	nil,                           // 17: sluice.v1.LaneRecord.PromotedEntry
+	nil,                           // 18: sluice.v1.LaneRecord.SupersededEntry
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*Said)(nil),                  // 20: sluice.v1.Said
+	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
 }
 var file_sluice_v1_messages_proto_depIdxs = []int32{
 	4,  // 0: sluice.v1.ProjectRecord.promotions:type_name -> sluice.v1.Promotion
-	18, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
-	19, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
-	18, // 3: sluice.v1.AuditLink.at:type_name -> google.protobuf.Timestamp
+	19, // 1: sluice.v1.Promotion.at:type_name -> google.protobuf.Timestamp
+	20, // 2: sluice.v1.Promotion.rolled_back:type_name -> sluice.v1.Said
+	19, // 3: sluice.v1.AuditLink.at:type_name -> google.protobuf.Timestamp
 	10, // 4: sluice.v1.LaneRecord.waiting:type_name -> sluice.v1.Waiting
-	16, // 5: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
-	17, // 6: sluice.v1.LaneRecord.superseded:type_name -> sluice.v1.LaneRecord.SupersededEntry
-	18, // 7: sluice.v1.SupersededRow.since:type_name -> google.protobuf.Timestamp
-	18, // 8: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
-	18, // 9: sluice.v1.Measured.from:type_name -> google.protobuf.Timestamp
+	17, // 5: sluice.v1.LaneRecord.promoted:type_name -> sluice.v1.LaneRecord.PromotedEntry
+	18, // 6: sluice.v1.LaneRecord.superseded:type_name -> sluice.v1.LaneRecord.SupersededEntry
+	19, // 7: sluice.v1.SupersededRow.since:type_name -> google.protobuf.Timestamp
+	19, // 8: sluice.v1.Judgement.since:type_name -> google.protobuf.Timestamp
+	19, // 9: sluice.v1.Measured.from:type_name -> google.protobuf.Timestamp
 	14, // 10: sluice.v1.Measured.looks:type_name -> sluice.v1.Looks
-	18, // 11: sluice.v1.Looks.at:type_name -> google.protobuf.Timestamp
-	9,  // 12: sluice.v1.LaneRecord.SupersededEntry.value:type_name -> sluice.v1.SupersededRow
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	19, // 11: sluice.v1.Looks.at:type_name -> google.protobuf.Timestamp
+	19, // 12: sluice.v1.Output.began:type_name -> google.protobuf.Timestamp
+	21, // 13: sluice.v1.Output.took:type_name -> google.protobuf.Duration
+	9,  // 14: sluice.v1.LaneRecord.SupersededEntry.value:type_name -> sluice.v1.SupersededRow
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_messages_proto_init() }
@@ -1555,7 +1734,7 @@ func file_sluice_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_messages_proto_rawDesc), len(file_sluice_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -87,7 +87,7 @@ func New(s Settings) (*Line, error) {
 		return nil, fmt.Errorf("%s must be https, so that the token stays secret; http is for this machine only", driver.Quote(s.Base))
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
-	return &Line{Settings: s, base: u, client: &http.Client{Transport: s.Transport, CheckRedirect: s.stay}}, nil
+	return &Line{Settings: s, base: u, client: &http.Client{Transport: driver.Said(s.Transport), CheckRedirect: s.stay}}, nil
 }
 
 // stay keeps what is asked where it is asked: another place gets neither token nor question, and a write would turn into a read.
@@ -140,6 +140,7 @@ func (l *Line) Send(ctx context.Context, r Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	driver.OutputOf(ctx).Hide(token)
 	req, err := l.request(within, r, token)
 	if err != nil {
 		return nil, err

@@ -154,6 +154,7 @@ func (d *Dash) api(look, act func(pattern string, h handler)) {
 	look("GET /api/v1/projects", d.apiProjects)
 	look("GET /api/v1/projects/{project}", d.apiProject)
 	look("GET /api/v1/releases/{release}", d.apiRelease)
+	look("GET /api/v1/releases/{release}/output", d.apiOutput)
 	look("GET /api/v1/audit", d.apiAudit)
 	look("GET /api/v1/audit/export", d.apiExport)
 	look("GET /api/v1/audit/verify", d.apiProve)

@@ -115,6 +115,14 @@ func api(t *testing.T, w *world, _ *webtest.Browser, base string, ids releases) 
 		}
 	}
 	d.call(http.MethodGet, "/api/v1/releases/01900000-0000-7000-8000-000000000000", "", 404)
+	d.call(http.MethodGet, "/api/v1/releases/01900000-0000-7000-8000-000000000000/output", "", 404)
+	if none := d.call(http.MethodGet, "/api/v1/releases/"+ids.queued+"/output", "", 200)["outputs"].([]any); len(none) != 0 {
+		t.Errorf("nothing was printed for it: %v", none)
+	}
+	printed := d.call(http.MethodGet, "/api/v1/releases/"+ids.failed+"/output", "", 200)["outputs"].([]any)
+	if len(printed) != 1 || printed[0].(map[string]any)["ended"] != "refused" || len(fmt.Sprint(printed[0])) < 30_000 {
+		t.Errorf("%.1000v was printed", printed)
+	}
 	found := d.call(http.MethodGet, "/api/v1/audit?since=5h&event=cancelled&actor=watcher", "", 200)["entries"].([]any)
 	if len(found) != 2 {
 		t.Errorf("the watcher has cancelled %v", found)
@@ -144,8 +152,8 @@ func api(t *testing.T, w *world, _ *webtest.Browser, base string, ids releases) 
 	d.call(http.MethodPost, "/api/v1/projects/_all/pause", `{"reason":"an incident"}`, 200)
 	d.call(http.MethodPost, "/api/v1/projects/_all/unpause", `{}`, 200)
 	d.call(http.MethodPost, "/api/v1/projects/nobody/pause", `{}`, 404)
-	if len(d.seen) != 9 { // what is exported is no JSON; see TestAuditPages
-		t.Errorf("of the 9 operations these were tried: %v", d.seen)
+	if len(d.seen) != 10 { // what is exported is no JSON; see TestAuditPages
+		t.Errorf("of the 10 operations these were tried: %v", d.seen)
 	}
 }
 

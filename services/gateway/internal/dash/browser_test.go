@@ -38,6 +38,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"looks", looks}, {"board", board}, {"cancel by click", cancelByClick}, {"expedite by keyboard", expediteByKeyboard},
 		{"a failing release turns red", turnsRed}, {"stops", stops}, {"audit by keyboard", auditByKeyboard}, {"without scripts", withoutScripts},
+		{"output", output}, {"output comes", outputComes},
 		{"the API", api}, {"once", once}, {"roles", roles}, {"login", login}, {"names of others", namesOfOthers},
 	} {
 		t.Run(one.name, func(t *testing.T) {

@@ -108,6 +108,7 @@ func (d *Dash) Handler() http.Handler {
 	look("GET /projects", d.projectsPage)
 	look("GET /projects/{project}", d.projectPage)
 	look("GET /releases/{release}", d.releasePage)
+	look("GET /releases/{release}/output/{sequence}", d.outputText)
 	look("GET /audit", d.auditPage)
 	look("GET /audit/verify", d.provePage)
 	act("GET /releases/{release}/ask/{verb}", d.askRelease)

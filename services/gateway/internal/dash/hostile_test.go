@@ -30,7 +30,8 @@ func TestHostile(t *testing.T) {
 	}
 	for name, data := range map[string]any{
 		"card": dict("Card", report.Card, "Acts", true), "head": report, "facts": report, "moment": moment(r), "span": report.Spans[0],
-		"notice": dict("ID", "x", "Text", evil), "stopped": dict("Stop", Stopped{ID: "x", Project: "shop", Text: say(evil)}, "Acts", true),
+		"printed": Printed{ID: "x", Name: evil, Ended: evil, Reason: evil, Took: evil, By: evil, Text: evil},
+		"notice":  dict("ID", "x", "Text", evil), "stopped": dict("Stop", Stopped{ID: "x", Project: "shop", Text: say(evil)}, "Acts", true),
 		"form": Form{Title: evil, Says: evil, Action: "/", Back: "/", Token: evil}, "answer": dict("Answer", Answer{Outcome: say(evil)}, "Back", "/"),
 		"project-row": ProjectRow{ID: "x", Name: "shop", Current: evil, Last: &report.Card, Live: []Card{report.Card}},
 		"login":       Page{Title: evil, Data: Login{Token: true, OIDC: true, Next: evil, Wrong: evil}},

@@ -29,10 +29,12 @@ type Report struct {
 	Facts    []Fact
 	Moments  []Moment
 	Spans    []Span
+	Printed  []Printed
 	Unread   string // why the evidence can not be shown
 	Acts     bool
 	Commands []string // the same requests by the nats command
 
+	soon bool // it was made while what a driver printed may still come
 	at   time.Time
 	took time.Duration // to read it
 }
@@ -104,7 +106,10 @@ func (d *Dash) fresh(r *Report) bool {
 		}
 	})
 	holds := max(evidenceFor, evidenceTimes*r.took)
-	if r.Row.State.Phase.Ended() {
+	switch {
+	case r.soon:
+		holds = settles / 2
+	case r.Row.State.Phase.Ended():
 		holds = endedFor
 	}
 	return newest <= r.Row.Seq && time.Since(r.at) < holds-time.Second
@@ -123,6 +128,10 @@ func (d *Dash) makeReport(ctx context.Context, id string) (*Report, error) {
 	}
 	for _, v := range out.Card.Verbs {
 		out.Commands = append(out.Commands, notice.Act(v, id).NATS)
+	}
+	out.soon = now.Sub(records[len(records)-1].At) < settles
+	if out.Printed, err = d.printed(ctx, id); err != nil {
+		return nil, err
 	}
 	out.Spans, err = d.evidence(ctx, id, row.State, now)
 	if err != nil {
@@ -281,7 +290,11 @@ func (d *Dash) releaseView(ctx context.Context, id string, acts bool) (View, str
 		}
 		measured.Items = append(measured.Items, item)
 	}
-	v.Lists = append(v.Lists, story, measured)
+	printed, err := d.printedList(shown.Printed)
+	if err != nil {
+		return View{}, "", err
+	}
+	v.Lists = append(v.Lists, story, measured, printed)
 	// What stands above the page changes by itself, and a page that comes back, from a tab in the background for one, has to get it.
 	above := fnv.New64a()
 	for _, i := range v.Lists[0].Items {

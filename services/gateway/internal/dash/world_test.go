@@ -257,6 +257,7 @@ type refusing struct{ driver.Driver }
 
 func (r refusing) Do(ctx context.Context, f driver.Facts) (driver.Done, error) {
 	if f.Version == "7.1.0" {
+		prints(driver.OutputOf(ctx))
 		return driver.Done{}, driver.Refusef("the store answers 403 Forbidden: the signing certificate has expired")
 	}
 	return r.Driver.Do(ctx, f)

@@ -174,7 +174,7 @@ JSON Schemas in deploy/schemas.`,
 		root.AddCommand(a.top())
 	}
 	root.AddCommand(a.init(), a.apply(), a.merge(), a.pin(), a.tail(), a.projects(), a.status(), a.show(), a.log())
-	root.AddCommand(a.evidence(), a.backtest(), a.doctor(), a.audit(), a.version(), a.completion())
+	root.AddCommand(a.evidence(), a.printed(), a.backtest(), a.doctor(), a.audit(), a.version(), a.completion())
 	root.AddCommand(a.requests()...)
 	root.AddCommand(a.stops()...)
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples, and completes what bash would take apart

@@ -33,6 +33,7 @@ func outputs() map[string][]any {
 		"show":     {show.StoryJSON{}},
 		"log":      {[]show.RecordJSON{}, show.RecordJSON{}},
 		"evidence": {show.EvidenceJSON{}},
+		"output":   {show.PrintedJSON{}},
 		"backtest": {[]show.BacktestJSON{}},
 		"check":    {[]Tried{}},
 		"doctor":   {[]doctor.JSONFinding{}},
