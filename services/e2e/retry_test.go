@@ -164,7 +164,7 @@ func TestRetryUnderATakenVersion(t *testing.T) {
 				}
 				w.untilPhase(fix, release.Promoted)
 				w.ask("retry", id, "ana", "")
-				s := w.until(id, "ended", func(s release.State) bool { return s.Phase.Ended() && w.count(id, "failed") == 2 })
+				s := w.until(id, "ended", func(s release.State) bool { return s.Phase.Ended() && s.Failures == 2 })
 				w.equal("the older one", s.Phase, release.Failed)
 				w.contains("why", s.End.Reason, "1.4.0 is taken", fix)
 			})
