@@ -56,14 +56,14 @@ func TestRace(t *testing.T) {
 	r := newRace(t)
 	n := howMany(t)
 	r.t.Logf("%d releases", n)
-	faults := make(chan int, mishaps)
+	faults, every := make(chan int, 1), max(1, min(n/4, 2000))
 	var faulty sync.WaitGroup
 	faulty.Go(func() { r.breakThings(faults) })
 
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(atOnce())
 	for i := range n {
-		if every := max(1, n/mishaps); i%every == every/2 { // by the releases that began, however fast they are
+		if i%every == every/2 { // by the releases that began, however fast they are
 			faults <- i / every
 		}
 		group.Go(func() error { return r.one(ctx) })
@@ -125,7 +125,6 @@ const (
 	projects = 200                    // a project's lane would let one of its releases come due at a time; they share the project's record
 	spread   = 400 * time.Millisecond // some requests come within this time of the due time,
 	moment   = 5 * time.Millisecond   // and most within this time of the claim
-	mishaps  = 10                     // of the brokers, in one race
 )
 
 // atOnce is how many releases race at once. With the race detector, which makes this five times slower, more of them would be
