@@ -24,8 +24,8 @@ func linkAfter() []time.Duration {
 // may do it at once, and beside those who link what ends now: each release is linked once ([journal.Journal.Link]), in the order in which
 // they ended as far as nobody else links meanwhile.
 //
-// Every one is told of in the log: where no older promoter ran, somebody has cut links off the end of a chain. `sluice audit verify
-// --checkpoint` proves that, whatever was linked since.
+// Every one is told of in the log: where no older promoter ran, and none died, somebody has cut links off the end of a chain.
+// `sluice audit verify --checkpoint` proves that, whatever was linked since.
 func (p *Promoter) LinkEnded(ctx context.Context) error {
 	began := time.Now()
 	for _, after := range linkAfter() {
@@ -77,7 +77,7 @@ func (p *Promoter) linkLate(ctx context.Context, u journal.Unlinked) error {
 		return err
 	}
 	p.env.Log.Warn("a release that ended without a link is in the audit chain now",
-		zap.String("why", "a promoter of an older version ended it, or somebody removed links"),
+		zap.String("why", "the promoter that ended it died at that moment, or is of an older version; or somebody removed links"),
 		zap.String("release", u.Release), zap.Uint64("seq", e.Seq), zap.Time("ended", e.At))
 	p.env.Log.Info("audit checkpoint", checkpoint(c)...)
 	return nil
