@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -174,6 +175,15 @@ type Said struct {
 	By     string
 	At     time.Time
 	Reason string
+}
+
+// Brief is a reason without what a command printed, which begins on a line of its own (package driver/exec).
+func Brief(reason string) string {
+	line, _, more := strings.Cut(reason, "\n")
+	if more {
+		line = strings.TrimSuffix(line, "; the end of its output:")
+	}
+	return line
 }
 
 func (s Said) who() string { return cmp.Or(s.By, "somebody") }

@@ -84,7 +84,7 @@ func (st *Standing) ended(s release.State) {
 		}
 		return
 	}
-	st.By, st.Why = s.End.By, Say(s.End.Reason)
+	st.By, st.Why = s.End.By, Say(release.Brief(s.End.Reason))
 	if left := parts(s.Needs); left != "" {
 		st.Why = Say(st.Why, " ("+left+" not put back yet)")
 	}
@@ -112,7 +112,7 @@ func (st *Standing) recalled(s release.State) {
 	}
 	st.By, st.Why = s.Recalled.By, Say(s.Recalled.Reason)
 	if s.Phase != release.RollingBack {
-		st.Why, st.Warn = Because("not rolled back", s.Latest.Note), true
+		st.Why, st.Warn = Because("not rolled back", release.Brief(s.Latest.Note)), true
 	}
 }
 

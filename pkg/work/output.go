@@ -41,7 +41,7 @@ func (a *attempt) over(ctx context.Context, took time.Duration, ended string, ou
 	began := s.Attempts[a.work]
 	m := releasepb.Output{
 		Project: s.Project, Service: a.env.Name, Instance: a.env.Instance, Work: a.work, Stage: stageOf(s, a.work),
-		Attempt: began.Number, Try: s.Failures + 1, Began: began.Started, Took: took, Ended: ended,
+		Attempt: began.Number, Try: try(s), Began: began.Started, Took: took, Ended: ended,
 		Text: printed.Text, Bytes: printed.Bytes, Left: printed.Left,
 	}
 	if err != nil {
@@ -71,6 +71,14 @@ func store(ctx context.Context, env service.Env, id string, m releasepb.Output) 
 	msg.Data = data
 	_, err = env.JS.PublishMsg(ctx, msg)
 	return err
+}
+
+// try is which one it is: what puts back belongs to the one that failed.
+func try(s release.State) int {
+	if s.Phase == release.Failed {
+		return s.Failures
+	}
+	return s.Failures + 1
 }
 
 // stageOf is the name of the stage that a work is about; empty where it is about none.
@@ -103,9 +111,5 @@ func ended(ctx, timed context.Context, err error) string {
 
 // firstLine is an error without what a command printed, which is in the output.
 func firstLine(err error) string {
-	line, _, more := strings.Cut(err.Error(), "\n")
-	if more {
-		line = strings.TrimSuffix(line, "; the end of its output:")
-	}
-	return releasepb.Line(line, 1000)
+	return releasepb.Line(release.Brief(err.Error()), 1000)
 }
