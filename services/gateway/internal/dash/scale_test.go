@@ -223,6 +223,13 @@ func growth(t *testing.T, w *world, d *dash.Dash, p *webtest.Page, base string, 
 	push(500, 500+manyUpdates)
 	after, more := p.Heap()
 	grown := heap() - server
+	for range 20 { // the broker in this process lets go of what it cached after some seconds; what leaks stays
+		if grown <= 4*heapMayGrow {
+			break
+		}
+		<-time.After(time.Second)
+		grown = heap() - server
+	}
 	var seen int
 	p.Eval("window.seen", &seen)
 	t.Logf("%d changes in %s, of which %d were shown; the page's heap went from %.0f to %.0f KiB and its nodes from %d to %d; "+
